@@ -1,0 +1,56 @@
+"""What every pose backbone gives: SMPL in the camera frame, per frame of a track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.model import BodyModel
+from engine.keypoints.types import PersonTrack
+from engine.progress import Progress
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera that stands still.
+
+    Attributes:
+        intrinsics: (3, 3) pixels of the full upright frame.
+        focal_source: where the focal length comes from: `given`, `metadata` or `guess` (the image diagonal).
+    """
+
+    intrinsics: NDArray[np.float64]
+    focal_source: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """SMPL motion of one person in the camera frame (x right, y down, z away, metres).
+
+    Attributes:
+        rotations: (T, 24, 3, 3) SMPL joint rotations relative to the parent; index 0 is the global orient in the camera
+            frame (someone upright who faces the camera is near diag(1, -1, -1)).
+        betas: (10,) shape, one for the clip.
+        transl: (T, 3) what is added to the posed SMPL joints to bring them into the camera frame. SMPL turns about the
+            pelvis joint, which at rest lies at J_0(betas), so the pelvis ends up at J_0(betas) + transl.
+        joint_confidence: (T, 24) how much evidence each joint has, 0..1.
+        residual_px: (T,) mean reprojection error of the seen keypoints.
+    """
+
+    rotations: Float
+    betas: Float
+    transl: Float
+    joint_confidence: Float
+    residual_px: Float
+
+
+class Backbone(Protocol):
+    """Predicts SMPL parameters from one person's track."""
+
+    def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
+        """One `Prediction` row per row of the track, gaps included."""

@@ -1,0 +1,153 @@
+"""The motion file `person_<N>.npz`: what the engine writes, and Blender and other SMPL tools read.
+
+An AMASS-style archive of plain arrays. The table in `docs/motion-file.md` says what each key means; `Motion` mirrors it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import OutputError, UsageError
+
+FORMAT_VERSION = 1
+ORIGIN_NONE, ORIGIN_DETECTED, ORIGIN_FILLED = 0, 1, 2
+
+_ROW_SHAPES = {
+    "poses": (72,),
+    "trans": (3,),
+    "timestamps": (),
+    "cam_global_orient": (3,),
+    "cam_transl": (3,),
+    "joints3d_cam": (24, 3),
+    "joints3d_world": (24, 3),
+    "labels": (),
+    "label_similarity": (),
+    "contacts": (4,),
+    "initial_poses": (72,),
+    "initial_trans": (3,),
+}
+_FIXED_SHAPES = {"betas": (10,), "intrinsics": (3, 3), "image_size": (2,), "camera_to_world": (4, 4)}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One person's motion, T rows, one per footage frame.
+
+    Attributes:
+        poses: (T, 72) axis-angle in radians, 24 SMPL joints, root first; root in the world frame.
+        trans: (T, 3) SMPL translation in metres, world frame: right-handed, Z up, feet on z = 0.
+        betas: (10,) shape.
+        gender, surface_model_type: `neutral`; `smpl` or `open-body`.
+        mocap_framerate: frames a second, exact (30000/1001 for 29.97).
+        timestamps: (T,) seconds into the footage, strictly increasing.
+        cam_global_orient, cam_transl: (T, 3) the same root in the camera frame (x right, y down, z away).
+        joints3d_cam, joints3d_world: (T, 24, 3) SMPL joints in metres.
+        intrinsics: (3, 3) pixels of the full upright frame.
+        camera_to_world: (4, 4) rigid transform of camera coordinates into the world; the camera stands still.
+        image_size: (2,) width, height.
+        keypoints2d: (T, K, 3) final 2D targets, pixels and confidence.
+        keypoints2d_origin: (T, K) ORIGIN_NONE, ORIGIN_DETECTED or ORIGIN_FILLED.
+        keypoint_names: (K,).
+        labels, label_similarity: (T,) action label ('' for none) and its motion-text similarity (0 where not measured).
+        contacts: (T, 4) left heel, left toe, right heel, right toe: probability of touching the ground.
+        initial_poses, initial_trans: `poses` and `trans` before adaptation.
+        format_version: of this file.
+    """
+
+    poses: NDArray[np.float32]
+    trans: NDArray[np.float32]
+    betas: NDArray[np.float32]
+    gender: str
+    surface_model_type: str
+    mocap_framerate: float
+    timestamps: NDArray[np.float64]
+    cam_global_orient: NDArray[np.float32]
+    cam_transl: NDArray[np.float32]
+    joints3d_cam: NDArray[np.float32]
+    joints3d_world: NDArray[np.float32]
+    intrinsics: NDArray[np.float64]
+    camera_to_world: NDArray[np.float64]
+    image_size: NDArray[np.int64]
+    keypoints2d: NDArray[np.float32]
+    keypoints2d_origin: NDArray[np.uint8]
+    keypoint_names: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    label_similarity: NDArray[np.float32]
+    contacts: NDArray[np.float32]
+    initial_poses: NDArray[np.float32]
+    initial_trans: NDArray[np.float32]
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        """Check shapes and values; raises ValueError that names the key, the shape got and the shape wanted."""
+        rows, points = len(self.poses), len(self.keypoint_names)
+        wanted = {key: (rows, *shape) for key, shape in _ROW_SHAPES.items()} | _FIXED_SHAPES
+        wanted |= {"keypoints2d": (rows, points, 3), "keypoints2d_origin": (rows, points)}
+        for key, shape in wanted.items():
+            array = np.asarray(getattr(self, key))
+            if array.shape != shape:
+                raise ValueError(f"{key} is {array.shape}, not {shape}")
+            if array.dtype.kind not in "fiuU":
+                raise ValueError(f"{key} has type {array.dtype}, not numbers or text")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{key} has values that are not finite")
+        if not rows:
+            raise ValueError("the motion has no frames")
+        if rows > 1 and not (np.diff(self.timestamps) > 0).all():
+            raise ValueError("timestamps do not increase")
+        if not (np.isfinite(self.mocap_framerate) and self.mocap_framerate > 0):
+            raise ValueError(f"mocap_framerate is {self.mocap_framerate}")
+        if self.format_version > FORMAT_VERSION:
+            raise ValueError(f"format {self.format_version} is newer than this version reads ({FORMAT_VERSION})")
+
+
+def write_motion(motion: Motion, path: Path) -> None:
+    """Write `motion` to `path` under a temporary name, then rename. Raises OutputError if that fails."""
+    write_arrays(path, {item.name: np.asarray(getattr(motion, item.name)) for item in fields(Motion)})
+
+
+def read_motion(path: Path) -> Motion:
+    """Read and validate a motion file. Raises UsageError that says what is wrong with it."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} cannot be read as a motion file: {error}") from error
+    names = [item.name for item in fields(Motion)]
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UsageError(f"{path} is no motion file: it lacks {', '.join(missing)}")
+    try:
+        values = {name: arrays[name] for name in names}
+        for name in ("gender", "surface_model_type"):
+            values[name] = str(values[name])
+        values["mocap_framerate"] = float(values["mocap_framerate"])
+        values["format_version"] = int(values["format_version"])
+        return Motion(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no valid motion file: {error}") from error
+
+
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write plain arrays as a compressed `.npz`, atomically. Raises OutputError if the disk refuses."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
+            temporary = file.name
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} could not be written: {error.strerror or error}", "Free some space or choose another output folder."
+        ) from error

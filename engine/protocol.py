@@ -1,0 +1,127 @@
+"""What Blender and the engine say to each other. Standard library only; both sides import this file.
+
+The engine writes one JSON object a line on stdout (`--events jsonl`), each with an `event` name from `EVENTS`.
+Blender asks it to stop by writing the line `cancel` to the engine's stdin, or by closing it (`--watch-stdin`): so the
+engine also ends when Blender does. Nothing else passes between the two but files in the output folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+PROTOCOL_VERSION = 1
+CANCEL_LINE = "cancel"
+
+EVENTS = {
+    "start": ("protocol", "engine", "clips"),
+    "stage": ("clip", "stage", "index", "count"),
+    "progress": ("clip", "stage", "done", "total"),
+    "warning": ("code", "message"),
+    "result": ("clip", "person", "motion", "body", "report", "exports", "frames"),
+    "error": ("code", "message", "hint"),
+    "end": ("exit_code", "succeeded", "failed"),
+    "log": ("message",),
+}
+"""Event name to the keys that are always there. `clip` is also on warnings and errors that concern one clip; `eta_s` is
+on progress once there is an estimate. `log` is never sent: `parse_event` makes it of any line that is not an event."""
+
+STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
+"""Stage names in the order in which they run."""
+
+
+class ExitCode(IntEnum):
+    """How the engine ends. With several clips: the code of the first that failed."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    FOOTAGE = 3
+    NOBODY = 4
+    MODEL_FILE = 5
+    OUT_OF_MEMORY = 6
+    CANCELLED = 7
+
+
+def format_event(name: str, **values: Any) -> str:
+    """One event as a line of JSON, without the line end. Raises ValueError if a key of `EVENTS[name]` is missing."""
+    missing = [key for key in EVENTS[name] if key not in values]
+    if missing:
+        raise ValueError(f"event '{name}' lacks {', '.join(missing)}")
+    return json.dumps({"event": name, **values}, ensure_ascii=True, allow_nan=False)
+
+
+def parse_event(line: str) -> Dict[str, Any]:
+    """The event in a line of the engine's stdout; any line that is none becomes a `log` event, never an exception."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict):
+        name = event.get("event")
+        if isinstance(name, str) and name in EVENTS and all(key in event for key in EVENTS[name]):
+            return event
+    return {"event": "log", "message": line.rstrip("\r\n")}
+
+
+@dataclass
+class Job:
+    """One run of the engine, as the job file and the command line hold it. Paths are strings; empty means not given."""
+
+    footage: List[str]
+    out: str
+    preset: str = "balanced"
+    label: str = ""
+    labels: str = ""
+    labeler: str = "none"
+    person: str = "main"
+    backbone: str = "fit"
+    device: str = "auto"
+    body: str = ""
+    focal_px: Optional[float] = None
+    camera: str = ""
+    start_s: Optional[float] = None
+    end_s: Optional[float] = None
+    exports: List[str] = field(default_factory=list)
+    resume: bool = True
+    seed: int = 0
+    overrides: List[str] = field(default_factory=list)
+    """Settings in the form `section.name=value`, as `--set` takes them."""
+
+    def arguments(self) -> List[str]:
+        """Command-line arguments that run this job: `python -m engine` + these."""
+        arguments = ["run", "--out", self.out, "--preset", self.preset, "--labeler", self.labeler]
+        arguments += ["--person", self.person, "--backbone", self.backbone, "--device", self.device]
+        arguments += ["--seed", str(self.seed)]
+        for name in ("label", "labels", "body", "camera"):
+            if getattr(self, name):
+                arguments += [f"--{name}", getattr(self, name)]
+        for name in ("focal_px", "start_s", "end_s"):
+            if getattr(self, name) is not None:
+                arguments += [f"--{name.replace('_', '-')}", repr(float(getattr(self, name)))]
+        arguments += [f"--{kind}" for kind in self.exports]
+        arguments += [part for override in self.overrides for part in ("--set", override)]
+        if self.resume:
+            arguments.append("--resume")
+        return [*arguments, "--", *self.footage]
+
+    def write(self, path: Path) -> None:
+        """Save as JSON."""
+        path.write_text(json.dumps({"protocol": PROTOCOL_VERSION, **asdict(self)}, indent=1), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Job":
+        """Load a job file. Raises ValueError with a plain sentence if it is not one of this protocol."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is not a job file: {error}") from error
+        if not isinstance(values, dict) or values.pop("protocol", None) != PROTOCOL_VERSION:
+            raise ValueError(f"{path} is not a job file of protocol {PROTOCOL_VERSION}")
+        unknown = set(values) - {item.name for item in fields(cls)}
+        if unknown or not {"footage", "out"} <= set(values):
+            raise ValueError(f"{path} is not a job file: unknown or missing entries {sorted(unknown) or 'footage, out'}")
+        return cls(**values)
