@@ -1,0 +1,98 @@
+"""Action labels in time: the labels file, and one label for every frame."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UsageError
+
+_KEYS = ("start", "end", "label")
+_HINT = 'A labels file looks like [{"start": 0, "end": 2.5, "label": "walk"}]: times in seconds, no overlaps.'
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of the footage with one action label: `start_s` <= t < `end_s`, seconds into the footage."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+def whole_clip(label: str) -> tuple[Segment, ...]:
+    """The one segment that a label typed for the whole clip makes; none for an empty label."""
+    return (Segment(0.0, math.inf, label.strip()),) if label.strip() else ()
+
+
+def read_labels(path: Path) -> tuple[Segment, ...]:
+    """Segments of a labels file in order of time. Raises UsageError that names the entry that is wrong."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"The labels file {path} cannot be read: {error.strerror or error}.", _HINT) from error
+    except ValueError as error:
+        raise UsageError(f"The labels file {path} is not JSON: {error}.", _HINT) from error
+    if not isinstance(entries, list):
+        raise UsageError(f"The labels file {path} does not hold a list.", _HINT)
+    segments = [_segment(entry, f"Entry {number} of the labels file {path}") for number, entry in enumerate(entries, 1)]
+    order = sorted(range(len(segments)), key=lambda index: segments[index].start_s)
+    for before, after in zip(order, order[1:], strict=False):
+        if segments[after].start_s < segments[before].end_s:
+            raise UsageError(
+                f"Entries {before + 1} and {after + 1} of the labels file {path} overlap: "
+                f"'{segments[before].label}' ends at {segments[before].end_s:g} s, "
+                f"'{segments[after].label}' starts at {segments[after].start_s:g} s.",
+                _HINT,
+            )
+    return tuple(segments[index] for index in order)
+
+
+def beyond(segments: tuple[Segment, ...], duration_s: float) -> list[str]:
+    """A sentence for every segment that the footage of `duration_s` seconds does not reach, or not to its end."""
+    sentences = []
+    for segment in segments:
+        if math.isinf(segment.end_s) or segment.end_s <= duration_s + 0.5:
+            continue
+        left = "lies beyond" if segment.start_s >= duration_s else "reaches beyond"
+        sentences.append(
+            f"The label '{segment.label}' from {segment.start_s:g} s to {segment.end_s:g} s {left} the footage, "
+            f"which ends at {duration_s:.2f} s."
+        )
+    return sentences
+
+
+def spread(segments: tuple[Segment, ...], timestamps: NDArray[np.float64]) -> NDArray[np.str_]:
+    """(T,) label of each frame, '' where none applies; `timestamps` (T,) in seconds into the footage."""
+    labels = np.zeros(len(timestamps), dtype=f"<U{max([1, *(len(segment.label) for segment in segments)])}")
+    for segment in segments:
+        labels[(timestamps >= segment.start_s) & (timestamps < segment.end_s)] = segment.label
+    return labels
+
+
+def _segment(entry: Any, where: str) -> Segment:
+    if not isinstance(entry, dict):
+        raise UsageError(f"{where} is not an object with start, end and label.", _HINT)
+    missing = [key for key in _KEYS if key not in entry]
+    unknown = [str(key) for key in entry if key not in _KEYS]
+    if missing or unknown:
+        raise UsageError(f"{where} " + (f"lacks {', '.join(missing)}." if missing else f"has '{unknown[0]}'."), _HINT)
+    start, end = (_seconds(entry[key], key, where) for key in ("start", "end"))
+    label = entry["label"]
+    if not isinstance(label, str) or not label.strip():
+        raise UsageError(f"{where} has no text as its label.", _HINT)
+    if end <= start:
+        raise UsageError(f"{where} ('{label.strip()}') ends at {end:g} s, not after its start at {start:g} s.", _HINT)
+    return Segment(start, end, label.strip())
+
+
+def _seconds(value: Any, key: str, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise UsageError(f"{where}: {key} is {value!r}, not a number of seconds from 0 on.", _HINT)
+    return float(value)
