@@ -1,0 +1,1 @@
+"""The body: SMPL's layer, the bundled open body, safe loading of a licensed SMPL file, rotations and the camera."""

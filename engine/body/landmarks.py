@@ -1,0 +1,71 @@
+"""How the keypoints that detectors see are got from the body.
+
+Every keypoint is a vertex, which moves with the skin (nose tip, heel, …), or a mean of joints. Names are those of
+`engine.keypoints.joint_sets`, and left is the person's left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+JOINT_NAMES = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
+    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
+    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
+)  # fmt: skip
+"""The 24 SMPL joints in SMPL's order."""
+
+SMPL_VERTICES = {
+    "nose": 332, "right_eye": 6260, "left_eye": 2800, "right_ear": 4071, "left_ear": 583,
+    "left_big_toe": 3216, "left_small_toe": 3226, "left_heel": 3387,
+    "right_big_toe": 6617, "right_small_toe": 6624, "right_heel": 6787,
+}  # fmt: skip
+"""Vertices of the official SMPL mesh (6890 vertices) that lie at keypoints, as in smplx."""
+SMPL_VERTEX_COUNT = 6890
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A keypoint on the body.
+
+    Attributes:
+        vertex: name of the surface point in the body's table of vertices; empty if the landmark is a mean of joints.
+        joints: SMPL joints with weights that sum to 1, where there is no vertex.
+    """
+
+    vertex: str = ""
+    joints: tuple[tuple[str, float], ...] = ()
+
+
+def _vertex(name: str) -> dict[str, Landmark]:
+    return {f"{side}_{name}": Landmark(vertex=f"{side}_{name}") for side in ("left", "right")}
+
+
+def _joint(name: str) -> dict[str, Landmark]:
+    return {f"{side}_{name}": Landmark(joints=((f"{side}_{name}", 1.0),)) for side in ("left", "right")}
+
+
+LANDMARKS: dict[str, Landmark] = {
+    "nose": Landmark("nose"),
+    **_vertex("eye_inner"),
+    **_vertex("eye"),
+    **_vertex("eye_outer"),
+    **_vertex("ear"),
+    **{f"mouth_{side}": Landmark(f"mouth_{side}") for side in ("left", "right")},
+    **_joint("shoulder"),
+    **_joint("elbow"),
+    **_joint("wrist"),
+    **_vertex("pinky"),
+    **_vertex("index"),
+    **_vertex("thumb"),
+    **_joint("hip"),
+    **_joint("knee"),
+    **_joint("ankle"),
+    **_vertex("heel"),
+    **{f"{side}_foot_index": Landmark(f"{side}_big_toe") for side in ("left", "right")},
+    **_vertex("big_toe"),
+    **_vertex("small_toe"),
+    "neck": Landmark(joints=(("left_shoulder", 0.5), ("right_shoulder", 0.5))),
+    "mid_hip": Landmark(joints=(("left_hip", 0.5), ("right_hip", 0.5))),
+}
+"""Keypoint name to where it lies on the body: MediaPipe's 33, OpenPose's 25 and COCO's."""

@@ -1,0 +1,157 @@
+"""Body files: SMPL's arrays from a plain `.npz`, or from the official `.pkl` without executing anything in it."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.safe_pickle import UnsafePickleError, read_pickle
+from engine.errors import ModelFileError
+
+Array = NDArray[Any]
+
+JOINT_COUNT, SHAPE_COUNT, POSE_COUNT = 24, 10, 207
+PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+_NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+_WANTED = (*_NEEDED, "landmark_names", "landmark_vertices", "surface_model_type")
+_HINT = (
+    "Give SMPL_NEUTRAL.npz, or the official SMPL .pkl of version 1.0.0 or 1.1.0, "
+    "or leave the body out to use the open body."
+)
+
+
+@dataclass(frozen=True)
+class BodyArrays:
+    """A body in SMPL's format; rest frame: metres, T-pose, +X to its left, +Y up, +Z to its front.
+
+    Attributes:
+        v_template: (V, 3) vertices at shape zero.
+        shapedirs: (V, 3, 10) displacement per shape number.
+        posedirs: (V, 3, 207) displacement per entry of the 23 body rotations minus identity.
+        joint_regressor: (24, V) joints from shaped vertices.
+        weights: (V, 24) skinning weights, rows sum to 1.
+        faces: (F, 3) vertex indices, counter-clockwise from outside.
+        landmark_vertices: name to vertex of the surface points that detectors see; None where the file tells none.
+        surface_model_type: `smpl` or `open-body`.
+    """
+
+    v_template: NDArray[np.float64]
+    shapedirs: NDArray[np.float64]
+    posedirs: NDArray[np.float64]
+    joint_regressor: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    landmark_vertices: dict[str, int] | None
+    surface_model_type: str
+
+
+def read_body_file(path: Path) -> BodyArrays:
+    """Read and check a body file (`.npz` or `.pkl`). Raises ModelFileError that says what is wrong with it."""
+    if not path.is_file():
+        raise ModelFileError(f"The body file {path} does not exist.", _HINT)
+    arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
+    try:
+        return _checked(arrays)
+    except ValueError as error:
+        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+
+
+def _read_npz(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files if name in _WANTED}
+    except ValueError as error:
+        if "allow_pickle" not in str(error) and "Object arrays" not in str(error):
+            raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}", _HINT) from error
+        raise ModelFileError(
+            f"{path} was refused: it holds Python objects, which could run code when opened.",
+            "Save the body again with plain arrays only (J_regressor dense, not sparse), or give the official .pkl.",
+        ) from error
+    except (OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}", _HINT) from error
+
+
+def _read_pkl(path: Path) -> dict[str, Array]:
+    try:
+        content = read_pickle(path.read_bytes())
+    except UnsafePickleError as error:
+        raise ModelFileError(f"{path} was refused: {error}. Nothing in it was run.", _HINT) from error
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.", _HINT) from error
+    return {name: value for name, value in content.items() if name in _WANTED and isinstance(value, np.ndarray)}
+
+
+def _checked(arrays: dict[str, Array]) -> BodyArrays:
+    """`arrays` with the shapes and types of `BodyArrays`. Raises ValueError."""
+    missing = [name for name in _NEEDED if name not in arrays]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    vertices = len(arrays["v_template"])
+    shapes = {
+        "v_template": (vertices, 3),
+        "posedirs": (vertices, 3, POSE_COUNT),
+        "J_regressor": (JOINT_COUNT, vertices),
+        "weights": (vertices, JOINT_COUNT),
+        "kintree_table": (2, JOINT_COUNT),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} is {arrays[name].shape}, not {shape}")
+    shapedirs = arrays["shapedirs"]
+    if shapedirs.ndim != 3 or shapedirs.shape[:2] != (vertices, 3) or shapedirs.shape[2] < SHAPE_COUNT:
+        raise ValueError(f"shapedirs is {shapedirs.shape}, not {(vertices, 3, SHAPE_COUNT)} or more")
+    _check_tree(arrays["kintree_table"])
+    numbers = {
+        name: _numbers(name, arrays[name]) for name in _NEEDED if name not in ("kintree_table", "f", "shapedirs")
+    }
+    return BodyArrays(
+        v_template=numbers["v_template"],
+        shapedirs=_numbers("shapedirs", shapedirs[:, :, :SHAPE_COUNT]),
+        posedirs=numbers["posedirs"],
+        joint_regressor=numbers["J_regressor"],
+        weights=numbers["weights"],
+        faces=_faces(arrays["f"], vertices),
+        landmark_vertices=_landmarks(arrays, vertices),
+        surface_model_type=str(arrays.get("surface_model_type", "smpl")),
+    )
+
+
+def _numbers(name: str, array: Array) -> NDArray[np.float64]:
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} has type {array.dtype}, not numbers")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _check_tree(table: Array) -> None:
+    parents = np.asarray(table[0], dtype=np.int64)
+    parents = np.where((parents < 0) | (parents >= JOINT_COUNT), -1, parents)  # the root's is 4294967295 in the file
+    if tuple(parents.tolist()) != PARENTS:
+        raise ValueError("its joints are not connected as SMPL's are")
+
+
+def _faces(array: Array, vertices: int) -> NDArray[np.int64]:
+    faces = np.asarray(array)
+    if faces.dtype.kind not in "iu" or faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(f"f is {faces.shape} {faces.dtype}, not (F, 3) integers")
+    faces = faces.astype(np.int64)
+    if faces.size and (faces.min() < 0 or faces.max() >= vertices):
+        raise ValueError("f names vertices that are not there")
+    return faces
+
+
+def _landmarks(arrays: dict[str, Array], vertices: int) -> dict[str, int] | None:
+    if "landmark_names" not in arrays or "landmark_vertices" not in arrays:
+        return None
+    names, indices = arrays["landmark_names"], arrays["landmark_vertices"]
+    if names.shape != indices.shape or names.ndim != 1 or indices.dtype.kind not in "iu":
+        raise ValueError("its landmark names and vertices do not match")
+    if len(indices) and (indices.min() < 0 or indices.max() >= vertices):
+        raise ValueError("landmark_vertices names vertices that are not there")
+    return {str(name): int(index) for name, index in zip(names, indices, strict=True)}
