@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def read_labels(path: Path) -> tuple[Segment, ...]:
         raise UsageError(f"The labels file {path} does not hold a list.", _HINT)
     segments = [_segment(entry, f"Entry {number} of the labels file {path}") for number, entry in enumerate(entries, 1)]
     order = sorted(range(len(segments)), key=lambda index: segments[index].start_s)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         if segments[after].start_s < segments[before].end_s:
             raise UsageError(
                 f"Entries {before + 1} and {after + 1} of the labels file {path} overlap: "
