@@ -1,0 +1,108 @@
+"""An engine that behaves as its `--preset` says, to test the link to Blender without footage or networks.
+
+`install_fake(root)` makes a folder that `python -m engine` runs from, as the add-on's root does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def say(event: str, **values) -> None:
+    print(json.dumps({"event": event, **values}), flush=True)
+
+
+def begin(clip: str) -> None:
+    say("start", protocol=1, engine="fake", clips=[clip])
+    say("stage", clip=clip, stage="detect", index=1, count=3)
+    for done in range(1, 4):
+        say("progress", clip=clip, stage="detect", done=done, total=3, eta_s=(3 - done) * 0.01)
+
+
+def good(clip: str, out: Path) -> int:
+    begin(clip)
+    say("warning", code="dark", message="The footage is dark.")
+    motion = str(out / "person_1.npz")
+    say("result", clip=clip, person=1, motion=motion, body="", report=str(out / "report.json"), exports=[], frames=3)
+    say("end", exit_code=0, succeeded=1, failed=0)
+    return 0
+
+
+def error(clip: str, out: Path) -> int:
+    begin(clip)
+    say("error", code="nobody", message="Nobody was found.", hint="Trim the clip.", clip=clip)
+    say("end", exit_code=4, succeeded=0, failed=1)
+    print("Nobody was found.", file=sys.stderr)
+    return 4
+
+
+def garbage(clip: str, out: Path) -> int:
+    sys.stdout.buffer.write(
+        b'\xff\xfe not json\n{"event": "progress"}\n{"event": 3}\n[1, 2]\n\n"text"\n{"event": "magic"}\n'
+    )
+    sys.stdout.flush()
+    return good(clip, out)
+
+
+def dies(clip: str, out: Path) -> int:
+    begin(clip)
+    print("Traceback: out of luck", file=sys.stderr, flush=True)
+    sys.stdout.write('{"event": "progress", "clip"')  # half a line
+    sys.stdout.flush()
+    signal.raise_signal(getattr(signal, "SIGKILL", signal.SIGABRT))
+    return 0
+
+
+def deaf(clip: str, out: Path) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begin(clip)
+    time.sleep(60)
+    return 0
+
+
+def huge(clip: str, out: Path) -> int:
+    sys.stdout.write("x" * 5_000_000 + "\n")
+    return good(clip, out)
+
+
+def flood(clip: str, out: Path) -> int:
+    begin(clip)
+    for done in range(20_000):
+        say("progress", clip=clip, stage="detect", done=done, total=20_000)
+    return good(clip, out)
+
+
+def obedient(clip: str, out: Path) -> int:
+    begin(clip)
+    line = sys.stdin.readline()
+    say("error", code="cancelled", message="Cancelled.", hint="Run again to resume.", clip=clip)
+    say("log", message=f"stdin gave {line!r}")
+    say("end", exit_code=7, succeeded=0, failed=1)
+    return 7
+
+
+def environment(clip: str, out: Path) -> int:
+    import os
+
+    say("log", message=json.dumps({"env": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv[1:]}))
+    return good(clip, out)
+
+
+def install_fake(root: Path) -> Path:
+    """Put this engine in `root`; gives back `root`."""
+    package = root / "engine"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").write_text("")
+    shutil.copy(__file__, package / "__main__.py")
+    return root
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    behave = globals()[words[words.index("--preset") + 1]]
+    sys.exit(behave(Path(words[-1]).stem, Path(words[words.index("--out") + 1])))
