@@ -14,9 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from engine.errors import ExportError
 from engine.progress import Progress
@@ -93,14 +92,15 @@ def export_motion(
         arguments += ["--footage", str(footage.resolve())]
     arguments += [str(path.resolve()) for path in motions]
     total = len(motions) * len([kind for kind in kinds if kind != "blend"]) + ("blend" in kinds)
-    with tempfile.TemporaryDirectory(prefix="adapt-motion-") as scratch, tempfile.TemporaryFile() as output:
-        environment = _child_environment(Path(scratch))
-        process = _start([*find_blender(), str(_SCRIPT), "--", *arguments], output, environment)
+    command = [*find_blender(), str(_SCRIPT), "--", *arguments]
+    with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as scratch:
+        log = Path(scratch) / "blender.log"
+        process = _start(command, log, _child_environment(Path(scratch)))
         try:
-            _wait(process, output, progress, total, timeout_s)
+            _wait(process, log, progress, total, timeout_s)
         finally:
             _end(process)
-        return _outcome(process.returncode, _read(output))
+        return _outcome(process.returncode, _read(log))
 
 
 def _script_command(program: str) -> list[str]:
@@ -112,16 +112,16 @@ def _script_command(program: str) -> list[str]:
 
 def _child_environment(scratch: Path) -> dict[str, str]:
     """Our environment without what is meant for our own Python, and with a scratch folder for Blender's user files."""
-    inherited: Mapping[str, str] = os.environ
-    kept = {key: value for key, value in inherited.items() if not key.startswith("PYTHON")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return {**kept, "BLENDER_USER_RESOURCES": str(scratch), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def _start(command: list[str], output: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            )
     except OSError as error:
         raise ExportError(
             f"{command[0]} could not be started: {error.strerror or error}.",
@@ -129,13 +129,11 @@ def _start(command: list[str], output: IO[bytes], environment: dict[str, str]) -
         ) from error
 
 
-def _wait(
-    process: subprocess.Popen[bytes], output: IO[bytes], progress: Progress, total: int, timeout_s: float
-) -> None:
+def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress, total: int, timeout_s: float) -> None:
     """Wait for the child while asking `progress` whether to go on."""
     deadline = time.monotonic() + timeout_s
     while process.poll() is None:
-        written = sum("wrote" in reply for reply in _replies(_read(output)))
+        written = sum("wrote" in reply for reply in _replies(_read(log)))
         progress(min(written, total), total)
         if time.monotonic() > deadline:
             raise ExportError(
@@ -155,13 +153,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _read(output: IO[bytes]) -> str:
-    """All that the child has said. It shares the file offset with us, so read without moving it for the child."""
-    size = os.fstat(output.fileno()).st_size
-    if hasattr(os, "pread"):
-        return os.pread(output.fileno(), size, 0).decode("utf-8", errors="replace")
-    output.seek(0)
-    return output.read(size).decode("utf-8", errors="replace")
+def _read(log: Path) -> str:
+    """All that the child has said so far."""
+    return log.read_bytes().decode("utf-8", errors="replace")
 
 
 def _replies(text: str) -> list[dict[str, str]]:
@@ -181,7 +175,7 @@ def _outcome(code: int, text: str) -> list[Path]:
         if "error" in reply:
             raise ExportError(reply["error"], reply.get("hint", ""))
     written = [Path(reply["wrote"]) for reply in replies if "wrote" in reply]
-    if code != 0 or not any("done" in reply for reply in replies):
+    if not any("done" in reply for reply in replies):  # some builds crash on leaving, with all written
         last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
         raise ExportError(
             f"Blender ended with code {code} while exporting: {last}",

@@ -1,0 +1,129 @@
+"""What differs between Blender 3.4 and 5.x. Features are tested, not version numbers, and every branch is in here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import bpy
+
+NewCurve = Callable[[str, int, str], Any]
+
+
+def new_action(datablock, name: str) -> tuple[Any, NewCurve]:
+    """Give `datablock` a new, empty action.
+
+    Returns:
+        The action, and a function (data path, index, group) that adds an F-curve to it.
+    """
+    action = bpy.data.actions.new(name)
+    datablock.animation_data_create().action = action
+    if not hasattr(action, "slots"):  # before 4.4
+        return action, lambda path, index, group: action.fcurves.new(path, index=index, action_group=group)
+    slot = action.slots.new(datablock.id_type, datablock.name)
+    datablock.animation_data.action_slot = slot
+    strip = action.layers.new("Motion").strips.new(type="KEYFRAME")
+    bag = strip.channelbag(slot, ensure=True)
+
+    def new_curve(path: str, index: int, group: str):
+        curve = bag.fcurves.new(path, index=index)
+        curve.group = bag.groups.get(group) or bag.groups.new(group)
+        return curve
+
+    return action, new_curve
+
+
+def curves_of(datablock) -> Iterable[Any]:
+    """F-curves of the action that `datablock` uses now."""
+    animation = datablock.animation_data
+    action = animation.action if animation else None
+    if action is None:
+        return ()
+    if not hasattr(action, "slots"):
+        return action.fcurves
+    slot = animation.action_slot
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips] if slot else []
+    return [curve for bag in bags if bag for curve in bag.fcurves]
+
+
+def copy_action(datablock) -> Any:
+    """Make the action of `datablock` a copy of its own; gives back the copy."""
+    animation = datablock.animation_data
+    slot = getattr(animation, "action_slot", None)
+    animation.action = animation.action.copy()
+    if slot is not None:
+        animation.action_slot = animation.action.slots[slot.identifier]
+    return animation.action
+
+
+def supports_usd_armatures() -> bool:
+    """Whether this Blender writes USD with skeletons (4.2 and later, where built with USD)."""
+    return "export_armatures" in operator_options(bpy.ops.wm.usd_export)
+
+
+def operator_options(operator) -> set[str]:
+    """Names of the options of an operator; none if this Blender lacks it."""
+    try:
+        return set(operator.get_rna_type().properties.keys())
+    except (KeyError, AttributeError):
+        return set()
+
+
+def call(operator, **options) -> None:
+    """Run an operator with those of `options` that this Blender's operator has."""
+    known = operator_options(operator)
+    operator(**{name: value for name, value in options.items() if name in known})
+
+
+def enable_exporter(module: str) -> None:
+    """Switch on a bundled add-on for this session without writing preferences."""
+    import addon_utils
+
+    if not addon_utils.check(module)[1]:
+        addon_utils.enable(module, default_set=False)
+
+
+def register_command(name: str, function: Callable[[list[str]], int]) -> Any:
+    """Offer `blender -c name …` (4.2 and later); gives back a handle for `unregister_command`, None before 4.2."""
+    if not hasattr(bpy.utils, "register_cli_command"):
+        return None
+    return bpy.utils.register_cli_command(name, function)
+
+
+def unregister_command(handle: Any) -> None:
+    """Undo `register_command`."""
+    if handle is not None:
+        bpy.utils.unregister_cli_command(handle)
+
+
+def empty_file() -> None:
+    """Replace the open file by an empty one, keeping the preferences and the add-ons that are on."""
+    options: dict[str, Any] = {"use_empty": True, "use_factory_startup": True}
+    call(bpy.ops.wm.read_homefile, **options)
+
+
+def scene_override(scene, active):
+    """Context in which operators see `scene` and the object `active`, selected, in its first view layer."""
+    layer = scene.view_layers[0]
+    selected = [item for item in scene.objects if item.select_get(view_layer=layer)]
+    return bpy.context.temp_override(
+        scene=scene,
+        view_layer=layer,
+        collection=scene.collection,
+        object=active,
+        active_object=active,
+        selected_objects=selected,
+        selected_editable_objects=selected,
+    )
+
+
+def leave(code: int) -> None:
+    """End this program with an exit code; for scripts. The `bpy` module of 4.2 can crash while Python shuts down after a
+    glTF export, so there Python does not get to it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if bpy.app.binary_path:
+        sys.exit(code)
+    os._exit(code)

@@ -1,0 +1,287 @@
+"""Character files for other programs: FBX, BVH, GLB and USD at the clip's own frame rate, and whole `.blend` files.
+
+Exporters bake at the frames of a scene. Whatever the user's scene runs at, each export is made from a scene of its own
+that exists only meanwhile, with copies of the character whose keys lie at whole frames of the clip from frame 0 on.
+Before frame 0 the copies stand in the rest pose, which the files keep as the skeleton's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, pi
+from pathlib import Path
+from typing import Any
+
+import bpy
+from mathutils import Matrix
+
+from . import compat, timing
+from .errors import UserError
+
+ROOT_NODE = "Armature"
+"""Name of the armature object in the files. Unreal takes an object of this name for no bone, so that the pelvis, which
+carries the root motion, becomes the root bone."""
+
+BODY_NODE = "Body"
+
+REST_FRAME = -1
+
+
+@dataclass
+class Stage:
+    """The scene that is exported: `armature` is the copy, `rate` and `frame_end` the clip's; frames count from 0."""
+
+    scene: Any
+    armature: Any
+    rate: Fraction
+    frame_end: int
+
+
+def export(armature, path: str | Path, kind: str) -> Path:
+    """Write the character and its motion to `path`, replacing it only when all went well.
+
+    Args:
+        armature: the armature object, with the action to export; meshes parented to it go along.
+        path: file to write.
+        kind: a key of `WRITERS`.
+
+    Raises:
+        UserError: nothing to export, the format is not there in this Blender, or the file cannot be written.
+    """
+    path = Path(path).absolute()
+    if armature is None or armature.type != "ARMATURE":
+        raise UserError("There is no character to export.", "Select the armature of an adapted clip.")
+    if not compat.curves_of(armature):
+        raise UserError(f"{armature.name} has no motion to export.", "Adapt a clip, or choose an action for it.")
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _stage(armature) as stage, compat.scene_override(stage.scene, stage.armature):
+            WRITERS[kind](stage, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # exporters report as RuntimeError what stops them
+        reason = getattr(error, "strerror", None) or str(error).strip()
+        raise UserError(f"{path} could not be written: {reason}.", "Check the folder and the free space.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def save_blend(path: str | Path) -> Path:
+    """Save a copy of the open file to `path`; the open file stays what it is. Raises UserError if that fails."""
+    path = Path(path).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, check_existing=False, compress=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path} could not be written: {error}.", "Check the folder and the free space.") from error
+    return path
+
+
+def _write_fbx(stage: Stage, path: Path) -> None:
+    """Metres, y up, facing +z, as Unity and Unreal read them; one take, every frame a key, no leaf bones."""
+    compat.enable_exporter("io_scene_fbx")
+    compat.call(
+        bpy.ops.export_scene.fbx,
+        filepath=str(path),
+        check_existing=False,
+        object_types={"ARMATURE", "MESH"},
+        apply_scale_options="FBX_SCALE_ALL",  # one unit is one metre and no object is scaled
+        axis_forward="-Z",
+        axis_up="Y",
+        bake_space_transform=False,  # breaks armatures
+        add_leaf_bones=False,
+        use_armature_deform_only=True,
+        primary_bone_axis="Y",
+        secondary_bone_axis="X",
+        bake_anim=True,
+        bake_anim_use_all_bones=True,
+        bake_anim_use_nla_strips=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_force_startend_keying=True,
+        bake_anim_step=1.0,
+        bake_anim_simplify_factor=0.0,
+        mesh_smooth_type="OFF",
+    )
+
+
+def _write_bvh(stage: Stage, path: Path) -> None:
+    """Metres, y up, facing +z; the frame time with all its digits."""
+    compat.enable_exporter("io_anim_bvh")
+    stage.armature.data.transform(Matrix.Rotation(-pi / 2, 4, "X"))  # the exporter writes Blender's axes as they are
+    compat.call(
+        bpy.ops.export_anim.bvh,
+        filepath=str(path),
+        check_existing=False,
+        frame_start=0,
+        frame_end=stage.frame_end,
+        rotate_mode="ZXY",
+        root_transform_only=True,
+    )
+    lines = path.read_text(encoding="utf-8").split("\n")
+    frame_time = next(number for number, line in enumerate(lines) if line.startswith("Frame Time:"))
+    lines[frame_time] = f"Frame Time: {float(1 / stage.rate):.12f}"
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _write_glb(stage: Stage, path: Path) -> None:
+    """glTF's own axes and metres; key times put right, since Blender's exporter misreads rates such as 29.97."""
+    compat.enable_exporter("io_scene_gltf2")
+    compat.call(
+        bpy.ops.export_scene.gltf,
+        filepath=str(path),
+        check_existing=False,
+        export_format="GLB",
+        use_active_scene=True,
+        export_yup=True,
+        export_animations=True,
+        export_frame_range=True,
+        export_force_sampling=True,
+        export_nla_strips=False,
+        export_anim_single_armature=False,  # else it takes every action of the file along
+        export_animation_mode="ACTIVE_ACTIONS",
+        export_optimize_animation_size=False,
+        export_anim_slide_to_zero=True,
+        export_rest_position_armature=True,
+        export_current_frame=False,
+        export_all_influences=True,
+        export_cameras=False,
+        export_lights=False,
+    )
+    _set_glb_duration(path, float(stage.frame_end / stage.rate))
+
+
+def _write_usd(stage: Stage, path: Path) -> None:
+    """A skeleton with its animation and the skinned body; metres, z up."""
+    if not compat.supports_usd_armatures():
+        raise UserError("This Blender cannot write USD with a skeleton.", "Use Blender 4.2 or newer, or export FBX.")
+    compat.call(
+        bpy.ops.wm.usd_export,
+        filepath=str(path),
+        check_existing=False,
+        selected_objects_only=False,
+        export_animation=True,
+        export_armatures=True,
+        only_deform_bones=False,
+        export_materials=False,
+        export_cameras=False,
+        export_lights=False,
+        convert_world_material=False,
+        root_prim_path="/root",
+    )
+
+
+WRITERS: dict[str, Callable[[Stage, Path], None]] = {
+    "fbx": _write_fbx,
+    "bvh": _write_bvh,
+    "glb": _write_glb,
+    "usd": _write_usd,
+}
+"""Formats of `export`."""
+
+
+@contextlib.contextmanager
+def _stage(armature) -> Iterator[Stage]:
+    """A scene at the clip's rate with copies of the armature and its meshes; all gone again afterwards."""
+    from . import keying
+
+    shown = bpy.context.scene
+    default = timing.scene_rate(shown)
+    rate = keying.clip_rate(armature.animation_data.action, default)
+    scene = bpy.data.scenes.new(armature.animation_data.action.name)
+    timing.set_scene_rate(scene, rate)
+    made: list[Any] = []
+    action = None
+    with _free_names(ROOT_NODE, BODY_NODE):
+        try:
+            copy = _copy(armature, ROOT_NODE, scene, made)
+            action = compat.copy_action(copy)
+            if keying.KEY_RATE not in action:
+                action[keying.KEY_RATE] = str(default)
+            for child in armature.children:
+                if child.type == "MESH":
+                    _copy_mesh(child, armature, copy, scene, made)
+            _, last = keying.retime(copy, rate, first_frame=0.0)
+            frame_end = max(0, ceil(last - 0.01))
+            keying.add_rest_keys(copy, REST_FRAME)
+            scene.frame_start, scene.frame_end = 0, frame_end
+            scene.frame_set(REST_FRAME)
+            yield Stage(scene, copy, rate, frame_end)
+        finally:
+            if bpy.context.window and bpy.context.window.scene == scene:  # the glTF exporter shows what it exports
+                bpy.context.window.scene = shown
+            _remove(scene, made, action)
+
+
+def _copy(thing, name: str, scene, made: list[Any]):
+    copy = thing.copy()
+    copy.name = name
+    copy.data = thing.data.copy()
+    made += [copy, copy.data]
+    scene.collection.objects.link(copy)
+    copy.hide_set(False, view_layer=scene.view_layers[0])
+    copy.select_set(True, view_layer=scene.view_layers[0])
+    return copy
+
+
+def _copy_mesh(mesh, armature, copy, scene, made: list[Any]) -> None:
+    body = _copy(mesh, BODY_NODE, scene, made)
+    body.parent = copy
+    body.matrix_parent_inverse = mesh.matrix_parent_inverse.copy()
+    for modifier in body.modifiers:
+        if modifier.type == "ARMATURE" and modifier.object == armature:
+            modifier.object = copy
+
+
+def _remove(scene, made: list[Any], action) -> None:
+    objects = [item for item in made if isinstance(item, bpy.types.Object)]
+    data = [item for item in made if not isinstance(item, bpy.types.Object)]
+    bpy.data.scenes.remove(scene)
+    bpy.data.batch_remove(ids=[*objects, *data, *([action] if action else [])])
+
+
+@contextlib.contextmanager
+def _free_names(*names: str) -> Iterator[None]:
+    """Lend these object names: whoever has them gets them back afterwards."""
+    holders = [(name, bpy.data.objects[name]) for name in names if name in bpy.data.objects]
+    for name, holder in holders:
+        holder.name = f"{name} {uuid.uuid4().hex[:8]}"
+    try:
+        yield
+    finally:
+        for name, holder in holders:
+            holder.name = name
+
+
+def _set_glb_duration(path: Path, seconds: float) -> None:
+    """Scale all key times of a GLB file so that the last is at `seconds`."""
+    import numpy as np
+
+    data = bytearray(path.read_bytes())
+    json_size = struct.unpack_from("<I", data, 12)[0]
+    document = json.loads(data[20 : 20 + json_size])
+    binary = 20 + json_size + 8
+    samplers = [sampler for animation in document.get("animations", ()) for sampler in animation["samplers"]]
+    accessors = {sampler["input"] for sampler in samplers}
+    last = max((document["accessors"][index]["max"][0] for index in accessors), default=0.0)
+    if last <= 0:
+        return
+    for index in accessors:
+        accessor = document["accessors"][index]
+        view = document["bufferViews"][accessor["bufferView"]]
+        offset = binary + view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        times = np.frombuffer(data, dtype="<f4", count=accessor["count"], offset=offset)
+        times[:] = times.astype(np.float64) * (seconds / last)
+        accessor["min"], accessor["max"] = [float(times.min())], [float(times.max())]
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    rest = bytes(data[20 + json_size :])
+    header = struct.pack("<III", 0x46546C67, 2, 20 + len(text) + len(rest))
+    path.write_bytes(header + struct.pack("<II", len(text), 0x4E4F534A) + text + rest)

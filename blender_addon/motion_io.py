@@ -1,0 +1,237 @@
+"""Read the engine's results: `person_<N>.npz` and the body beside it, `person_<N>_body.npz`. NumPy only, no `bpy`."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import timing
+from .errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Folder of the add-on, or of the repository: beside `blender_addon` lie `engine` and `presets`."""
+
+FORMAT_VERSION = 1
+JOINTS = 24
+
+_ROWS = {
+    "poses": (72,),
+    "trans": (3,),
+    "timestamps": (),
+    "joints3d_cam": (JOINTS, 3),
+    "joints3d_world": (JOINTS, 3),
+    "labels": (),
+    "label_similarity": (),
+}
+_FIXED = {"betas": (10,), "intrinsics": (3, 3), "image_size": (2,), "camera_to_world": (4, 4)}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One person's motion, T rows; units and frames as in the motion file.
+
+    Attributes:
+        path: the file it came from.
+        poses: (T, 72) axis-angle in radians, root first and in the world frame.
+        pelvis_world: (T, 3) pelvis joint, metres, world frame (z up).
+        joints3d_cam, joints3d_world: (T, 24, 3) metres.
+        timestamps: (T,) seconds into the footage.
+        rate: frames a second of the clip, exact.
+        betas: (10,) shape.
+        surface_model_type: `smpl` or `open-body`.
+        intrinsics: (3, 3) pixels.
+        image_size: width, height.
+        camera_to_world: (4, 4).
+        labels, label_similarity: (T,) action and how well the motion fits it.
+    """
+
+    path: Path
+    poses: np.ndarray
+    joints3d_cam: np.ndarray
+    joints3d_world: np.ndarray
+    timestamps: np.ndarray
+    rate: Fraction
+    betas: np.ndarray
+    surface_model_type: str
+    intrinsics: np.ndarray
+    image_size: tuple[int, int]
+    camera_to_world: np.ndarray
+    labels: np.ndarray
+    label_similarity: np.ndarray
+
+    @property
+    def frame_count(self) -> int:
+        """T."""
+        return len(self.poses)
+
+    @property
+    def pelvis_world(self) -> np.ndarray:
+        """(T, 3)."""
+        return self.joints3d_world[:, 0]
+
+    @property
+    def name(self) -> str:
+        """The clip and the person, as Blender's data-blocks are called."""
+        return f"{self.clip_name} {self.path.stem}".strip()
+
+    @property
+    def clip_name(self) -> str:
+        """Name of the clip: the folder that the engine made for it."""
+        return self.path.resolve().parent.name
+
+
+@dataclass(frozen=True)
+class RestBody:
+    """A person's body in SMPL's rest pose and axes (y up, facing +z), metres.
+
+    Attributes:
+        vertices: (V, 3).
+        joints: (24, 3).
+        weights: (V, 24) skinning weights; rows sum to 1.
+        faces: (F, 3) vertex numbers.
+    """
+
+    vertices: np.ndarray
+    joints: np.ndarray
+    weights: np.ndarray
+    faces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Names and tree of the 24 SMPL joints.
+
+    Attributes:
+        names: in SMPL's order.
+        parents: number of the parent joint, -1 for the pelvis.
+    """
+
+    names: list[str]
+    parents: list[int]
+
+
+def read_motion(path: str | Path) -> Motion:
+    """Read and check a motion file. Raises UserError that says what is wrong with it."""
+    path = Path(path)
+    arrays = _load(path, "motion file")
+    missing = [key for key in (*_ROWS, *_FIXED, "mocap_framerate") if key not in arrays]
+    if missing:
+        raise _bad(path, f"it lacks {', '.join(missing)}")
+    if int(arrays.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION:
+        raise UserError(f"{path} was written by a newer version.", "Update the add-on.")
+    rows = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    if not rows:
+        raise _bad(path, "it has no frames")
+    for key, shape in {**{key: (rows, *shape) for key, shape in _ROWS.items()}, **_FIXED}.items():
+        _check(path, key, arrays[key], shape)
+    if rows > 1 and not (np.diff(arrays["timestamps"]) > 0).all():
+        raise _bad(path, "its timestamps do not increase")
+    fps = float(arrays["mocap_framerate"])
+    if not 0 < fps < 10_000:
+        raise _bad(path, f"its frame rate is {fps}")
+    width, height = (int(size) for size in arrays["image_size"])
+    if width < 1 or height < 1 or arrays["intrinsics"][0, 0] <= 0 or arrays["intrinsics"][1, 1] <= 0:
+        raise _bad(path, "its camera has no size or no focal length")
+    kept = ("poses", "joints3d_cam", "joints3d_world", "betas", "intrinsics", "camera_to_world", "timestamps")
+    return Motion(
+        path=path,
+        rate=timing.exact_rate(fps),
+        surface_model_type=str(arrays.get("surface_model_type", "open-body")),
+        image_size=(width, height),
+        labels=arrays["labels"].astype(str),
+        label_similarity=arrays["label_similarity"].astype(np.float64),
+        **{key: arrays[key].astype(np.float64) for key in kept},
+    )
+
+
+def body_path(motion_path: str | Path) -> Path:
+    """Where the engine puts the rest body of a motion file."""
+    path = Path(motion_path)
+    return path.with_name(f"{path.stem}_body.npz")
+
+
+def read_body(motion: Motion) -> tuple[RestBody, str]:
+    """The rest body of `motion`, and a warning for the user ('' if there is none).
+
+    Without the file beside the motion, the body that the add-on brings along takes the person's shape.
+    Raises UserError if the file is damaged, or if there is none of both.
+    """
+    path = body_path(motion.path)
+    if path.is_file():
+        return _read_rest_body(path), ""
+    bundled = ROOT / "engine" / "assets" / "open_body.npz"
+    if not bundled.is_file():
+        raise UserError(f"{path} is missing.", "Adapt the clip again, or keep the folder's files together.")
+    warning = ""
+    if motion.surface_model_type != "open-body":
+        warning = f"{path.name} is missing: the bundled body stands in, so bone lengths differ from the motion's."
+    return _bundled_body(bundled, motion.betas), warning
+
+
+def read_skeleton() -> Skeleton:
+    """Names and tree of the joints from `presets/armature.json`."""
+    path = ROOT / "presets" / "armature.json"
+    try:
+        joints = json.loads(path.read_text(encoding="utf-8"))["joints"]
+        names = [joint["name"] for joint in joints]
+        parents = [names.index(joint["parent"]) if joint["parent"] else -1 for joint in joints]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Install the add-on again.") from error
+    return Skeleton(names, parents)
+
+
+def _read_rest_body(path: Path) -> RestBody:
+    arrays = _load(path, "body file")
+    missing = [key for key in ("vertices", "joints", "weights", "faces") if key not in arrays]
+    if missing:
+        raise _bad(path, f"it lacks {', '.join(missing)}")
+    count = len(arrays["vertices"])
+    faces = arrays["faces"]
+    for key, shape in {"vertices": (count, 3), "joints": (JOINTS, 3), "weights": (count, JOINTS)}.items():
+        _check(path, key, arrays[key], shape)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
+        raise _bad(path, f"faces is {faces.shape} of {faces.dtype}, not (F, 3) whole numbers")
+    if len(faces) and (faces.min() < 0 or faces.max() >= count):
+        raise _bad(path, "a face names a vertex that is not there")
+    return RestBody(
+        vertices=arrays["vertices"].astype(np.float64),
+        joints=arrays["joints"].astype(np.float64),
+        weights=arrays["weights"].astype(np.float64),
+        faces=faces.astype(np.int32),
+    )
+
+
+def _bundled_body(path: Path, betas: np.ndarray) -> RestBody:
+    arrays = _load(path, "body file")
+    vertices = arrays["v_template"] + arrays["shapedirs"][..., : len(betas)] @ betas
+    return RestBody(vertices, arrays["J_regressor"] @ vertices, arrays["weights"], arrays["f"].astype(np.int32))
+
+
+def _load(path: Path, kind: str) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not there.", "Adapt the clip, or choose another file.") from error
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as a {kind}: {error}.", "Adapt the clip again.") from error
+
+
+def _check(path: Path, key: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise _bad(path, f"{key} is {array.shape}, not {shape}")
+    text = key == "labels"
+    if array.dtype.kind not in ("U" if text else "fiu"):
+        raise _bad(path, f"{key} has type {array.dtype}")
+    if not text and not np.isfinite(array).all():
+        raise _bad(path, f"{key} has values that are not finite")
+
+
+def _bad(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is no valid motion or body file: {reason}.", "Adapt the clip again.")

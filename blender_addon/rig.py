@@ -1,0 +1,113 @@
+"""The character: an armature of the 24 SMPL joints, and the mesh that it moves.
+
+The pelvis is the root bone and carries the root motion; there is no bone above it, so the armature is SMPL's tree and
+nothing else. At rest the character stands on the floor at the origin in a T-pose, facing -y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from . import axes
+from .motion_io import RestBody, Skeleton
+
+LEAF_LENGTHS = {"head": 0.18, "left_hand": 0.08, "right_hand": 0.08, "left_foot": 0.07, "right_foot": 0.07}
+SHORTEST_BONE_M = 0.03
+CONTINUES_IN = {"pelvis": "spine1", "spine3": "neck"}
+"""Which child a bone reaches for where it has several."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The rest pose in armature space, metres.
+
+    Attributes:
+        skeleton: names and tree.
+        heads: (24, 3) joints.
+        vertices: (V, 3).
+    """
+
+    skeleton: Skeleton
+    heads: np.ndarray
+    vertices: np.ndarray
+
+
+def rest_pose(body: RestBody, skeleton: Skeleton) -> Rest:
+    """SMPL's rest body in Blender's axes, moved up or down onto the floor and sideways to the origin."""
+    heads, vertices = axes.rest_to_blender(body.joints), axes.rest_to_blender(body.vertices)
+    lowest = vertices[:, 2].min() if len(vertices) else heads[:, 2].min()
+    shift = np.array([-heads[0, 0], -heads[0, 1], -lowest])
+    return Rest(skeleton, heads + shift, vertices + shift)
+
+
+def build_armature(name: str, rest: Rest, scene, collection):
+    """A new armature object in `collection`, in its rest pose at the world's origin.
+
+    Bones can only be made in edit mode, so `scene` must be the context's and its active object in object mode;
+    afterwards the new object is active and nothing else is selected.
+    """
+    armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+    collection.objects.link(armature)
+    layer = bpy.context.view_layer
+    for item in tuple(layer.objects.selected):
+        item.select_set(False)
+    layer.objects.active = armature
+    armature.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        _make_bones(armature.data.edit_bones, rest)
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+        bone.lock_scale = (True, True, True)
+    armature.show_in_front = True
+    armature.data.display_type = "OCTAHEDRAL"
+    return armature
+
+
+def build_mesh(name: str, body: RestBody, rest: Rest, armature, collection):
+    """A new mesh object of the body, skinned to `armature` and parented to it."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(rest.vertices.tolist(), [], body.faces.tolist())
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), dtype=bool))
+    mesh.update()
+    thing = bpy.data.objects.new(name, mesh)
+    collection.objects.link(thing)
+    for joint, bone in enumerate(rest.skeleton.names):
+        group = thing.vertex_groups.new(name=bone)
+        weights = body.weights[:, joint]
+        for vertex in np.flatnonzero(weights > 1e-5).tolist():
+            group.add((vertex,), float(weights[vertex]), "REPLACE")
+    thing.parent = armature
+    modifier = thing.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    modifier.use_vertex_groups = True
+    return thing
+
+
+def _make_bones(edit_bones, rest: Rest) -> None:
+    bones = []
+    for joint, name in enumerate(rest.skeleton.names):
+        directions = axes.bone_axes(name)
+        bone = edit_bones.new(name)
+        bone.head = rest.heads[joint]
+        bone.tail = rest.heads[joint] + directions[:, 1] * _length(joint, rest)
+        bone.align_roll(directions[:, 2])
+        parent = rest.skeleton.parents[joint]
+        if parent >= 0:
+            bone.parent = bones[parent]
+        bones.append(bone)
+
+
+def _length(joint: int, rest: Rest) -> float:
+    """How far the bone reaches: to its child joint, measured along the bone."""
+    name, names = rest.skeleton.names[joint], rest.skeleton.names
+    if name in LEAF_LENGTHS:
+        return LEAF_LENGTHS[name]
+    child = names.index(CONTINUES_IN[name]) if name in CONTINUES_IN else rest.skeleton.parents.index(joint)
+    along = (rest.heads[child] - rest.heads[joint]) @ axes.bone_axes(name)[:, 1]
+    return max(float(along), SHORTEST_BONE_M)

@@ -1,0 +1,184 @@
+"""Motion files into a scene: one function for the panel, batch mode, scripts and tests.
+
+NumPy is imported when something is imported into a scene, not when the add-on is switched on: a Blender without it then
+says so in words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import timing
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .motion_io import Motion
+
+CLIP, PERSON = "adapt_motion_clip", "adapt_motion_person"
+"""Custom properties of the armature object: name of the clip, path of the motion file."""
+
+
+@dataclass
+class Person:
+    """One imported person: `armature` and `mesh` (or None) are objects, `action` holds the keys."""
+
+    motion: Motion
+    armature: Any
+    mesh: Any
+    action: Any
+
+
+@dataclass
+class Imported:
+    """What came into the scene. `warnings` are plain sentences for the user."""
+
+    collection: Any
+    people: list[Person] = field(default_factory=list)
+    camera: Any = None
+    movie_clip: Any = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def import_people(
+    paths: Sequence[str | Path],
+    scene,
+    *,
+    footage: str | Path | None = None,
+    with_mesh: bool = True,
+    with_camera: bool = True,
+    start_frame: int | None = None,
+) -> Imported:
+    """Bring the people of one clip into `scene`, in one space, with the camera that filmed them.
+
+    The scene's frame rate, range, resolution and camera stay as they are (`match_scene` sets them): keys are laid so
+    that the motion lasts as long as in the footage at the scene's rate.
+
+    Args:
+        paths: motion files of one clip.
+        scene: must be the context's scene.
+        footage: the clip, to be shown behind the character.
+        with_mesh: also build the skinned body.
+        with_camera: also build the camera.
+        start_frame: frame of the clip's time 0; the scene's first frame if not given.
+
+    Raises:
+        UserError: a file is missing or damaged, or this Blender lacks NumPy. Nothing is left in the scene then.
+    """
+    _require_numpy()
+    from . import motion_io
+
+    motions = [motion_io.read_motion(path) for path in paths]
+    if not motions:
+        raise UserError("There is no motion to import.", "Adapt a clip first.")
+    bodies = [motion_io.read_body(motion) for motion in motions]
+    skeleton = motion_io.read_skeleton()
+    start = scene.frame_start if start_frame is None else start_frame
+    collection = bpy.data.collections.new(motions[0].clip_name)
+    scene.collection.children.link(collection)
+    result = Imported(collection)
+    with _object_mode():
+        for motion, (body, warning) in zip(motions, bodies, strict=True):
+            result.people.append(_build_person(motion, body, skeleton, motions[0], scene, collection, start, with_mesh))
+            result.warnings += [warning] if warning else []
+    if with_camera:
+        _add_camera(result, scene, footage, start)
+    return result
+
+
+def rate_warning(scene, imported: Imported) -> str:
+    """A sentence for the user if the scene does not run at the clip's rate, else ''."""
+    rate, clip_rate = timing.scene_rate(scene), imported.people[0].motion.rate
+    if rate == clip_rate:
+        return ""
+    return (
+        f"The scene runs at {float(rate):.6g} frames a second and the clip at {float(clip_rate):.6g}: "
+        "the motion keeps its speed, but the footage behind it only lines up at the clip's rate."
+    )
+
+
+def match_scene(scene, imported: Imported) -> None:
+    """Give the scene the clip's frame rate, range, resolution and camera, and lay the keys for that rate.
+
+    Only called where the user asked for it, or in a scene of our own.
+    """
+    from . import keying
+
+    motion = imported.people[0].motion
+    timing.set_scene_rate(scene, motion.rate)
+    for person in imported.people:
+        keying.retime(person.armature, timing.scene_rate(scene))
+    ranges = [person.action.frame_range for person in imported.people]
+    scene.frame_start = round(min(first for first, _ in ranges))
+    scene.frame_end = round(max(last for _, last in ranges))
+    scene.render.resolution_x, scene.render.resolution_y = motion.image_size
+    scene.render.resolution_percentage = 100
+    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
+    if imported.camera is not None:
+        scene.camera = imported.camera
+    scene.frame_set(scene.frame_start)
+
+
+def _build_person(motion, body, skeleton, reference, scene, collection, start, with_mesh) -> Person:
+    import numpy as np
+    from mathutils import Matrix
+
+    from . import keying, rig
+
+    rest = rig.rest_pose(body, skeleton)
+    armature = rig.build_armature(motion.name, rest, scene, collection)
+    armature[CLIP], armature[PERSON] = motion.clip_name, str(motion.path)
+    into_shared = reference.camera_to_world @ np.linalg.inv(motion.camera_to_world)
+    if np.abs(into_shared - np.eye(4)).max() > 1e-6:  # each person's world is tied to the one camera
+        armature.matrix_world = Matrix(into_shared.tolist())
+    mesh = rig.build_mesh(f"{motion.name} body", body, rest, armature, collection) if with_mesh else None
+    action = keying.apply(motion, rest, armature, timing.scene_rate(scene), start)
+    return Person(motion, armature, mesh, action)
+
+
+def _add_camera(result: Imported, scene, footage, start: int) -> None:
+    from . import camera
+
+    motion = result.people[0].motion
+    result.camera = camera.build_camera(f"{motion.clip_name} camera", motion, scene, result.collection)
+    if footage:
+        try:
+            result.movie_clip = camera.show_footage(result.camera, Path(footage), start)
+        except UserError as error:  # the motion is there; only the picture behind it is missing
+            result.warnings.append(str(error))
+
+
+@contextlib.contextmanager
+def _object_mode() -> Iterator[None]:
+    """Leave the mode that the user is in while objects are built; mode, active object and selection come back."""
+    layer = bpy.context.view_layer
+    active, mode = layer.objects.active, bpy.context.mode
+    selected = list(layer.objects.selected)
+    if active is not None and mode != "OBJECT":
+        mode = active.mode
+        bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        yield
+    finally:
+        if active is not None and mode != "OBJECT":
+            for item in tuple(layer.objects.selected):
+                item.select_set(False)
+            for item in selected:
+                item.select_set(True)
+            layer.objects.active = active
+            bpy.ops.object.mode_set(mode=mode)
+
+
+def _require_numpy() -> None:
+    try:
+        import numpy  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            "This Blender has no NumPy, which reading motion needs.",
+            "Use Blender from blender.org, or install your system's package (Debian: python3-numpy).",
+        ) from error
