@@ -1,0 +1,70 @@
+"""Results of stages on disk, so that a run goes on where it was interrupted.
+
+An entry is a plain `.npz` named after its stage and a key of everything that it depends on: the footage's content, the
+settings of the stage, the engine's version. Another key means another file, so stale work is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import __version__
+from engine.motion import write_arrays
+
+FOLDER = ".cache"
+Arrays = dict[str, NDArray[Any]]
+
+
+def key_of(**parts: Any) -> str:
+    """16 hexadecimal digits that stand for `parts` (anything JSON can hold) and the engine's version."""
+    text = json.dumps({"engine": __version__, **parts}, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Cache:
+    """Entries of one clip.
+
+    Args:
+        folder: the clip's folder; entries lie in its `.cache`.
+        read: whether earlier runs' entries are used; they are written in any case.
+        warn: called with a code and a sentence where an entry is damaged.
+    """
+
+    def __init__(self, folder: Path, read: bool, warn: Callable[[str, str], None]) -> None:
+        self._folder, self._read, self._warn = folder / FOLDER, read, warn
+        self.reused: list[str] = []
+        """Stages with entries that were used."""
+
+    def path(self, stage: str, key: str, part: int | None = None) -> Path:
+        """Where an entry lies; `part` numbers the pieces of a stage that is stored bit by bit."""
+        return self._folder / (f"{stage}-{key}.npz" if part is None else f"{stage}-{key}-{part:05d}.npz")
+
+    def load(self, stage: str, key: str, part: int | None = None) -> Arrays | None:
+        """An entry's arrays, or None if there is none, it may not be used, or it is damaged (then with a warning)."""
+        path = self.path(stage, key, part)
+        if not self._read or not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except Exception as error:  # whatever a damaged archive makes zipfile, zlib or numpy raise
+            self.damaged(path, str(error))
+            return None
+        if stage not in self.reused:
+            self.reused.append(stage)
+        return arrays
+
+    def store(self, stage: str, key: str, arrays: Arrays, part: int | None = None) -> None:
+        """Write an entry, atomically. Raises OutputError."""
+        write_arrays(self.path(stage, key, part), arrays)
+
+    def damaged(self, path: Path, reason: str) -> None:
+        """Say that an entry is of no use; it is made again."""
+        self._warn("cache", f"The saved result {path.name} is damaged ({reason}) and is made again.")

@@ -1,0 +1,100 @@
+"""How a run learns that it should stop: signals, a line on stdin, or the end of stdin.
+
+A stop is asked for once. Work notices it at its next progress call and unwinds. Should that take longer than `GRACE_S`
+(a long call into C++, say), the process ends at once: everything on disk is written atomically, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from engine.errors import CancelledError
+from engine.protocol import CANCEL_LINE, ExitCode
+
+GRACE_S = 1.4
+"""Seconds from the request to the hard end; Cancel has to take effect within 2 s."""
+
+CANCELLED = ("The run was cancelled.", "Run it again with --resume to go on from here.")
+"""What the user reads then, and what to do next."""
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Cancel:
+    """Whether the user asked to stop.
+
+    Args:
+        last_words: called just before the process ends hard, from another thread; must not block for long.
+    """
+
+    def __init__(self, last_words: Callable[[], None] = lambda: None) -> None:
+        self.last_words = last_words
+        self._requested = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """True once somebody asked to stop."""
+        return self._requested.is_set()
+
+    def request(self) -> None:
+        """Ask to stop. The process ends in `GRACE_S` seconds at the latest."""
+        if not self._requested.is_set():
+            self._requested.set()
+            threading.Thread(target=self._end_hard, daemon=True, name="hard-end").start()
+
+    def check(self) -> None:
+        """Raise CancelledError if somebody asked to stop."""
+        if self._requested.is_set():
+            raise CancelledError(*CANCELLED)
+
+    def _end_hard(self) -> None:
+        threading.Event().wait(GRACE_S)
+        with contextlib.suppress(Exception):
+            self.last_words()
+        os._exit(ExitCode.CANCELLED)
+
+    @contextlib.contextmanager
+    def listening(self, watch_stdin: bool) -> Iterator[None]:
+        """While the body runs, signals and the stop line or end of stdin become a request (main thread only)."""
+        if watch_stdin:
+            threading.Thread(target=self._read_stdin, daemon=True, name="stdin").start()
+        # A Python handler waits for the main thread to leave C++; the wake-up socket is written to straight away.
+        reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        before: dict[int, Any] = {}
+        for name in _SIGNALS:
+            if hasattr(signal, name):
+                number = getattr(signal, name)
+                before[number] = signal.signal(number, lambda *_: self.request())
+        old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._read_signals, args=(reader, set(before)), daemon=True, name="signals").start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(old_fd)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            writer.close()
+
+    def _read_stdin(self) -> None:
+        rest = b""
+        while True:
+            try:
+                block = os.read(0, 4096)
+            except OSError:
+                block = b""
+            *lines, rest = (rest + block).split(b"\n")
+            if not block or any(line.strip() == CANCEL_LINE.encode() for line in lines):
+                return self.request()
+
+    def _read_signals(self, reader: socket.socket, numbers: set[int]) -> None:
+        with reader:
+            while block := reader.recv(16):
+                if numbers.intersection(block):
+                    return self.request()

@@ -1,0 +1,53 @@
+"""The `--camera` file."""
+
+import json
+
+import numpy as np
+import pytest
+
+from engine.camera_file import read_camera
+from engine.errors import UsageError
+
+K = [[1500.0, 0, 960], [0, 1500, 540], [0, 0, 1]]
+
+
+def camera_file(folder, values):
+    path = folder / "camera.json"
+    path.write_text(values if isinstance(values, str) else json.dumps(values))
+    return path
+
+
+def moved(x):
+    pose = np.eye(4)
+    pose[0, 3] = x
+    return pose.tolist()
+
+
+def test_a_camera_that_stands_still_is_read(tmp_path):
+    values = {"intrinsics": [K, K], "camera_to_world": [moved(1), moved(1.001)]}
+    assert read_camera(camera_file(tmp_path, values)).tolist() == K
+    assert read_camera(camera_file(tmp_path, {"intrinsics": K})).tolist() == K
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ("no json", "is not JSON"),
+        ([1], "has no intrinsics"),
+        ({"camera_to_world": [moved(0)]}, "has no intrinsics"),
+        ({"intrinsics": "wide"}, "are not numbers"),
+        ({"intrinsics": [[1, 2], [3, 4]]}, "3 x 3"),
+        ({"intrinsics": np.zeros((3, 3)).tolist()}, "no camera matrix"),
+        ({"intrinsics": K, "camera_to_world": [moved(0), moved(0.5)]}, "moves"),
+        ({"intrinsics": [K, (np.array(K) * [[1.5], [1.5], [1]]).tolist()]}, "zooms"),
+    ],
+)
+def test_other_camera_files_are_refused(tmp_path, values, sentence):
+    with pytest.raises(UsageError, match=sentence) as caught:
+        read_camera(camera_file(tmp_path, values))
+    assert caught.value.hint
+
+
+def test_a_missing_camera_file_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_camera(tmp_path / "none.json")
