@@ -71,7 +71,36 @@ def start_run(python: str | Path, run: protocol.Job, log: Path, root: Path | Non
     return Job(command, log, engine_environment(root), root)
 
 
-class Job:
+class EventSource:
+    """Something that runs beside Blender and puts events into a queue, the last of them `exited`."""
+
+    def __init__(self, log: Path) -> None:
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.log = Path(log)
+        self.cancelled = False
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+
+    def drain(self, limit: int = 1000) -> list[Event]:
+        """Up to `limit` events that are there now, without waiting."""
+        drained: list[Event] = []
+        with contextlib.suppress(queue.Empty):
+            while len(drained) < limit:
+                drained.append(self.events.get_nowait())
+        return drained
+
+    def stream(self) -> Iterator[Event]:
+        """Every event as it comes, up to and with `exited`. Waits, so only for batch mode and scripts."""
+        while True:
+            try:
+                event = self.events.get(timeout=0.2)  # a timeout lets Ctrl-C through on Windows
+            except queue.Empty:
+                continue
+            yield event
+            if event["event"] == EXITED:
+                return
+
+
+class Job(EventSource):
     """A running child process whose stdout is events.
 
     Args:
@@ -93,12 +122,9 @@ class Job:
         cwd: Path | None = None,
         parse: Callable[[str], Event] = protocol.parse_event,
     ) -> None:
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.log = Path(log)
-        self.cancelled = False
+        super().__init__(log)
         self._parse = parse
         self._lock = threading.Lock()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -122,25 +148,6 @@ class Job:
     def running(self) -> bool:
         """Whether the child still runs."""
         return self._process.poll() is None
-
-    def drain(self, limit: int = 1000) -> list[Event]:
-        """Up to `limit` events that are there now, without waiting."""
-        drained: list[Event] = []
-        with contextlib.suppress(queue.Empty):
-            while len(drained) < limit:
-                drained.append(self.events.get_nowait())
-        return drained
-
-    def stream(self) -> Iterator[Event]:
-        """Every event as it comes, up to and with `exited`. Waits, so only for batch mode and scripts."""
-        while True:
-            try:
-                event = self.events.get(timeout=0.2)  # a timeout lets Ctrl-C through on Windows
-            except queue.Empty:
-                continue
-            yield event
-            if event["event"] == EXITED:
-                return
 
     def cancel(self) -> None:
         """Ask the child to stop; if it does not within a second, end it; then kill it. Returns at once."""
