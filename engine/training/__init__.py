@@ -1,0 +1,1 @@
+"""Making the shipped networks: motion capture and authored motions to a corpus, and the training runs."""
