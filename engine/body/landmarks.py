@@ -1,6 +1,6 @@
 """How the keypoints that detectors see are got from the body.
 
-Every keypoint is a vertex, which moves with the skin (nose tip, heel, …), or a mean of joints. Names are those of
+Every keypoint is a point of the skin (nose tip, heel, …), or a weighted mean of joints. Names are those of
 `engine.keypoints.joint_sets`, and left is the person's left.
 """
 
@@ -15,7 +15,7 @@ JOINT_NAMES = (
 )  # fmt: skip
 """The 24 SMPL joints in SMPL's order."""
 
-SMPL_VERTICES = {
+SMPL_VERTICES: dict[str, int] = {
     "nose": 332, "right_eye": 6260, "left_eye": 2800, "right_ear": 4071, "left_ear": 583,
     "left_big_toe": 3216, "left_small_toe": 3226, "left_heel": 3387,
     "right_big_toe": 6617, "right_small_toe": 6624, "right_heel": 6787,

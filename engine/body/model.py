@@ -55,6 +55,7 @@ class BodyModel(nn.Module):
     joint_template: Tensor
     joint_directions: Tensor
     joint_mix: Tensor
+    point_mix: Tensor
     point_template: Tensor
     point_directions: Tensor
     point_pose_directions: Tensor
@@ -72,6 +73,7 @@ class BodyModel(nn.Module):
             "joint_template": arrays.joint_regressor @ arrays.v_template,
             "joint_directions": np.einsum("jv,vcs->jcs", arrays.joint_regressor, arrays.shapedirs),
             "joint_mix": points.joint_mix,
+            "point_mix": points.vertex_mix,
             "point_template": arrays.v_template[points.vertices],
             "point_directions": arrays.shapedirs[points.vertices],
             "point_pose_directions": posedirs,
@@ -135,7 +137,7 @@ class BodyModel(nn.Module):
         blend = self.point_weights @ torch.cat((turns.flatten(2), shifts), -1)
         turn = blend[..., :9].reshape(*blend.shape[:2], 3, 3)
         skinned = (turn @ points[..., None]).squeeze(-1) + blend[..., 9:]
-        return joints, torch.cat((self.joint_mix @ joints, skinned), 1)
+        return joints, torch.cat((self.joint_mix @ joints, self.point_mix @ skinned), 1)
 
     def vertices(self, rotations: Tensor, betas: Tensor, transl: Tensor | None = None) -> Tensor:
         """All vertices (T, V, 3) in metres; arguments as in `pose`. Takes about 100 V bytes a frame: go in batches."""
@@ -192,21 +194,29 @@ class _Points:
     """The landmarks: first those that are means of joints, then those on the surface, a small mesh of their own."""
 
     names: tuple[str, ...]
-    joint_mix: NDArray[np.float64]  # (joint landmarks, 24)
+    joint_mix: NDArray[np.float64]  # (landmarks from joints, 24)
     vertices: list[int]
+    vertex_mix: NDArray[np.float64]  # (landmarks from the surface, vertices)
 
     @classmethod
     def of(cls, arrays: BodyArrays) -> _Points:
         table = arrays.landmark_vertices
         if table is None:
-            table = SMPL_VERTICES if len(arrays.v_template) == SMPL_VERTEX_COUNT else {}
+            known = SMPL_VERTICES if len(arrays.v_template) == SMPL_VERTEX_COUNT else {}
+            table = {name: [vertex] for name, vertex in known.items()}
         at_joints = [name for name, landmark in LANDMARKS.items() if landmark.joints]
         on_surface = [name for name, landmark in LANDMARKS.items() if landmark.vertex in table]
         mix = np.zeros((len(at_joints), JOINT_COUNT))
         for row, name in zip(mix, at_joints, strict=True):
             for joint, weight in LANDMARKS[name].joints:
                 row[JOINT_NAMES.index(joint)] += weight
-        return cls((*at_joints, *on_surface), mix, [table[LANDMARKS[name].vertex] for name in on_surface])
+        vertices = sorted({vertex for name in on_surface for vertex in table[LANDMARKS[name].vertex]})
+        vertex_mix = np.zeros((len(on_surface), len(vertices)))
+        for row, name in zip(vertex_mix, on_surface, strict=True):
+            found = table[LANDMARKS[name].vertex]
+            for vertex in found:
+                row[vertices.index(vertex)] += 1 / len(found)
+        return cls((*at_joints, *on_surface), mix, vertices, vertex_mix)
 
 
 class _Layer(smplx.SMPL):  # type: ignore[misc]

@@ -36,7 +36,7 @@ class BodyArrays:
         joint_regressor: (24, V) joints from shaped vertices.
         weights: (V, 24) skinning weights, rows sum to 1.
         faces: (F, 3) vertex indices, counter-clockwise from outside.
-        landmark_vertices: name to vertex of the surface points that detectors see; None where the file tells none.
+        landmark_vertices: name to the vertices whose mean is a point that detectors see; None where the file tells none.
         surface_model_type: `smpl` or `open-body`.
     """
 
@@ -46,7 +46,7 @@ class BodyArrays:
     joint_regressor: NDArray[np.float64]
     weights: NDArray[np.float64]
     faces: NDArray[np.int64]
-    landmark_vertices: dict[str, int] | None
+    landmark_vertices: dict[str, list[int]] | None
     surface_model_type: str
 
 
@@ -146,12 +146,12 @@ def _faces(array: Array, vertices: int) -> NDArray[np.int64]:
     return faces
 
 
-def _landmarks(arrays: dict[str, Array], vertices: int) -> dict[str, int] | None:
+def _landmarks(arrays: dict[str, Array], vertices: int) -> dict[str, list[int]] | None:
     if "landmark_names" not in arrays or "landmark_vertices" not in arrays:
         return None
     names, indices = arrays["landmark_names"], arrays["landmark_vertices"]
-    if names.shape != indices.shape or names.ndim != 1 or indices.dtype.kind not in "iu":
+    if indices.ndim != 2 or indices.dtype.kind not in "iu" or names.shape != indices.shape[:1]:
         raise ValueError("its landmark names and vertices do not match")
     if len(indices) and (indices.min() < 0 or indices.max() >= vertices):
         raise ValueError("landmark_vertices names vertices that are not there")
-    return {str(name): int(index) for name, index in zip(names, indices, strict=True)}
+    return {str(name): [int(index) for index in row] for name, row in zip(names, indices, strict=True)}
