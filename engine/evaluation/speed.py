@@ -1,0 +1,183 @@
+"""Time and memory of each stage, measured from outside on a run in a process of its own.
+
+The same is done with the clip repeated several times: time has to grow by that factor, memory must not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from engine.errors import EngineError
+from engine.protocol import parse_event
+
+ROOT = Path(__file__).resolve().parents[2]
+_SAMPLE_S = 0.02
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Seconds of a stage, and the largest resident memory of the process while it ran, in MiB (None: not measured)."""
+
+    seconds: float
+    peak_mib: float | None
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What one run took: frames of footage, seconds in all, and each stage."""
+
+    frames: int
+    seconds: float
+    stages: dict[str, StageCost]
+
+
+def demo_clip() -> Path:
+    """The clip that comes with the project."""
+    return next(iter(sorted((ROOT / "presets" / "demo").glob("*.mp4"))))
+
+
+def compare_lengths(
+    clip: Path, repeats: int, arguments: Sequence[str], say: Callable[[str], None]
+) -> tuple[RunCost, RunCost]:
+    """Cost of a run on `clip`, and on the clip repeated; `arguments` go to `adapt-motion run`. Raises EngineError."""
+    with tempfile.TemporaryDirectory(prefix="adapt-motion-bench-") as scratch:
+        long = Path(scratch) / f"{clip.stem}_x{repeats}{clip.suffix}"
+        repeat_clip(clip, long, repeats)
+        say(f"Running on {clip.name} …")
+        short_cost = measure(clip, Path(scratch) / "short", arguments)
+        say(f"Running on the same, {repeats} times as long …")
+        return short_cost, measure(long, Path(scratch) / "long", arguments)
+
+
+def repeat_clip(source: Path, target: Path, repeats: int) -> None:
+    """Write the footage of `source` `repeats` times over, without coding it again."""
+    with av.open(str(target), "w") as output:
+        stream_out = None
+        offset = 0
+        for _ in range(repeats):
+            with av.open(str(source)) as footage:
+                stream = footage.streams.video[0]
+                if stream_out is None:
+                    stream_out = output.add_stream_from_template(stream)
+                end = 0
+                step = round(1 / (Fraction(stream.average_rate or 25) * Fraction(stream.time_base or 1)))
+                for packet in footage.demux(stream):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    end = max(end, packet.pts + (packet.duration or step))
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = stream_out
+                    output.mux(packet)
+                offset += end
+
+
+def measure(clip: Path, out: Path, arguments: Sequence[str]) -> RunCost:
+    """Run the engine on `clip` in a process of its own. Raises EngineError if that fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "run",
+        "--events",
+        "jsonl",
+        "--out",
+        str(out),
+        *arguments,
+        "--",
+        str(clip),
+    ]
+    peaks: dict[str, float] = {}
+    stage = ["start"]
+    report: Path | None = None
+    trouble = ""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", cwd=ROOT
+    ) as process:
+        sampler = threading.Thread(target=_sample, args=(process, stage, peaks), daemon=True)
+        sampler.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            event: dict[str, Any] = parse_event(line)
+            if event["event"] == "stage":
+                stage[0] = event["stage"]
+            elif event["event"] == "error":
+                trouble = event["message"]
+            elif event["event"] == "result":
+                report = Path(event["report"])
+        process.wait()
+        sampler.join()
+    if report is None:
+        raise EngineError(f"The run on {clip} failed: {trouble or process.returncode}", "Try `adapt-motion run` on it.")
+    return _cost(json.loads(report.read_text(encoding="utf-8")), peaks)
+
+
+def table_rows(short: RunCost, long: RunCost) -> list[tuple[str, ...]]:
+    """Rows for a table: stage, milliseconds a frame and peak memory of both runs, and how much they differ."""
+    rows = []
+    totals = (RunCost(cost.frames, cost.seconds, {"all": _total(cost)}) for cost in (short, long))
+    first, second = totals
+    pairs = [(name, short.stages[name], long.stages[name]) for name in short.stages]
+    for name, one, other in [*pairs, ("all", first.stages["all"], second.stages["all"])]:
+        rows.append(
+            (
+                name,
+                f"{1000 * one.seconds / short.frames:.2f}",
+                f"{1000 * other.seconds / long.frames:.2f}",
+                f"{other.seconds / max(one.seconds, 1e-3):.1f}",
+                *("not measured" if cost.peak_mib is None else f"{cost.peak_mib:.0f}" for cost in (one, other)),
+            )
+        )
+    return rows
+
+
+def as_json(cost: RunCost) -> dict[str, Any]:
+    """Plain values."""
+    stages = {name: {"seconds": item.seconds, "peak_mib": item.peak_mib} for name, item in cost.stages.items()}
+    return {"frames": cost.frames, "seconds": round(cost.seconds, 3), "stages": stages}
+
+
+def resident_mib(process_id: int) -> float | None:
+    """Resident memory of a process in MiB, None if it is gone or this system does not tell."""
+    try:
+        if sys.platform == "linux":
+            text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
+            return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+        if sys.platform == "darwin":
+            text = subprocess.run(["ps", "-o", "rss=", "-p", str(process_id)], capture_output=True, text=True).stdout
+            return int(text) / 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
+
+
+def _sample(process: subprocess.Popen[str], stage: list[str], peaks: dict[str, float]) -> None:
+    done = threading.Event()
+    while process.poll() is None:
+        now = stage[0]
+        memory = resident_mib(process.pid)
+        if memory is not None:
+            peaks[now] = max(peaks.get(now, 0.0), memory)
+        done.wait(_SAMPLE_S)
+
+
+def _cost(report: dict[str, Any], peaks: dict[str, float]) -> RunCost:
+    seconds: dict[str, float] = report["seconds"]
+    stages = {name: StageCost(value, peaks.get(name)) for name, value in seconds.items()}
+    return RunCost(report["footage"]["frame_count"], sum(seconds.values()), stages)
+
+
+def _total(cost: RunCost) -> StageCost:
+    known = [item.peak_mib for item in cost.stages.values() if item.peak_mib is not None]
+    return StageCost(cost.seconds, max(known, default=None))
