@@ -33,12 +33,12 @@ def build() -> tuple[dict[str, NDArray[Any]], Skeleton]:
     """The arrays of the asset, and the skeleton that they were built on."""
     body, skeleton = Anny(), load_skeleton()
     posed = shape.TPosed(body, skeleton)
-    vertices = shape.template_vertices(body, posed, skeleton)
+    vertices, heads = shape.template(body, posed, skeleton)
     weights = skinning.merge_weights(body, vertices, skeleton.joints)
     regressor = skinning.joint_regressor(vertices, skeleton.joints, body.mirrored)
     directions, amounts = shape.shape_directions(posed, vertices, body.faces, regressor, skeleton)
     print("phenotypes per shape number:", dict(zip(shape.FITTED, amounts.round(3).tolist(), strict=True)))
-    landmarks = points.landmark_vertices(body, vertices, posed(shape.TEMPLATE)[1], skeleton.joints)
+    landmarks = points.landmark_vertices(body, vertices, heads, skeleton.joints)
     arrays: dict[str, NDArray[Any]] = {
         "v_template": _rounded(vertices + skeleton.ground),
         "shapedirs": _rounded(directions + skeleton.ground_directions),
@@ -55,7 +55,7 @@ def build() -> tuple[dict[str, NDArray[Any]], Skeleton]:
 
 
 def _rounded(metres: Float) -> NDArray[np.float32]:
-    """To hundredths of a millimetre: the file is smaller, and the last bits of another machine's arithmetic are gone."""
+    """To hundredths of a millimetre: a smaller file, without the last bits of a machine's own arithmetic."""
     return (metres.round(5) + 0.0).astype(np.float32)
 
 

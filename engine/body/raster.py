@@ -82,7 +82,8 @@ def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, 
     image[pixels[order]] = fragments[order]
     inverse_depth, brightness = image.reshape(height, width, 2).transpose(2, 0, 1)
     with np.errstate(divide="ignore"):
-        return 1 / inverse_depth, brightness
+        depth: Float = np.float32(1) / inverse_depth
+    return depth, brightness
 
 
 def _fragments(

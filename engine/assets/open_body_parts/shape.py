@@ -19,12 +19,11 @@ BACKWARD_M = -0.03
 """How far anny's trunk is moved along z so that neck, head and shoulders lie around SMPL's."""
 MASS_INDEX_PER_SHAPE = np.array([0.0, 3.5, 0, 0, 0, 0, 0, 0, 0, 0])
 """Body mass index per unit of each shape number (assumed: mannequin-x tells bones, not bulk)."""
-_PULLED = ("knee", "ankle", "elbow", "wrist", "head")
 _DENSITY = 980.0
 
 
 class TPosed:
-    """anny's body in the T-pose, feet on y = 0, as a function of its phenotypes. Bones turn as they do at shape zero."""
+    """anny's body in the T-pose, feet on y = 0, as a function of its phenotypes. Bones turn as at shape zero."""
 
     def __init__(self, body: Anny, skeleton: Skeleton) -> None:
         self._body = body
@@ -40,7 +39,7 @@ class TPosed:
 
 
 class Field:
-    """A smooth displacement of space that takes chosen values at control points: biharmonic splines (kernel |r|) plus an
+    """A smooth displacement of space with chosen values at control points: biharmonic splines (kernel |r|) plus an
     affine part."""
 
     def __init__(self, controls: Float, points: Float) -> None:
@@ -57,17 +56,26 @@ class Field:
 
 def anatomical_joints(body: Anny, heads: Float) -> Float:
     """(24, 3) where anny's own joints lie, for those that SMPL's must coincide with; NaN for the others."""
-    bones = {"knee": "lowerleg01", "ankle": "foot", "elbow": "lowerarm01", "wrist": "wrist"}
+    bones = {
+        "knee": ["lowerleg01"],
+        "ankle": ["foot"],
+        "elbow": ["lowerarm01"],
+        "wrist": ["wrist"],
+        "hand": [f"finger{finger}-1" for finger in range(2, 6)],
+    }
     joints = np.full((len(JOINT_NAMES), 3), np.nan)
     for index, name in enumerate(JOINT_NAMES):
         side, _, short = name.partition("_")
         if short in bones:
-            joints[index] = heads[body.bones.index(f"{bones[short]}.{side[0].upper()}")]
+            joints[index] = np.mean(
+                [heads[body.bones.index(f"{bone}.{side[0].upper()}")] for bone in bones[short]], axis=0
+            )
     return joints
 
 
-def template_vertices(body: Anny, posed: TPosed, skeleton: Skeleton) -> Float:
-    """(V, 3) shape zero: anny's body with knees, ankles, elbows and wrists drawn onto SMPL's, and of SMPL's stature."""
+def template(body: Anny, posed: TPosed, skeleton: Skeleton) -> tuple[Float, Float]:
+    """Vertices (V, 3) and bone heads (104, 3) of shape zero: anny's body with knees, ankles, elbows, wrists and
+    knuckles drawn onto SMPL's, and of SMPL's stature."""
     vertices, heads = posed(TEMPLATE)
     anatomical = anatomical_joints(body, heads)
     pulled = ~np.isnan(anatomical[:, 0])
@@ -78,8 +86,10 @@ def template_vertices(body: Anny, posed: TPosed, skeleton: Skeleton) -> Float:
     moves = np.zeros_like(controls)
     moves[: len(pulled)][pulled] = (skeleton.joints - anatomical)[pulled]
     moves[len(pulled), 1] = skeleton.stature - top[1]
-    drawn = vertices + Field(controls, vertices).influence @ moves
-    return drawn - np.array([0.0, drawn[:, 1].min(), 0.0])
+    drawn = np.vstack((vertices, heads))
+    drawn += Field(controls, drawn).influence @ moves
+    drawn[:, 1] -= drawn[:, 1].min()
+    return drawn[: len(vertices)], drawn[len(vertices) :]
 
 
 def shape_directions(
@@ -97,7 +107,7 @@ def shape_directions(
     controls = np.vstack((skeleton.joints, [0.0, skeleton.stature, 0.0]))
     influence = Field(controls, vertices).influence
     top = vertices[:, 1].argmax()
-    seen = np.vstack((regressor, np.eye(1, len(vertices), top)))
+    seen = np.vstack((regressor, np.arange(len(vertices)) == top))
     wanted = np.concatenate((skeleton.joint_directions, np.zeros((1, 3, 10))))
     wanted[-1] = flesh[top]
     wanted[-1, 1] = skeleton.stature_directions
@@ -118,7 +128,8 @@ def _change(posed: TPosed, name: str, step: float = 0.15) -> Float:
     high, high_heads = posed(TEMPLATE | {name: TEMPLATE[name] + step})
     low, low_heads = posed(TEMPLATE | {name: TEMPLATE[name] - step})
     drift = (high_heads[0] - low_heads[0]) * np.array([1.0, 0, 1])
-    return (high - low - drift) / (2 * step)
+    change: Float = (high - low - drift) / (2 * step)
+    return change
 
 
 def _fit_phenotypes(
@@ -138,4 +149,5 @@ def _fit_phenotypes(
             np.zeros((len(FITTED), 10)),
         )
     )
-    return np.linalg.lstsq(rows, wanted, rcond=None)[0]
+    amounts: Float = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+    return amounts

@@ -22,8 +22,9 @@ _SPINE_BLEND_M = {SPINE1: 0.08, SPINE2: 0.06, SPINE3: 0.06}
 """Half the height over which the back bends at each spine joint."""
 _SMOOTHING_ROUNDS = 4
 _REACH_M = {
-    "pelvis": 0.25, "hip": 0.13, "spine1": 0.25, "knee": 0.09, "spine2": 0.25, "ankle": 0.08, "spine3": 0.25, "foot": 0.08,
-    "neck": 0.12, "collar": 0.14, "head": 0.15, "shoulder": 0.11, "elbow": 0.07, "wrist": 0.06, "hand": 0.06,
+    "pelvis": 0.25, "hip": 0.13, "spine1": 0.25, "knee": 0.09, "spine2": 0.25, "ankle": 0.08, "spine3": 0.25,
+    "foot": 0.08, "neck": 0.12, "collar": 0.14, "head": 0.15, "shoulder": 0.11, "elbow": 0.07, "wrist": 0.06,
+    "hand": 0.06,
 }  # fmt: skip
 """How far from a joint the vertices lie that it is found from."""
 _SLAB_M = 0.04
@@ -68,7 +69,8 @@ def joint_regressor(vertices: Float, joints: Float, mirrored: NDArray[np.int64])
     rows = np.stack([_joint_row(vertices, joint, name) for joint, name in zip(joints, JOINT_NAMES, strict=True)])
     rows[rows < 1e-4] = 0
     rows = (rows + rows[MIRRORED_JOINTS][:, mirrored]) / 2
-    return rows / rows.sum(1, keepdims=True)
+    rows /= rows.sum(1, keepdims=True)
+    return rows
 
 
 def _joint_of(bone: str) -> int:
@@ -79,8 +81,9 @@ def _joint_of(bone: str) -> int:
 
 def _rise(height: Float, centre: float, half_width: float) -> Float:
     """0 below, 1 above, a smooth step between."""
-    t = ((height - centre) / (2 * half_width) + 0.5).clip(0, 1)
-    return t * t * (3 - 2 * t)
+    t: Float = ((height - centre) / (2 * half_width) + 0.5).clip(0, 1)
+    smooth: Float = t * t * (3 - 2 * t)
+    return smooth
 
 
 def _neighbour_mean(faces: NDArray[np.int64], count: int) -> scipy.sparse.csr_matrix:
@@ -96,7 +99,8 @@ def _strongest(weights: Float, count: int) -> Float:
     order = np.argsort(-weights, axis=1, kind="stable")[:, count:]
     kept = weights.copy()
     np.put_along_axis(kept, order, 0.0, axis=1)
-    return kept / kept.sum(1, keepdims=True)
+    kept /= kept.sum(1, keepdims=True)
+    return kept
 
 
 def _joint_row(vertices: Float, joint: Float, name: str) -> Float:

@@ -99,7 +99,7 @@ class Skeleton:
         joints, joint_directions: (24, 3) at shape zero and (24, 3, 10) per shape number.
         fingers: anny's name of each finger bone and wrist to its place (left side) at shape zero.
         stature, stature_directions: top of the head, a number and (10,).
-        ground, ground_directions: (3,) and (3, 10) what to add to come into SMPL-X's own frame, whose origin is in the chest.
+        ground, ground_directions: (3,) and (3, 10) what to add to get into SMPL-X's own frame (origin in the chest).
         raw_joints, raw_directions: (22, 3), (22, 3, 10) as mannequin-x has them, not symmetric, for the checks.
     """
 
