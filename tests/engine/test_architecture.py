@@ -1,0 +1,152 @@
+"""The borders: who may import what, and how large and how well described the code is. Read from the sources."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE = sorted((ROOT / "engine").rglob("*.py"))
+ADDON = sorted((ROOT / "blender_addon").rglob("*.py"))
+BLENDERS_OWN = {"bpy", "bpy_extras", "mathutils", "bmesh", "gpu", "blf", "addon_utils", "bl_ui", "idprop", "numpy"}
+LONGEST_FILE, LONGEST_FUNCTION, LEAST_DESCRIBED = 400, 50, 0.8
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path):
+    """Top-level names of everything that is imported absolutely anywhere in a file."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def test_there_is_something_to_look_at():
+    assert len(ENGINE) > 20
+    assert len(ADDON) > 5
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=name_of)
+def test_the_engine_never_imports_blender_or_the_addon(path):
+    assert not (BLENDERS_OWN - {"numpy"} | {"blender_addon", "adapt_motion"}) & set(imports(path))
+
+
+@pytest.mark.parametrize("path", ADDON, ids=name_of)
+def test_the_addon_imports_blender_numpy_and_the_standard_library_alone(path):
+    assert set(imports(path)) <= BLENDERS_OWN | set(sys.stdlib_module_names)
+
+
+def engine_modules_used_by(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and node.level > 1:
+            parts = (node.module or "").split(".")
+            names = [alias.name for alias in node.names]
+            if parts[0] == "engine":
+                yield from parts[1:2] or names
+            elif parts == [""] and "engine" in names:
+                yield "engine"
+
+
+@pytest.mark.parametrize("path", ADDON, ids=name_of)
+def test_the_addon_uses_no_part_of_the_engine_but_the_protocol(path):
+    assert set(engine_modules_used_by(path)) <= {"protocol", "errors"}
+
+
+@pytest.mark.parametrize("path", [*ADDON, ROOT / "engine" / "protocol.py"], ids=name_of)
+def test_what_runs_in_blender_is_python_310(path):
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+
+
+IMPORTING = """
+import importlib, logging, os, random, sys, threading
+from pathlib import Path
+here = Path("{here}")
+import numpy, torch  # what these do by themselves is not ours to judge
+before = (sorted(here.iterdir()), dict(os.environ), threading.active_count(), os.getcwd(), list(sys.path),
+          list(logging.getLogger().handlers), random.getstate(), torch.initial_seed(), torch.get_num_threads())
+opened = []
+def listen(event, details):
+    if event == "socket.connect" or event == "subprocess.Popen":
+        opened.append((event, details))
+    if event == "open" and isinstance(details[1], str) and set(details[1]) & set("wxa+"):
+        opened.append((event, details[0]))
+sys.addaudithook(listen)
+sys.stdout.write("")
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+after = (sorted(here.iterdir()), dict(os.environ), threading.active_count(), os.getcwd(), list(sys.path),
+         list(logging.getLogger().handlers), random.getstate(), torch.initial_seed(), torch.get_num_threads())
+opened = [item for item in opened if ".pyc" not in str(item[1]) and "__pycache__" not in str(item[1])]
+assert before == after, [pair for pair in zip(before, after) if pair[0] != pair[1]]
+assert not opened, opened
+"""
+
+
+def test_importing_the_engine_does_nothing(tmp_path):
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in ENGINE
+        if path.name != "__main__.py" and "assets" not in path.parts  # build scripts need packages of their own
+    ]
+    code = IMPORTING.format(here=tmp_path.as_posix())
+    done = subprocess.run([sys.executable, "-c", code, *modules], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == ""
+
+
+def test_help_is_quick_because_heavy_packages_wait():
+    code = (
+        "import sys; from engine import cli\n"
+        "heavy = {'torch', 'mediapipe', 'cv2', 'av', 'smplx', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", [*ENGINE, *ADDON], ids=name_of)
+def test_files_and_functions_stay_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < LONGEST_FILE
+    long = {
+        node.name: size
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef) and (size := body_lines(node)) >= LONGEST_FUNCTION
+    }
+    assert not long
+
+
+def body_lines(function):
+    """Lines of a function from its first statement on; signature and docstring do not count."""
+    body = function.body
+    if ast.get_docstring(function) is not None:
+        body = body[1:]
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_public_code_is_described():
+    described, bare = 0, []
+    for path in [*ENGINE, *ADDON]:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                name = getattr(node, "name", path.stem)
+                if name.startswith("_") and name != "__init__":
+                    continue
+                if (isinstance(node, ast.Module) and not node.body) or name == "__init__":
+                    continue
+                if ast.get_docstring(node):
+                    described += 1
+                else:
+                    bare.append(f"{name_of(path)}:{name}")
+    assert described / (described + len(bare)) >= LEAST_DESCRIBED, bare
