@@ -9,7 +9,8 @@ SMPL joint j turns by R_j in its parent's axes, all of which lie like the axes a
 own (`bone_axes`), so that it lies along the limb (Blender's bones point along their y). They are signed permutations
 of SMPL's and the same for every body shape: conversion is exact, and a motion fits every person's armature. With M a
 bone's axes in armature space and A the matrix from SMPL's to armature space, the bone's own rotation is
-(A^T M)^T R_j (A^T M). The pelvis also takes SMPL's world rotation from the y-up rest into the z-up world: M^T R_0 A^T M.
+(A^T M)^T R_j (A^T M). The pelvis also takes SMPL's world rotation from the y-up rest into the z-up world:
+M^T R_0 A^T M.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -120,10 +121,37 @@ def scene_override(scene, active):
 
 
 def leave(code: int) -> None:
-    """End this program with an exit code; for scripts. The `bpy` module of 4.2 can crash while Python shuts down after a
-    glTF export, so there Python does not get to it."""
+    """End this program with an exit code; for scripts.
+
+    The `bpy` module of 4.2 can crash while Python shuts down after a glTF export, so there Python does not get to it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if bpy.app.binary_path:
         sys.exit(code)
     os._exit(code)
+
+
+def user_folder(package: str) -> Path:
+    """Folder for the add-on's own files that outlives updates; extensions (4.2 and later) have one each."""
+    if package.startswith("bl_ext.") and hasattr(bpy.utils, "extension_path_user"):
+        return Path(bpy.utils.extension_path_user(package))
+    return Path(bpy.utils.user_resource("DATAFILES", path="adapt_motion"))
+
+
+def online() -> bool:
+    """Whether the user lets Blender use the internet (a preference from 4.2 on)."""
+    return getattr(bpy.app, "online_access", True)
+
+
+def draw_progress(layout, share: float, text: str) -> None:
+    """A progress bar (4.0 and later), a line of text before. `share` is 0 to 1."""
+    if hasattr(layout, "progress"):
+        layout.progress(factor=share, text=text)
+    else:
+        layout.label(text=f"{round(100 * share)} %  {text}")
+
+
+def in_modal_operator(window) -> bool:
+    """Whether the user is in the middle of something such as moving an object (4.2 and later; False before)."""
+    return bool(len(getattr(window, "modal_operators", ())))

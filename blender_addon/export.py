@@ -2,7 +2,6 @@
 
 Exporters bake at the frames of a scene. Whatever the user's scene runs at, each export is made from a scene of its own
 that exists only meanwhile, with copies of the character whose keys lie at whole frames of the clip from frame 0 on.
-Before frame 0 the copies stand in the rest pose, which the files keep as the skeleton's own.
 """
 
 from __future__ import annotations
@@ -32,6 +31,8 @@ carries the root motion, becomes the root bone."""
 BODY_NODE = "Body"
 
 REST_FRAME = -1
+"""Where the character stands in its rest pose while the FBX exporter looks at it, which writes what it sees as the
+skeleton's own pose."""
 
 
 @dataclass
@@ -70,7 +71,8 @@ def export(armature, path: str | Path, kind: str) -> Path:
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise UserError(f"{path} could not be written: {reason}.", "Check the folder and the free space.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -87,7 +89,11 @@ def save_blend(path: str | Path) -> Path:
 
 def _write_fbx(stage: Stage, path: Path) -> None:
     """Metres, y up, facing +z, as Unity and Unreal read them; one take, every frame a key, no leaf bones."""
+    from . import keying
+
     compat.enable_exporter("io_scene_fbx")
+    keying.add_rest_keys(stage.armature, REST_FRAME)
+    stage.scene.frame_set(REST_FRAME)
     compat.call(
         bpy.ops.export_scene.fbx,
         filepath=str(path),
@@ -116,6 +122,8 @@ def _write_bvh(stage: Stage, path: Path) -> None:
     """Metres, y up, facing +z; the frame time with all its digits."""
     compat.enable_exporter("io_anim_bvh")
     stage.armature.data.transform(Matrix.Rotation(-pi / 2, 4, "X"))  # the exporter writes Blender's axes as they are
+    stage.armature.data.update_tag()
+    stage.scene.frame_set(0)
     compat.call(
         bpy.ops.export_anim.bvh,
         filepath=str(path),
@@ -210,9 +218,8 @@ def _stage(armature) -> Iterator[Stage]:
                     _copy_mesh(child, armature, copy, scene, made)
             _, last = keying.retime(copy, rate, first_frame=0.0)
             frame_end = max(0, ceil(last - 0.01))
-            keying.add_rest_keys(copy, REST_FRAME)
             scene.frame_start, scene.frame_end = 0, frame_end
-            scene.frame_set(REST_FRAME)
+            scene.frame_set(0)
             yield Stage(scene, copy, rate, frame_end)
         finally:
             if bpy.context.window and bpy.context.window.scene == scene:  # the glTF exporter shows what it exports

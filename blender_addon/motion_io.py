@@ -215,11 +215,13 @@ def _bundled_body(path: Path, betas: np.ndarray) -> RestBody:
 
 def _load(path: Path, kind: str) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path):  # else np.load takes other kinds of files too
+            pass
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there.", "Adapt the clip, or choose another file.") from error
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read as a {kind}: {error}.", "Adapt the clip again.") from error
 
 

@@ -22,7 +22,7 @@ def exact_rate(fps: float) -> Fraction:
 
 def scene_rate(scene) -> Fraction:
     """The scene's frames a second, exact."""
-    return Fraction(scene.render.fps) / Fraction(scene.render.fps_base).limit_denominator(100_000)
+    return exact_rate(scene.render.fps / scene.render.fps_base)  # fps_base is in single precision
 
 
 def set_scene_rate(scene, rate: Fraction) -> None:

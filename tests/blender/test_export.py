@@ -1,0 +1,243 @@
+"""Exports imported back, and the numbers that Unity and Unreal read."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import addon_utils
+import bpy
+import numpy as np
+import pytest
+import synthetic
+from adapt_motion.blender_addon import compat, export, scene, timing
+from adapt_motion.blender_addon.errors import UserError
+from inside import children, counts, fbx_nodes, joints_at, properties, worst_distance
+
+NTSC_24, NTSC_30 = Fraction(24000, 1001), Fraction(30000, 1001)
+RATES = [NTSC_30, NTSC_24, Fraction(60), Fraction(25), Fraction(1493, 100)]
+FBX_SECOND = 46186158000
+KINDS = ["fbx", "bvh", "glb", pytest.param("usd", marks=pytest.mark.skipif(
+    not compat.supports_usd_armatures(), reason="this Blender writes no USD with skeletons"))]  # fmt: skip
+
+
+def exported(target, tmp_path, kind, *, rate=NTSC_30, scene_rate=None, **options):
+    """Import a synthetic motion into `target`, export it, and give back the motion and the path."""
+    timing.set_scene_rate(target, scene_rate or rate)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=rate, **options)], target).people[0]
+    return person, export.export(person.armature, tmp_path / f"out.{kind}", kind)
+
+
+def reimport(path, kind):
+    """The armature that Blender reads back, in an empty file at 30 frames a second."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
+    if kind == "fbx":
+        addon_utils.enable("io_scene_fbx")
+        bpy.ops.import_scene.fbx(filepath=str(path))
+    elif kind == "bvh":
+        addon_utils.enable("io_anim_bvh")
+        from io_anim_bvh import import_bvh
+
+        # 3.4 asks for mode rU, which Debian's Python 3.11 lacks
+        import_bvh.open = lambda name, mode="r": io.StringIO(Path(name).read_text())
+        bpy.ops.import_anim.bvh(filepath=str(path), frame_start=1, use_fps_scale=True)
+    elif kind == "glb":
+        addon_utils.enable("io_scene_gltf2")
+        np.bool = bool  # 3.4 asks for it, Debian's NumPy has it no more
+        bpy.ops.import_scene.gltf(filepath=str(path))
+    else:
+        bpy.ops.wm.usd_import(filepath=str(path))
+    return next(item for item in bpy.context.scene.objects if item.type == "ARMATURE")
+
+
+def key_frames(armature) -> np.ndarray:
+    """(T,) frames of the keys of the curve that has most of them."""
+    curves = [[key.co[0] for key in curve.keyframe_points] for curve in compat.curves_of(armature)]
+    return np.array(max(curves, key=len))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rate", RATES[:3])
+def test_round_trip_keeps_every_joint_at_every_frame(blank, tmp_path, kind, rate):
+    person, path = exported(blank, tmp_path, kind, rate=rate)
+    armature = reimport(path, kind)
+    frames = key_frames(armature)
+    assert len(frames) == 40, "one key for each frame of the clip"
+    worst = worst_distance(armature, frames, person.motion.joints3d_world)
+    assert worst < (0.005 if kind == "bvh" else 0.002), f"{worst * 1000:.2f} mm"
+
+
+@pytest.mark.parametrize("kind", ["fbx", "glb"])
+def test_round_trip_from_a_scene_at_another_rate(blank, tmp_path, kind):
+    """Keys lie between the scene's frames; the file still has the clip's own."""
+    person, path = exported(blank, tmp_path, kind, rate=NTSC_30, scene_rate=Fraction(24), frames=100)
+    armature = reimport(path, kind)
+    assert len(key_frames(armature)) == 100
+    assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("scene_rate", [None, Fraction(24)])
+def test_fbx_key_times_are_the_clips(blank, tmp_path, rate, scene_rate):
+    _, path = exported(blank, tmp_path, "fbx", rate=rate, scene_rate=scene_rate)
+    root = fbx_nodes(path)
+    objects = children(root, b"Objects")[0]
+    times = [children(curve, b"KeyTime")[0].props[0] for curve in children(objects, b"AnimationCurve")]
+    wanted = np.arange(40) / float(rate)
+    assert max(len(keys) for keys in times) == 40
+    for keys in times:
+        seconds = np.array(keys) / FBX_SECOND
+        assert (seconds[0], seconds[-1]) == (0, pytest.approx(wanted[-1], rel=1e-6))
+        if len(keys) == 40:
+            assert seconds == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+    settings = properties(children(root, b"GlobalSettings")[0])
+    assert settings["CustomFrameRate"][0] == pytest.approx(float(rate), rel=1e-6)
+    take = properties(children(objects, b"AnimationStack")[0])
+    assert take["LocalStop"][0] / FBX_SECOND == pytest.approx(wanted[-1], rel=1e-6)
+    assert take.get("LocalStart", (0,))[0] == 0
+
+
+def test_fbx_axes_scale_take_and_root(blank, tmp_path):
+    _, path = exported(blank, tmp_path, "fbx")
+    root = fbx_nodes(path)
+    settings = {key: value[0] for key, value in properties(children(root, b"GlobalSettings")[0]).items() if value}
+    axes = [settings[key] for key in ("UpAxis", "UpAxisSign", "FrontAxis", "FrontAxisSign", "CoordAxis")]
+    assert axes == [1, 1, 2, 1, 0], "y up, character looks along +z"
+    assert settings["UnitScaleFactor"] == 100, "centimetres in a unit: a unit is a metre"
+    objects = children(root, b"Objects")[0]
+    assert len(children(objects, b"AnimationStack")) == 1
+    models = {model.props[1].split(b"\x00")[0].decode(): model for model in children(objects, b"Model")}
+    assert set(models) == {*synthetic.NAMES, "Armature", "Body"}, "no leaf bones, nothing else of the file"
+    for model in models.values():
+        assert properties(model).get("Lcl Scaling", (1, 1, 1)) == pytest.approx((1, 1, 1), abs=1e-5)
+    number = {model.props[0]: name for name, model in models.items()}
+    links = [link.props[1:3] for link in children(children(root, b"Connections")[0], b"C") if link.props[0] == b"OO"]
+    parents = {number[child]: number[parent] for child, parent in links if child in number and parent in number}
+    assert parents["pelvis"] == "Armature"
+    assert models["pelvis"].props[2] == b"LimbNode"
+
+
+def test_fbx_pelvis_carries_the_root_motion_and_nothing_else_moves(blank, tmp_path):
+    _, path = exported(blank, tmp_path, "fbx")
+    armature = reimport(path, "fbx")
+    moving = set()
+    for curve in compat.curves_of(armature):
+        values = [key.co[1] for key in curve.keyframe_points]
+        if "location" in curve.data_path and np.ptp(values) > 1e-4:
+            moving.add(curve.data_path)
+    assert moving == {'pose.bones["pelvis"].location'}
+    assert np.array(armature.matrix_world) == pytest.approx(np.eye(4), abs=1e-5)
+
+
+def test_fbx_rest_pose_is_the_t_pose(blank, tmp_path):
+    """Bind pose and the nodes' own transforms both are; Unity makes its avatar of the latter."""
+    person, path = exported(blank, tmp_path, "fbx")
+    wanted = {bone.name: np.array(bone.head_local) for bone in person.armature.data.bones}
+    objects = children(fbx_nodes(path), b"Objects")[0]
+    for model in children(objects, b"Model"):
+        name = model.props[1].split(b"\x00")[0].decode()
+        if name in wanted and name != "pelvis":
+            place = np.array(properties(model).get("Lcl Translation", (0, 0, 0)))
+            parent = person.armature.data.bones[name].parent.name
+            assert np.linalg.norm(place) == pytest.approx(np.linalg.norm(wanted[name] - wanted[parent]), abs=1e-4)
+    armature = reimport(path, "fbx")
+    for name, head in wanted.items():
+        assert np.array(armature.data.bones[name].head_local) == pytest.approx(head, abs=1e-4)
+
+
+def test_fbx_of_a_variable_rate_clip_is_resampled_at_its_rate(blank, tmp_path):
+    seconds = np.cumsum(np.random.default_rng(1).uniform(0.02, 0.06, 60))
+    seconds -= seconds[0]
+    rate = Fraction(25)
+    person, path = exported(blank, tmp_path, "fbx", rate=rate, timestamps=seconds, frames=60, turns=1.0)
+    armature = reimport(path, "fbx")
+    whole = np.arange(int(seconds[-1] * 25)) / 25
+    columns = person.motion.joints3d_world.reshape(60, 72).T
+    wanted = np.stack([np.interp(whole, seconds, column) for column in columns], axis=1).reshape(-1, 24, 3)
+    frames = key_frames(armature)[: len(wanted)]
+    assert worst_distance(armature, frames, wanted) < 0.02, "between the footage's frames only roughly"
+    assert np.abs(joints_at(armature, frames[0]) - person.motion.joints3d_world[0]).max() < 0.002
+
+
+def test_bvh_frame_time_has_its_digits(blank, tmp_path):
+    _, path = exported(blank, tmp_path, "bvh", rate=NTSC_30)
+    lines = path.read_text().splitlines()
+    time = next(line for line in lines if line.startswith("Frame Time"))
+    assert float(time.split()[-1]) == pytest.approx(1001 / 30000, rel=1e-9)
+    assert "Frames: 40" in lines
+    assert lines[1] == "ROOT pelvis"
+
+
+def test_glb_duration_is_the_clips(blank, tmp_path):
+    for rate in RATES:
+        _, path = exported(blank, tmp_path / str(rate.numerator), "glb", rate=rate)
+        data = path.read_bytes()
+        size = struct.unpack_from("<I", data, 12)[0]
+        document = json.loads(data[20 : 20 + size])
+        assert struct.unpack_from("<I", data, 8)[0] == len(data)
+        assert len(document["animations"]) == 1
+        ends = {document["accessors"][sampler["input"]]["max"][0] for sampler in document["animations"][0]["samplers"]}
+        assert max(ends) == pytest.approx(39 / float(rate), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_export_leaves_the_users_file_alone(blank, tmp_path, kind):
+    for name in ("Armature", "Body"):
+        blank.collection.objects.link(bpy.data.objects.new(name, None))
+    blank.render.fps, blank.frame_end = 50, 77
+    person = scene.import_people([synthetic.write_person(tmp_path)], blank).people[0]
+    blank.frame_set(5)
+    before, keys = counts(), key_frames(person.armature)
+    names = {item.name for item in bpy.data.objects}
+    export.export(person.armature, tmp_path / f"new folder/out.{kind}", kind)
+    assert counts() == before
+    assert {item.name for item in bpy.data.objects} == names
+    assert bpy.context.scene == blank
+    assert (blank.render.fps, blank.frame_end, blank.frame_current) == (50, 77, 5)
+    assert (key_frames(person.armature) == keys).all()
+    assert person.armature.animation_data.action == person.action
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == [f"out.{kind}"]
+
+
+def test_edited_keys_are_exported(blank, tmp_path):
+    """What the animator changed afterwards is what comes out."""
+    person, _ = exported(blank, tmp_path, "fbx", scene_rate=Fraction(24))
+    for curve in compat.curves_of(person.armature):
+        if curve.data_path == 'pose.bones["pelvis"].location' and curve.array_index == 1:
+            for key in curve.keyframe_points:
+                key.co[1] += 1.0
+    path = export.export(person.armature, tmp_path / "edited.fbx", "fbx")
+    armature = reimport(path, "fbx")
+    moved = person.motion.joints3d_world + np.array([0, 0, 1.0])
+    assert worst_distance(armature, key_frames(armature), moved) < 0.002
+
+
+def test_an_unwritable_folder_is_told_and_the_old_file_stays(blank, tmp_path):
+    person, path = exported(blank, tmp_path, "fbx")
+    old = path.read_bytes()
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with pytest.raises(UserError, match="could not be written"):
+        export.export(person.armature, blocked / "out.fbx", "fbx")
+    assert path.read_bytes() == old
+    with pytest.raises(UserError, match="no character"):
+        export.export(None, path, "fbx")
+    person.armature.animation_data.action = None
+    with pytest.raises(UserError, match="no motion"):
+        export.export(person.armature, path, "fbx")
+
+
+def test_blend_opens_with_character_camera_and_rate(blank, tmp_path):
+    imported = scene.import_people([synthetic.write_person(tmp_path / "clip")], blank)
+    scene.match_scene(blank, imported)
+    path = export.save_blend(tmp_path / "clip" / "clip.blend")
+    wanted = imported.people[0].motion.joints3d_world
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    opened = bpy.context.scene
+    assert (opened.render.fps, opened.frame_end, opened.camera.type) == (30, 40, "CAMERA")
+    armature = next(item for item in opened.objects if item.type == "ARMATURE")
+    assert worst_distance(armature, np.arange(1, 41), wanted) < 1e-3
