@@ -5,8 +5,6 @@ An AMASS-style archive of plain arrays. The table in `docs/motion-file.md` says 
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
+from engine.files import replacing
 
 FORMAT_VERSION = 1
 ORIGIN_NONE, ORIGIN_DETECTED, ORIGIN_FILLED = 0, 1, 2
@@ -138,16 +137,5 @@ def read_motion(path: Path) -> Motion:
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write plain arrays as a compressed `.npz`, atomically. Raises OutputError if the disk refuses."""
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
-            temporary = file.name
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} could not be written: {error.strerror or error}", "Free some space or choose another output folder."
-        ) from error
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.cache import FOLDER
 from engine.errors import OutputError
+from engine.files import replacing
 
 FREE_BYTES = 32 * 2**20
 """Free space below which a run does not start: a body, a motion file and the cache of a short clip take about half."""
@@ -88,19 +89,9 @@ def prepare_folder(folder: Path, clip: Path | None = None) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, under a temporary name first. Raises OutputError if the disk refuses."""
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = file.name
-            json.dump(value, file, indent=1, ensure_ascii=True, allow_nan=False)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"{path} could not be written: {error.strerror or error}.", _HINT) from error
+    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
+    with replacing(path) as file:
+        file.write(text.encode("ascii"))
 
 
 def _identity(clip: Path) -> str:

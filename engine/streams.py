@@ -1,4 +1,4 @@
-"""Keeps stdout for what is meant for it."""
+"""Keeps stdout, and on a terminal stderr too, for what is meant for it."""
 
 from __future__ import annotations
 
@@ -26,4 +26,25 @@ def clean_stdout() -> Iterator[TextIO]:
         with contextlib.suppress(OSError):  # the reader may be gone
             stream.close()
         os.dup2(kept, 1)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """While the body runs, stderr takes what Python writes; the chatter of C++ libraries, past Python, is dropped.
+
+    MediaPipe cannot be told to be quiet, and its lines would tear a progress bar apart.
+    """
+    before = sys.stderr
+    before.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    sys.stderr = os.fdopen(os.dup(kept), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = before
+        os.dup2(kept, 2)
         os.close(kept)

@@ -1,0 +1,34 @@
+"""Files that are never half written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.errors import OutputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file under a temporary name (`.<stem>-….tmp` beside `path`) that takes the place of `path` when the body ends.
+
+    If the body or the disk fails, what was at `path` stays as it was. Raises OutputError if the disk refuses.
+    """
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written: {error.strerror or error}.",
+            "Free some space or choose another output folder.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
