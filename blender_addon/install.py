@@ -37,7 +37,7 @@ _TORCH_MB = {
 _OTHERS = ("OpenCV", "MediaPipe (2D pose)", "PyAV (video)", "SciPy", "NumPy", "others")
 _OTHERS_MB = {"Linux": (82, 43, 36, 35, 17, 42), "Windows": (47, 25, 28, 37, 13, 42), "Darwin": (60, 40, 18, 20, 6, 42)}
 _UV_PYTHON_MB = 35
-_DISK_FACTOR = {"cpu": 3.6, "cuda": 2.8}
+_DISK_FACTOR = {"cpu": 3.8, "cuda": 2.8}
 _INDEX_OPTIONS = (
     "-i",
     "-f",
@@ -303,9 +303,8 @@ class Installer(EventSource):
     def _stage(self, name: str) -> None:
         if self.cancelled:
             raise _FailedError("", "")
-        self.events.put(
-            {"event": "stage", "clip": "", "stage": name, "index": STAGES.index(name), "count": len(STAGES)}
-        )
+        step = STAGES.index(name) + 1
+        self.events.put({"event": "stage", "clip": "", "stage": name, "index": step, "count": len(STAGES)})
 
     def _progress(self, share: float, what: str = "") -> None:
         done = {"clip": "", "stage": "install", "done": round(share * 1000), "total": 1000, "what": what}

@@ -89,7 +89,8 @@ class InstallProgress:
         if not self._current:
             return "Looking up packages"
         name = re.split(r"-\d", self._current)[0].replace("_", "-")
-        return f"Downloading {name} ({self._sizes[self._current]:.0f} MB)"
+        size = self._sizes[self._current]
+        return f"Downloading {name} ({size:.0f} MB)" if size >= 1 else f"Downloading {name}"
 
 
 def failure(lines: Sequence[str]) -> tuple[str, str]:

@@ -26,9 +26,10 @@ EXITED = "exited"
 MAX_LINE = 1 << 20
 """Bytes of one line of output. A longer line is no event; its start becomes a `log` event and the rest is dropped."""
 
-CANCEL_WAIT_S = 1.0
-TERMINATE_WAIT_S = 0.7
-"""How long a job may take to end after it was asked to, and after it was told to. Then it is killed: 2 s in all."""
+CANCEL_WAIT_S = 1.6
+TERMINATE_WAIT_S = 0.3
+"""How long a job may take to end after it was asked to, and after it was told to. Then it is killed: 2 s in all. The
+engine ends itself 1.4 s after it was asked."""
 
 Event = dict[str, Any]
 
@@ -150,7 +151,7 @@ class Job(EventSource):
         return self._process.poll() is None
 
     def cancel(self) -> None:
-        """Ask the child to stop; if it does not within a second, end it; then kill it. Returns at once."""
+        """Ask the child to stop; if it does not, end it, then kill it. Returns at once."""
         if self._ask_to_stop():
             threading.Thread(target=self._escalate, name="adapt-motion cancel", daemon=True).start()
 

@@ -12,15 +12,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from adapt_motion.blender_addon import engine_home as home
+from adapt_motion.blender_addon import errors, find_python, install
+from adapt_motion.blender_addon import install_progress as progress
 
-sys.path.append(str(Path(__file__).parent))
-from checkout import REPOSITORY, addon_module
-
-install = addon_module("blender_addon.install")
-home = addon_module("blender_addon.engine_home")
-find_python = addon_module("blender_addon.find_python")
-progress = addon_module("blender_addon.install_progress")
-errors = addon_module("blender_addon.errors")
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 needs_python = pytest.mark.skipif(find_python.find_python() is None, reason="no Python 3.11 that makes environments")
 
@@ -146,7 +142,7 @@ def test_full_disk_is_told_before_anything_is_made(plan, tmp_path, monkeypatch):
         install.find_python, "find_python", lambda refused: find_python.FoundPython(Path("python"), (3, 11, 0))
     )
     events = run(dataclasses.replace(plan, items=(("tiny", 500),)), tmp_path / "install.log")
-    assert "needs about 1.8 GB" in error_of(events)["message"]
+    assert "needs about 1.9 GB" in error_of(events)["message"]
     assert not plan.folder.exists()
 
 

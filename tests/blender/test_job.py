@@ -9,14 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-sys.path.append(str(Path(__file__).parent))
 import fake_engine
-from checkout import addon_module
+import pytest
+from adapt_motion.blender_addon import job
+from adapt_motion.engine import protocol
 
-job = addon_module("blender_addon.job")
-protocol = addon_module("engine.protocol")
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -171,9 +169,12 @@ def test_engine_ends_when_its_parent_does(tmp_path):
     """A parent that is killed outright: the engine sees its stdin close."""
     root = fake_engine.install_fake(tmp_path)
     script = f"""
-import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_job import job, protocol
+import os, sys, types
+for name, folder in (("adapt_motion", ""), ("adapt_motion.blender_addon", "blender_addon")):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [os.path.join({str(REPOSITORY)!r}, folder)]
+from adapt_motion.blender_addon import job
+from adapt_motion.engine import protocol
 run = protocol.Job(['a.mp4'], 'out', 'obedient')
 running = job.start_run(sys.executable, run, {str(tmp_path / "l.log")!r}, {str(root)!r})
 next(running.stream())

@@ -1,0 +1,220 @@
+"""Install the engine, check it, and read what it wrote into the log."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import compat, engine_home, install, job, messages, preferences, running
+from .errors import UserError
+from .run_state import RunState
+
+LOG_TEXT = "Adapt Motion Log"
+LOG_LIMIT = 200_000
+"""Characters of the end of a log that are shown."""
+
+
+def plan_for(context) -> install.Plan:
+    """What *Install Engine* would do with the preferences as they are. Raises UserError if they cannot be read."""
+    machine = preferences.get(context)
+    build = machine.build if machine else "cpu"
+    return install.make_plan(preferences.environment_folder(), build, machine.installer_arguments if machine else "")
+
+
+class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
+    """Make the engine's own Python environment in your user folder. Says first what it will download"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.install_engine", "Install Engine", {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the internet, unless a folder of packages was named, and that nothing runs."""
+        machine = preferences.get(context)
+        local = machine is not None and "--no-index" in machine.installer_arguments
+        problem = messages.BUSY if running.busy() else "" if compat.online() or local else messages.OFFLINE
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        try:
+            self.plan = plan_for(context)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return context.window_manager.invoke_props_dialog(self, width=440)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What is downloaded, how large it is, and where it goes."""
+        plan, layout = self.plan, self.layout
+        column = layout.column(align=True)
+        column.label(text=f"About {plan.download_mb:,} MB will be downloaded:", icon="IMPORT")
+        for name, size in plan.items:
+            row = column.row()
+            row.label(text=name, icon="DOT")
+            right = row.row()
+            right.alignment = "RIGHT"
+            right.label(text=f"{size:,} MB")
+        column.separator()
+        how = f"by uv ({plan.uv})" if plan.uv else "by pip, with a Python 3.11 or newer of this computer"
+        for text in (
+            f"It takes about {plan.disk_mb / 1000:.1f} GB of disk in {plan.folder},",
+            f"installed {how}. Blender's own Python is not touched.",
+        ):
+            for line in messages.wrap(text, 440):
+                column.label(text=line)
+        for note in plan.notes:
+            column.separator()
+            for number, line in enumerate(messages.wrap(note, 440)):
+                column.label(text=line, icon="NONE" if number else "INFO")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin."""
+        try:
+            plan = plan_for(context)
+            source = install.Installer(plan, job.new_log(preferences.log_folder(), "install"))
+        except (UserError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        running.start(RunState("install", source), _installed)
+        state = running.latest()
+        if state.finished and state.failed:  # without windows it has run by now
+            self.report({"ERROR"}, f"{state.message} {state.hint}")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def _installed(state: RunState) -> None:
+    preferences.forget_engine()
+    if state.finding is not None and not state.failed and not state.cancelled:
+        card = f" on {state.finding['gpu']}" if state.finding["gpu"] else ""
+        state.message = f"The engine is installed and runs{card}."
+
+
+class ADAPT_MOTION_OT_check_engine(bpy.types.Operator):
+    """Start the engine's Python once and see whether everything that the engine needs is there and loads"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.check_engine", "Check Engine", {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs an environment, and that nothing runs."""
+        problem = messages.BUSY if running.busy() else ""
+        if not problem and preferences.engine(context).state is engine_home.EngineState.MISSING:
+            problem = preferences.engine(context).problem
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the check; the answer is shown when it comes."""
+        preferences.forget_engine()
+        python = preferences.engine(context).python
+        try:
+            source = engine_home.start_check(python, job.new_log(preferences.log_folder(), "check"))
+        except OSError as error:
+            self.report({"ERROR"}, f"{python} could not be started: {error}.")
+            return {"CANCELLED"}
+        running.start(RunState("check", source, stage="check"), _checked)
+        state = running.latest()
+        if state.finished and state.failed:
+            self.report({"ERROR"}, f"{state.message} {state.hint}")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def _checked(state: RunState) -> None:
+    if state.cancelled:
+        return
+    finding = state.finding
+    if finding is None or finding["problems"]:
+        problem = finding["problems"][0] if finding else "Its Python does not start."
+        state.message, state.failed = f"The engine does not run. {problem}", True
+        state.hint = "Press Install Engine, or choose another environment in the preferences."
+        return
+    card = finding["gpu"] or "the processor"
+    state.message = f"The engine runs: Python {finding['python']}, PyTorch {finding['versions']['torch']}, on {card}."
+
+
+class ADAPT_MOTION_OT_open_log(bpy.types.Operator):
+    """Show the log of the last run in a text editor"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.open_log", "Open Log", {"REGISTER", "INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a run since Blender was started."""
+        if running.latest() is None:
+            cls.poll_message_set(messages.NO_LOG)
+        return running.latest() is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Put the log into a text block and show that, in a window of its own if no text editor is open."""
+        log = running.latest().source.log
+        try:
+            content = log.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            self.report({"ERROR"}, f"{log} cannot be read: {error.strerror}.")
+            return {"CANCELLED"}
+        text = bpy.data.texts.get(LOG_TEXT) or bpy.data.texts.new(LOG_TEXT)
+        text.clear()
+        text.write(f"{log}\n\n{content[-LOG_LIMIT:] or 'The log is empty.'}")
+        text.cursor_set(0)
+        if not bpy.app.background:
+            _show(context, text)
+        return {"FINISHED"}
+
+
+def _show(context, text) -> None:
+    editors = [area for window in context.window_manager.windows for area in window.screen.areas]
+    editors = [area for area in editors if area.type == "TEXT_EDITOR"]
+    if not editors:
+        bpy.ops.wm.window_new()
+        area = context.window_manager.windows[-1].screen.areas[0]
+        area.type = "TEXT_EDITOR"
+        editors = [area]
+    editors[0].spaces.active.text = text
+    editors[0].spaces.active.top = 0
+
+
+class ADAPT_MOTION_OT_dismiss(bpy.types.Operator):
+    """Take the message away"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.dismiss", "Dismiss", {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Forget the last run."""
+        running.dismiss()
+        return {"FINISHED"}
+
+
+class ADAPT_MOTION_OT_open_preferences(bpy.types.Operator):
+    """Open the add-on's preferences: where the engine is, its device, your own SMPL file"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.open_preferences", "Adapt Motion Preferences", {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show them."""
+        bpy.ops.preferences.addon_show(module=preferences.PACKAGE)
+        return {"FINISHED"}
+
+
+_CLASSES = (
+    ADAPT_MOTION_OT_install_engine,
+    ADAPT_MOTION_OT_check_engine,
+    ADAPT_MOTION_OT_open_log,
+    ADAPT_MOTION_OT_dismiss,
+    ADAPT_MOTION_OT_open_preferences,
+)
+
+
+def register() -> None:
+    """Register the operators."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,73 @@
+"""What the add-on says while it works and when something goes wrong. No `bpy` in here."""
+
+from __future__ import annotations
+
+import textwrap
+
+STAGE_TITLES = {
+    "footage": "Reading the footage",
+    "detect": "Finding people",
+    "track": "Following people",
+    "predict": "Estimating poses",
+    "segment": "Labelling actions",
+    "adapt": "Adapting to the clip",
+    "world": "Placing in the world",
+    "write": "Writing results",
+    "export": "Exporting",
+    "python": "Looking for Python",
+    "environment": "Making the environment",
+    "packages": "Installing packages",
+    "check": "Checking the engine",
+    "import": "Bringing it into Blender",
+}
+"""Titles of the stages of the engine (`protocol.STAGES`) and of the installation (`install.STAGES`)."""
+
+ENGINE_MISSING = "The engine is not installed."
+ENGINE_INTERRUPTED = "The engine's installation was interrupted."
+ENGINE_OUTDATED = "The engine's packages are from another version of the add-on."
+ENGINE_GONE = "There is no Python at the path in the preferences."
+OFFLINE = "Blender is set to work offline. Allow online access in Preferences > System"
+BUSY = "Something is running: wait for it or cancel it"
+NO_FOOTAGE = "Choose the footage first"
+FOOTAGE_GONE = "The footage is not there any more: {path}"
+NOTHING_RUNS = "Nothing is running"
+NO_CHARACTER = "Select the armature of an adapted clip"
+NO_CAMERA = "Select the armature of an adapted clip that has its camera"
+NO_LOG = "There is no log yet"
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:30`, `1:02:03`."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def explain_exit(code: int) -> tuple[str, str]:
+    """Sentence and hint for an engine that ended without saying why."""
+    hint = "Press Adapt Motion to go on from where it stopped; if it ends again, open the log."
+    if code in (-9, 137):
+        return "The engine was ended from outside, most often because the computer ran out of memory.", hint
+    if code < 0:
+        return f"The engine crashed (signal {-code}).", hint
+    if code == 0:
+        return "The engine ended without a result.", "Open the log to see what it did."
+    return f"The engine ended unexpectedly (exit code {code}).", hint
+
+
+def hint_in_blender(hint: str) -> str:
+    """A hint of the engine's for somebody who has buttons and not a command line."""
+    if "--debug" in hint:
+        return "Press Adapt Motion again; if it happens again, open the log and report it."
+    return hint
+
+
+def wrap(text: str, width_px: float, scale: float = 1.0) -> list[str]:
+    """Lines of `text` that fit a panel `width_px` wide; Blender's labels do not wrap by themselves."""
+    return textwrap.wrap(text, max(16, int((width_px / scale - 50) / 6.3)))
+
+
+def rate(frames_per_second: float) -> str:
+    """`29.97`, `25`: as people write frame rates."""
+    return f"{frames_per_second:.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,112 @@
+"""What is known of the run that goes on, for the panel: events go in, plain values come out. No `bpy` in here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import messages
+from .job import EXITED, Event, EventSource
+
+
+@dataclass
+class RunState:
+    """A run of the engine or the installer.
+
+    Attributes:
+        kind: `adapt`, `install` or `check`.
+        source: the process or thread that gives the events.
+        stage, step, steps: name of the stage, its number from 1, and how many there are.
+        done, total: of the stage; total 0: not known.
+        eta_s: seconds left in the stage, None if not known.
+        what: what just goes on, where the stage's title does not say.
+        warnings: plain sentences.
+        results: `result` events.
+        finding: the `checked` event.
+        message, hint: what went wrong, or how it ended.
+        failed, cancelled, finished: how it ended, and whether it has.
+    """
+
+    kind: str
+    source: EventSource
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    done: int = 0
+    total: int = 0
+    eta_s: float | None = None
+    what: str = ""
+    warnings: list[str] = field(default_factory=list)
+    results: list[Event] = field(default_factory=list)
+    finding: Event | None = None
+    message: str = ""
+    hint: str = ""
+    failed: bool = False
+    cancelled: bool = False
+    finished: bool = False
+    context: dict[str, Any] = field(default_factory=dict)
+    """Whatever the one who started the run needs at its end."""
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+    def feed(self, event: Event) -> None:
+        """Take one event."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler is not None:
+            handler(event)
+
+    @property
+    def share(self) -> float:
+        """How much of the stage is done, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total > 0 else 0.0
+
+    @property
+    def title(self) -> str:
+        """The stage in words, with its number."""
+        if self.source.cancelled and not self.finished:
+            return "Cancelling"
+        title = self.what or messages.STAGE_TITLES.get(self.stage, self.stage.capitalize()) or "Starting"
+        return f"{title} ({self.step} of {self.steps})" if self.steps and not self.what else title
+
+    @property
+    def progress_text(self) -> str:
+        """The numbers beside the bar: `41 of 120, 0:12 left`."""
+        if self.total <= 0:
+            return ""
+        counted = f"{self.done} of {self.total}" if self.kind == "adapt" else f"{round(100 * self.share)} %"
+        return f"{counted}, {messages.duration(self.eta_s)} left" if self.eta_s is not None else counted
+
+    def _on_stage(self, event: Event) -> None:
+        self.stage, self.step, self.steps = event["stage"], int(event["index"]), int(event["count"])
+        self.done, self.total, self.eta_s, self.what = 0, 0, None, ""
+
+    def _on_progress(self, event: Event) -> None:
+        self.done, self.total, self.eta_s = event["done"], event["total"], event.get("eta_s")
+        self.what = event.get("what", "")
+
+    def _on_warning(self, event: Event) -> None:
+        if event["message"] not in self.warnings:
+            self.warnings.append(event["message"])
+
+    def _on_result(self, event: Event) -> None:
+        self.results.append(event)
+
+    def _on_checked(self, event: Event) -> None:
+        self.finding = event
+
+    def _on_error(self, event: Event) -> None:
+        if not self.failed:  # the first is the cause
+            self.message, self.hint, self.failed = event["message"], messages.hint_in_blender(event["hint"]), True
+        self.cancelled = self.cancelled or event["code"] == "cancelled"
+
+    def _on_exited(self, event: Event) -> None:
+        assert event["event"] == EXITED
+        self.finished, self.seconds = True, time.monotonic() - self.started
+        self.cancelled = self.cancelled or (event["cancelled"] and event["code"] != 0)
+        if self.cancelled and self.kind == "adapt":
+            self.message = "Cancelled."
+            self.hint = "What is finished is kept: press Adapt Motion to go on from there."
+        elif not self.failed and (event["code"] != 0 or (self.kind == "adapt" and not self.results)):
+            self.message, self.hint = messages.explain_exit(event["code"])
+        self.failed = bool(self.message) and not self.cancelled
