@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from engine.errors import OutputError
 
+_HINT = "Free some space or choose another output folder."
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:

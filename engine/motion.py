@@ -1,6 +1,6 @@
 """The motion file `person_<N>.npz`: what the engine writes, and Blender and other SMPL tools read.
 
-An AMASS-style archive of plain arrays. The table in `docs/motion-file.md` says what each key means; `Motion` mirrors it.
+An AMASS-style archive of plain arrays. `docs/motion-file.md` says what each key means; `Motion` mirrors it.
 """
 
 from __future__ import annotations

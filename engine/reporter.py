@@ -79,9 +79,12 @@ class Terminal:
         elif name == "error":
             self._print(f"Error: {sentence(values)}")
         elif name == "result":
-            self._stream.write(values["motion"] + "\n")
+            if self._stream.isatty():  # beside the bar
+                self._print(values["motion"])
+            else:
+                self._stream.write(values["motion"] + "\n")
         elif name == "end" and values["failed"]:
-            self._print(f"{values['succeeded']} clips done, {values['failed']} failed.")
+            self._print(f"Clips done: {values['succeeded']}, failed: {values['failed']}.")
 
     def close(self) -> None:
         """Take the bar away."""
