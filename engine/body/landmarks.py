@@ -76,4 +76,5 @@ LANDMARKS: dict[str, Landmark] = {
 """Keypoint name to where it lies on the body: MediaPipe's 33, OpenPose's 25 and COCO's.
 
 Detectors put the hips where the thigh bones start, wider apart (21 to 23 cm against SMPL's 12) and a little higher
-than SMPL's hip joints, which are fitted to how the skin moves. Both are fixed to the pelvis, so one follows from the other."""
+than SMPL's hip joints, which are fitted to how the skin moves. Both are fixed to the pelvis, so one follows from the
+other."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import smplx
@@ -21,7 +20,6 @@ from torch import Tensor, nn
 
 from engine.body.landmarks import JOINT_NAMES, LANDMARKS, SMPL_VERTEX_COUNT, SMPL_VERTICES
 from engine.body.smpl_file import JOINT_COUNT, PARENTS, POSE_COUNT, SHAPE_COUNT, BodyArrays, read_body_file
-from engine.motion import write_arrays
 
 OPEN_BODY = Path(__file__).parents[1] / "assets" / "open_body.npz"
 
@@ -169,24 +167,6 @@ class BodyModel(nn.Module):
 def load_body(path: Path | None = None, device: str | torch.device = "cpu") -> BodyModel:
     """The body in `path` (`.npz` or the official SMPL `.pkl`), or the bundled open body. Raises ModelFileError."""
     return BodyModel(read_body_file(OPEN_BODY if path is None else path)).to(device).requires_grad_(False)
-
-
-def write_rest_body(body: BodyModel, betas: Tensor | NDArray[np.float32], path: Path) -> None:
-    """Write `body.rest(betas)` as `person_<N>_body.npz`, from which Blender builds the skinned mesh.
-
-    Keys: vertices (V, 3) float32 metres, joints (24, 3), weights (V, 24) float32, faces (F, 3) int32,
-    joint_names (24,), parents (24,) int32. Raises OutputError if the disk refuses.
-    """
-    rest = body.rest(betas)
-    arrays: dict[str, NDArray[Any]] = {
-        "vertices": rest.vertices,
-        "joints": rest.joints,
-        "weights": rest.weights,
-        "faces": rest.faces,
-        "joint_names": np.array(JOINT_NAMES),
-        "parents": np.array(PARENTS, dtype=np.int32),
-    }
-    write_arrays(path, arrays)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -28,7 +30,9 @@ class MeshRasteriser:
         shape = (vertex_count, len(faces))
         self._faces_at_vertex = scipy.sparse.csr_matrix((ones, (faces.ravel(), columns)), shape=shape)
 
-    def draw(self, points: Float, camera: NDArray[np.float64], size: tuple[int, int]) -> tuple[Float, Float]:
+    def draw(
+        self, points: NDArray[np.floating[Any]], camera: NDArray[np.float64], size: tuple[int, int]
+    ) -> tuple[Float, Float]:
         """Depth and brightness of each pixel.
 
         Args:
@@ -63,17 +67,21 @@ class MeshRasteriser:
 def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, Float]:
     """Triangles (F, 3, 2) in pixels with (inverse depth, brightness) at their corners, nearest on top."""
     width, height = size
-    low = np.floor(corners.min(1) - 0.5).astype(np.int64).clip(0)
-    high = np.minimum(np.ceil(corners.max(1) - 0.5).astype(np.int64), (width - 1, height - 1))
+    # first and last pixel whose centre can lie inside; most triangles are so small that there is none
+    first, second, third = corners.transpose(1, 0, 2)
+    low = np.ceil(np.minimum(np.minimum(first, second), third) - 0.5).clip(0).astype(np.int32)
+    high = (
+        np.floor(np.maximum(np.maximum(first, second), third) - 0.5).clip(-1, (width - 1, height - 1)).astype(np.int32)
+    )
     extent = (high - low + 1).max(1)
     inside = (high >= low).all(1) & (extent <= _LARGEST_PX)
     pixel_parts, value_parts = [], []
-    bound = 2
+    bound = 1
     while bound <= _LARGEST_PX:  # triangles of about one size go together, each tried on a square of that size
-        group = np.flatnonzero(inside & (extent <= bound) & ((extent > bound // 2) | (bound == 2)))
-        for some in np.array_split(group, max(1, len(group) * bound * bound // 2_000_000)):
-            where, what = _fragments(corners[some], values[some], low[some], high[some], bound)
-            pixel_parts.append(where[:, 1] * width + where[:, 0])
+        group = np.flatnonzero(inside & (extent <= bound) & (extent > bound // 2))
+        for some in np.array_split(group, max(1, len(group) * bound * bound // 1_000_000)):
+            where, what = _fragments(corners[some], values[some], low[some], bound, size)
+            pixel_parts.append(where)
             value_parts.append(what)
         bound *= 2
     pixels, fragments = np.concatenate(pixel_parts), np.concatenate(value_parts)
@@ -87,21 +95,23 @@ def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, 
 
 
 def _fragments(
-    corners: Float, values: Float, low: NDArray[np.int64], high: NDArray[np.int64], bound: int
-) -> tuple[NDArray[np.int64], Float]:
-    """Pixels (N, 2) that triangles cover within a square of `bound` pixels from `low`, and values (N, 2) there."""
-    step = np.arange(bound)
-    offsets = np.stack(np.meshgrid(step, step), -1).reshape(1, -1, 2)
-    pixels = low[:, None] + offsets  # (F, bound², 2)
+    corners: Float, values: Float, low: NDArray[np.int32], bound: int, size: tuple[int, int]
+) -> tuple[NDArray[np.int32], Float]:
+    """Indices (N,) of the pixels that triangles cover within `bound` pixels from `low`, and values (N, 2) there."""
+    offset = np.arange(bound * bound, dtype=np.int32)
+    x = low[:, :1] + offset % bound  # (F, bound²)
+    y = low[:, 1:] + offset // bound
     edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0]
-    area = np.where(np.abs(area) < 1e-9, np.float32(1e-9), area)[:, None]
-    away = (pixels + 0.5 - corners[:, None, 0]).astype(np.float32)
-    second = (away[..., 0] * edge2[:, None, 1] - away[..., 1] * edge2[:, None, 0]) / area
-    third = (edge1[:, None, 0] * away[..., 1] - edge1[:, None, 1] * away[..., 0]) / area
-    first = 1 - second - third
-    slack = -1e-4
-    covered = (first >= slack) & (second >= slack) & (third >= slack) & (pixels <= high[:, None]).all(-1)
-    face, _ = np.nonzero(covered)
-    weights = np.stack((first[covered], second[covered], third[covered]), -1)
-    return pixels[covered], np.einsum("nc,ncv->nv", weights, values[face])
+    edge1, edge2 = (edge / np.where(np.abs(area) < 1e-9, np.float32(1e-9), area)[:, None] for edge in (edge1, edge2))
+    away_x = x + (np.float32(0.5) - corners[:, :1, 0])
+    away_y = y + (np.float32(0.5) - corners[:, :1, 1])
+    second = away_x * edge2[:, 1:] - away_y * edge2[:, :1]
+    third = away_y * edge1[:, :1] - away_x * edge1[:, 1:]
+    lowest = np.minimum(np.minimum(second, third), 1 - second - third)
+    covered = (lowest >= -1e-4) & (x < size[0]) & (y < size[1])
+    face, place = np.nonzero(covered)
+    second, third = second[face, place][:, None], third[face, place][:, None]
+    start = values[face, 0]
+    found = start + second * (values[face, 1] - start) + third * (values[face, 2] - start)
+    return y[face, place] * np.int32(size[0]) + x[face, place], found.astype(np.float32)
