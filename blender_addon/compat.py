@@ -12,6 +12,13 @@ import bpy
 
 NewCurve = Callable[[str, int, str], Any]
 
+RELATIVE_PATH = (
+    {"PATH_SUPPORTS_BLEND_RELATIVE"}
+    if "is_path_supports_blend_relative" in bpy.types.Property.bl_rna.properties
+    else set()
+)
+"""Options of a path property that may start with `//`; from 4.5 on it has to say so."""
+
 
 def new_action(datablock, name: str) -> tuple[Any, NewCurve]:
     """Give `datablock` a new, empty action.

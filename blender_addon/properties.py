@@ -5,6 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
+from . import compat
+
 PRESETS = (
     ("balanced", "Balanced", "The best result for everyday footage"),
     ("fast", "Fast", "A lighter detector and fewer steps: a first look in a fraction of the time"),
@@ -27,12 +29,14 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         name="Footage",
         description="Video file, or folder of images, of somebody moving",
         subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
     )
     output_folder: StringProperty(
         name="Output",
         description="Folder that takes a folder of results for each clip. Empty: adapt_motion beside the .blend file, "
         "or in your home folder while the file is not saved",
         subtype="DIR_PATH",
+        options=compat.RELATIVE_PATH,
     )
     preset: EnumProperty(
         name="Preset",

@@ -1,0 +1,52 @@
+"""A stand-in for a panel's layout, since nothing is drawn without a window. Holds a panel to Blender's rules."""
+
+from __future__ import annotations
+
+import bpy
+
+ICONS = set(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
+
+
+class Layout:
+    """Takes what a panel draws and fails where Blender would draw an error: unknown properties, operators and icons."""
+
+    def __init__(self, texts: list[str] | None = None, operators: list[str] | None = None) -> None:
+        self.texts = [] if texts is None else texts
+        self.operators = [] if operators is None else operators
+
+    def row(self, **_options) -> Layout:
+        return Layout(self.texts, self.operators)
+
+    box = column = split = row
+
+    def separator(self, **_options) -> None:
+        pass
+
+    def label(self, text: str = "", icon: str = "NONE") -> None:
+        assert icon in ICONS, icon
+        self.texts.append(text)
+
+    def progress(self, factor: float, text: str) -> None:
+        assert 0 <= factor <= 1
+        self.texts.append(text)
+
+    def prop(self, data, name: str, text: str | None = None) -> None:
+        assert name in data.bl_rna.properties, name
+        assert data.bl_rna.properties[name].description
+        self.texts.append(text or data.bl_rna.properties[name].name)
+
+    def operator(self, name: str, text: str | None = None, icon: str = "NONE", emboss: bool = True) -> None:
+        assert icon in ICONS, icon
+        module, function = name.split(".")
+        kind = getattr(getattr(bpy.ops, module), function).get_rna_type()  # raises KeyError if there is none
+        self.operators.append(name)
+        self.texts.append(kind.name if text is None else text)
+
+
+def draw(panel, context) -> Layout:
+    """What a panel, preferences or operator class draws. The class needs nothing but its layout."""
+    layout = Layout()
+    stand_in = type("StandIn", (), {"layout": layout, "__getattr__": lambda self, name: getattr(panel, name)})()
+    panel_class = panel if isinstance(panel, type) else type(panel)
+    panel_class.draw(stand_in, context)
+    return layout

@@ -1,0 +1,331 @@
+"""The add-on's face inside Blender: registering, grey buttons that say why, panels, and runs from the button."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import fake_engine
+import pytest
+import recorder
+import synthetic
+from adapt_motion import blender_addon
+from adapt_motion.blender_addon import (
+    engine_home,
+    engine_operators,
+    job,
+    messages,
+    operators,
+    panels,
+    preferences,
+    run_state,
+    running,
+)
+
+HANDLERS = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
+
+
+def handler_counts() -> dict[str, int]:
+    return {name: len(getattr(bpy.app.handlers, name)) for name in HANDLERS}
+
+
+@pytest.fixture
+def addon(blank, tmp_path, monkeypatch):
+    """The add-on, switched on as Blender does it, with a user folder of its own and no engine."""
+    monkeypatch.setattr(preferences.compat, "user_folder", lambda package: tmp_path / "user")
+    entry = bpy.context.preferences.addons.new()
+    entry.module = preferences.PACKAGE
+    blender_addon.register()
+    yield preferences.get()
+    blender_addon.unregister()
+    bpy.context.preferences.addons.remove(entry)
+
+
+@pytest.fixture
+def fake(addon, tmp_path, monkeypatch):
+    """The add-on with the fake engine, and footage that is there."""
+    root = fake_engine.install_fake(tmp_path / "root")
+    monkeypatch.setattr(job, "engine_root", lambda: root)
+    addon.engine_python = sys.executable
+    footage = tmp_path / "my clip.mp4"
+    footage.touch()
+    settings = bpy.context.scene.adapt_motion
+    settings.footage, settings.output_folder = str(footage), str(tmp_path / "out")
+
+    def behave(how: str) -> None:
+        monkeypatch.setattr(job.protocol.Job, "arguments", _with_preset(job.protocol.Job.arguments, how))
+
+    return behave
+
+
+def _with_preset(arguments, how: str):
+    def changed(self):
+        words = arguments(self)
+        words[words.index("--preset") + 1] = how
+        return words
+
+    return changed
+
+
+def test_register_and_unregister_leave_nothing(blank):
+    before, classes = handler_counts(), set(dir(bpy.types))
+    for _ in range(3):
+        blender_addon.register()
+        assert hasattr(bpy.types.Scene, "adapt_motion")
+        assert hasattr(bpy.types, "ADAPT_MOTION_PT_adapt")
+        blender_addon.unregister()
+        assert handler_counts() == before
+        assert not bpy.app.timers.is_registered(running._tick)
+    assert not hasattr(bpy.types.Scene, "adapt_motion")
+    assert set(dir(bpy.types)) == classes
+    assert "adapt" not in dir(bpy.ops.adapt_motion)
+
+
+def test_registering_is_quick(blank):
+    times = []
+    for _ in range(5):
+        before = time.perf_counter()
+        blender_addon.register()
+        times.append(time.perf_counter() - before)
+        blender_addon.unregister()
+    assert min(times) < 0.05
+
+
+def test_every_class_is_named_and_described():
+    for module in (preferences, engine_operators, operators, panels):
+        for cls in module._CLASSES:
+            assert cls.__name__.startswith("ADAPT_MOTION_")
+            assert cls.__doc__
+            if issubclass(cls, bpy.types.Operator):
+                assert cls.bl_idname.startswith("adapt_motion.")
+                assert not cls.__doc__.endswith("."), f"{cls.__name__}: Blender adds the full stop of a tooltip"
+
+
+def refused(operator, **options) -> str:
+    """Why a button is grey."""
+    with pytest.raises(RuntimeError) as caught:
+        operator(**options)
+    return str(caught.value)
+
+
+def test_grey_buttons_say_why(addon):
+    ops = bpy.ops.adapt_motion
+    assert messages.NO_FOOTAGE in refused(ops.adapt)
+    bpy.context.scene.adapt_motion.footage = "//clip.mp4"
+    assert messages.ENGINE_MISSING in refused(ops.adapt)
+    addon.engine_python = "/nowhere/python"
+    assert messages.ENGINE_GONE in refused(ops.adapt)
+    assert messages.ENGINE_GONE in refused(ops.check_engine)
+    assert messages.NOTHING_RUNS in refused(ops.cancel)
+    assert messages.NO_CHARACTER in refused(ops.export_fbx, filepath="x.fbx")
+    assert messages.NO_CHARACTER in refused(ops.set_scene_rate)
+    assert messages.NO_CAMERA in refused(ops.view_camera)
+    assert messages.NO_LOG in refused(ops.open_log)
+
+
+def test_offline_blender_is_respected(addon, monkeypatch):
+    monkeypatch.setattr(engine_operators.compat, "online", lambda: False)
+    assert messages.OFFLINE in refused(bpy.ops.adapt_motion.install_engine)
+    addon.installer_arguments = "--no-index --find-links /nowhere"
+    assert engine_operators.ADAPT_MOTION_OT_install_engine.poll(bpy.context)
+
+
+def test_missing_footage_is_told_with_its_path(addon, tmp_path):
+    addon.engine_python = sys.executable
+    bpy.context.scene.adapt_motion.footage = str(tmp_path / "gone.mp4")
+    assert f"not there any more: {tmp_path / 'gone.mp4'}" in refused(bpy.ops.adapt_motion.adapt)
+    assert running.latest() is None
+
+
+def test_state_of_the_engine_follows_the_disk(addon, tmp_path):
+    folder = preferences.environment_folder()
+    assert preferences.engine().state is engine_home.EngineState.MISSING
+    folder.mkdir(parents=True)
+    engine_home.stamp_path(folder).write_text('{"state": "making"}')
+    assert preferences.engine().state is engine_home.EngineState.MISSING, "drawing must not touch the disk"
+    preferences.forget_engine()
+    assert preferences.engine().state is engine_home.EngineState.INTERRUPTED
+    addon.engine_python = sys.executable
+    assert preferences.engine().state is engine_home.EngineState.READY
+
+
+def test_paths_count_from_the_blend_file(addon, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    assert operators.output_folder(settings) == Path.home() / "adapt_motion"
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert operators.output_folder(settings) == tmp_path / "adapt_motion"
+    settings.output_folder = "//results"
+    assert operators.output_folder(settings) == tmp_path / "results"
+    (tmp_path / "clip.mp4").touch()
+    settings.footage, settings.person, settings.person_number = "//clip.mp4", "number", 3
+    settings.label, addon.device, addon.body_model = " walk ", "cpu", str(tmp_path / "smpl.npz")
+    run = operators.job_of(settings, bpy.context)
+    assert (run.footage, run.out) == ([str(tmp_path / "clip.mp4")], str(tmp_path / "results"))
+    assert (run.person, run.label, run.device, run.body) == ("3", "walk", "cpu", str(tmp_path / "smpl.npz"))
+
+
+def test_choosing_an_image_takes_its_folder(addon, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    bpy.ops.adapt_motion.choose_footage(filepath=str(tmp_path / "clip.mov"))
+    assert settings.footage == str(tmp_path / "clip.mov")
+    bpy.ops.adapt_motion.choose_footage(filepath=str(tmp_path / "0001.png"))
+    assert settings.footage == str(tmp_path)
+
+
+def test_a_run_brings_in_the_character(fake, tmp_path):
+    """The button's operator and the plain function, through a real process, give the same character."""
+    synthetic.write_person(tmp_path / "out", frames=12)
+    fake("good")
+    assert bpy.ops.adapt_motion.adapt() == {"FINISHED"}
+    state = running.latest()
+    assert state.finished
+    assert not state.failed
+    assert state.warnings == ["The footage is dark."]
+    assert "3 frames of 1 person" in state.message
+    settings = bpy.context.scene.adapt_motion
+    assert settings.motion_path == str(tmp_path / "out" / "person_1.npz")
+    assert operators.character_of(bpy.context) == settings.character
+    assert len(settings.character.data.bones) == 24
+    assert operators.camera_of(bpy.context).type == "CAMERA"
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
+    assert any("3 frames of 1 person" in text for text in layout.texts)
+
+
+def test_engine_errors_are_shown_with_what_to_do(fake):
+    fake("error")
+    assert "Nobody was found. Trim the clip." in refused(bpy.ops.adapt_motion.adapt)
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
+    assert "Nobody was found." in layout.texts
+    assert "Trim the clip." in layout.texts
+    assert "adapt_motion.open_log" in layout.operators
+    bpy.ops.adapt_motion.open_log()
+    assert "Nobody was found." in bpy.data.texts[engine_operators.LOG_TEXT].as_string()
+    bpy.ops.adapt_motion.dismiss()
+    assert running.latest() is None
+
+
+def test_engine_that_is_killed_is_explained(fake):
+    fake("dies")
+    assert "ran out of memory" in refused(bpy.ops.adapt_motion.adapt)
+    assert bpy.context.scene.adapt_motion.character is None
+
+
+def test_motion_file_that_is_damaged_is_an_error_not_a_traceback(fake, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "person_1.npz").write_text("no archive")
+    fake("good")
+    assert "person_1.npz" in refused(bpy.ops.adapt_motion.adapt)
+    assert len(bpy.data.objects) == 0
+
+
+def test_result_is_not_put_into_another_file(fake, tmp_path):
+    synthetic.write_person(tmp_path / "out")
+    state = run_state.RunState("adapt", job.EventSource(tmp_path / "log"))
+    state.results.append({"motion": str(tmp_path / "out" / "person_1.npz"), "frames": 40})
+    state.context.update(scene=bpy.context.scene.name, footage="")
+    state.finished = True
+    running._latest = state
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert "other_file" not in state.context, "the same file again is no other file"
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert state.context["other_file"]
+    operators.bring_in(state)
+    assert "another file was opened" in state.message
+    assert len(bpy.data.objects) == 0
+
+
+def test_rate_of_the_scene_is_offered_and_set_on_demand(addon, tmp_path):
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = 25, 1.0
+    path = synthetic.write_person(tmp_path, frames=61, rate=synthetic.Fraction(30000, 1001))
+    bpy.ops.adapt_motion.import_motion(filepath=str(path))
+    assert (scene.render.fps, scene.render.fps_base) == (25, 1.0)
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_result, bpy.context)
+    assert "Set Scene to 29.97 fps" in layout.texts
+    assert bpy.ops.adapt_motion.set_scene_rate() == {"FINISHED"}
+    assert scene.render.fps == 30
+    assert scene.render.fps_base == pytest.approx(1.001)
+    action = scene.adapt_motion.character.animation_data.action
+    assert action.frame_range[1] - action.frame_range[0] == pytest.approx(60, abs=1e-3)
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_result, bpy.context)
+    assert not any("Set Scene" in text for text in layout.texts)
+
+
+def test_export_fbx_writes_the_character(addon, tmp_path):
+    path = synthetic.write_person(tmp_path, frames=8)
+    bpy.ops.adapt_motion.import_motion(filepath=str(path))
+    bpy.context.view_layer.objects.active = None
+    assert bpy.ops.adapt_motion.export_fbx(filepath=str(tmp_path / "walk.fbx")) == {"FINISHED"}
+    assert (tmp_path / "walk.fbx").stat().st_size > 10_000
+    (tmp_path / "file").touch()
+    assert "could not be written" in refused(bpy.ops.adapt_motion.export_fbx, filepath=str(tmp_path / "file" / "x.fbx"))
+
+
+def test_panels_draw_in_every_state(fake, addon, tmp_path):
+    addon.engine_python = ""
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
+    assert "adapt_motion.install_engine" in layout.operators
+    assert "adapt_motion.adapt" in layout.operators
+    recorder.draw(panels.ADAPT_MOTION_PT_result, bpy.context)
+    assert "adapt_motion.install_engine" in recorder.draw(addon, bpy.context).operators
+    state = run_state.RunState("adapt", job.EventSource(tmp_path / "log"))
+    running._latest = state
+    state.feed({"event": "stage", "clip": "a", "stage": "detect", "index": 2, "count": 8})
+    state.feed({"event": "progress", "clip": "a", "stage": "detect", "done": 41, "total": 120, "eta_s": 12.2})
+    layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
+    assert "Finding people (2 of 8)" in layout.texts
+    assert any("41 of 120, 0:12 left" in text for text in layout.texts)
+    assert "adapt_motion.cancel" in layout.operators
+    assert "adapt_motion.adapt" not in layout.operators
+    state.finished = True
+
+
+def test_install_prompt_says_what_is_downloaded(addon):
+    prompt = engine_operators.ADAPT_MOTION_OT_install_engine
+    stand_in = type("Prompt", (), {"plan": engine_operators.plan_for(bpy.context), "layout": recorder.Layout()})()
+    prompt.draw(stand_in, bpy.context)
+    texts = " ".join(stand_in.layout.texts)
+    assert "MB will be downloaded" in texts
+    assert "PyTorch" in texts
+    assert str(preferences.environment_folder().name) in texts
+    assert "Blender's own Python is not touched" in texts
+
+
+def test_check_says_what_is_missing(addon, tmp_path):
+    bare = tmp_path / "python"
+    bare.symlink_to(shutil.which("python3"))
+    addon.engine_python = str(bare)
+    assert "The engine does not run." in refused(bpy.ops.adapt_motion.check_engine)
+    assert "is missing" in running.latest().message
+
+
+def test_check_of_a_whole_environment(addon, engine_python):
+    addon.engine_python = engine_python
+    assert bpy.ops.adapt_motion.check_engine() == {"FINISHED"}
+    assert "PyTorch" in running.latest().message
+
+
+def test_unregister_ends_the_run(fake):
+    fake("deaf")
+    root = job.engine_root()
+    source = job.start_run(
+        sys.executable, operators.job_of(bpy.context.scene.adapt_motion, bpy.context), root / "l", root
+    )
+    next(source.stream())
+    running._latest = run_state.RunState("adapt", source)
+    running.stop()
+    assert not source.running
+    assert running.latest() is None
+
+
+@pytest.mark.parametrize(("fps", "text"), [(30000 / 1001, "29.97"), (25, "25"), (24000 / 1001, "23.976"), (60, "60")])
+def test_rates_are_written_as_people_do(fps, text):
+    assert messages.rate(fps) == text
+
+
+def test_times_are_written_as_people_do():
+    assert [messages.duration(value) for value in (0, 7.4, 750, 3723)] == ["0:00", "0:07", "12:30", "1:02:03"]
