@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import engine_operators, operators, panels, preferences, properties, running
+from . import batch, engine_operators, operators, panels, preferences, properties, running
 
-_MODULES = (preferences, properties, running, engine_operators, operators, panels)  # what others use first
+_MODULES = (preferences, properties, running, engine_operators, operators, panels, batch)  # what others use first
 
 
 def register() -> None:

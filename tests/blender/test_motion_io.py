@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -93,3 +94,13 @@ def test_without_its_body_file_the_bundled_body_takes_the_shape(tmp_path):
     tall, warning = motion_io.read_body(motion_io.read_motion(path))
     assert "bundled body stands in" in warning
     assert np.ptp(tall.vertices[:, 1]) != pytest.approx(np.ptp(short.vertices[:, 1]), abs=0.01)
+
+
+def test_preset_holds_the_open_bodys_rest_pose():
+    asset = motion_io.ROOT / "engine" / "assets" / "open_body.npz"
+    if not asset.is_file():
+        pytest.skip("engine/assets/open_body.npz is not built")
+    with np.load(asset) as body:
+        joints = body["J_regressor"] @ body["v_template"]
+    preset = json.loads((motion_io.ROOT / "presets" / "armature.json").read_text(encoding="utf-8"))
+    assert np.array([joint["rest"] for joint in preset["joints"]]) == pytest.approx(joints, abs=1e-3)
