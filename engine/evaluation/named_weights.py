@@ -22,7 +22,8 @@ _KEPT = ("pe", "logit_scale")
 def drawn(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
     """Standard normal float32 numbers that depend on the name alone."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    return np.random.Generator(np.random.PCG64(seed)).standard_normal(tuple(shape)).astype(np.float32)
+    numbers = np.random.Generator(np.random.PCG64(seed)).standard_normal(tuple(shape))
+    return np.asarray(numbers, np.float32)
 
 
 def named_weight(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
@@ -36,7 +37,7 @@ def named_weight(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
     if last == "alpha" or (last == "weight" and len(shape) == 1):
         return np.float32(1) + small * numbers
     if last == "beta" or last.endswith("bias") or len(shape) < 2:
-        return small * numbers
+        return np.asarray(small * numbers)
     fan_in = math.prod(shape[1:]) if last.endswith("weight") else shape[-1]
     numbers *= np.float32(_gain(name) / math.sqrt(fan_in))
     return numbers

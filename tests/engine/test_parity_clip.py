@@ -1,0 +1,170 @@
+"""CLIP's text side against the official code, from each of the files it comes in."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+sys.path.append(str(Path(__file__).parent))
+from parity_fixtures import FOLDER, agree, arrays, filled, needs_fixtures, shapes, shapes_of
+
+from engine.errors import ModelFileError
+from engine.semantics.clip_text import ClipText, load_clip_text
+from engine.semantics.clip_tokens import ClipTokens
+
+
+@pytest.fixture(scope="module")
+def network():
+    return filled(ClipText)
+
+
+@needs_fixtures
+def test_it_has_the_text_tensors_of_the_published_file(network):
+    text = shapes("clip_text_vitb32", lambda name: not name.startswith("visual.") and name != "logit_scale")
+    assert shapes_of(network) == text
+
+
+@needs_fixtures
+def test_it_computes_what_the_official_code_does(network):
+    official = arrays("clip_text_vitb32")
+    features = network(official["tokens"])
+    agree(features, official["text_features"])
+    agree(functional.normalize(features, dim=-1), official["text_features_unit"], 1e-6)
+
+
+class Part(nn.Module):
+    """A module that does nothing but hold tensors, for a TorchScript archive."""
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return given
+
+
+def as_module(state):
+    root = Part()
+    for name, value in state.items():
+        *parents, last = name.split(".")
+        owner = root
+        for parent in parents:
+            if not hasattr(owner, parent):
+                owner.add_module(parent, Part())
+            owner = getattr(owner, parent)
+        owner.register_buffer(last, value) if not value.is_floating_point() else owner.register_parameter(
+            last, nn.Parameter(value, requires_grad=False)
+        )
+    return root
+
+
+def half_state(network):
+    return {name: value.half() for name, value in network.state_dict().items()}
+
+
+def assert_same_half(loaded, network):
+    assert all(torch.equal(value, network.state_dict()[n].half().float()) for n, value in loaded.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+def test_openais_torchscript_archive_loads_whole(tmp_path, network, caplog):
+    settings = {name: torch.tensor(77) for name in ("input_resolution", "context_length", "vocab_size")}
+    pictures = {
+        "visual.conv1.weight": torch.zeros(4, 3, 2, 2),
+        "visual.proj": torch.zeros(4, 4),
+        "logit_scale": torch.tensor(4.6),
+    }
+    path = tmp_path / "ViT-B-32.pt"
+    torch.jit.script(as_module({**half_state(network), **settings, **pictures})).save(str(path))
+    loaded = ClipText.from_checkpoint(path)
+    path.unlink()
+    assert_same_half(loaded, network)
+    for group in ("2 in visual.* (for pictures)", "logit_scale (for pictures)", "vocab_size (a setting)"):
+        assert group in caplog.text
+
+
+TRANSFORMERS_NAMES = (
+    ("token_embedding.", "text_model.embeddings.token_embedding."),
+    ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+    ("ln_final.", "text_model.final_layer_norm."),
+    ("transformer.resblocks.", "text_model.encoder.layers."),
+    (".attn.out_proj.", ".self_attn.out_proj."),
+    (".ln_", ".layer_norm"),
+    (".mlp.c_fc.", ".mlp.fc1."),
+    (".mlp.c_proj.", ".mlp.fc2."),
+)
+
+
+def as_transformers(state):
+    renamed = {}
+    for full, value in state.items():
+        name = full
+        for openai, theirs in TRANSFORMERS_NAMES:
+            name = name.replace(openai, theirs)
+        if full == "text_projection":
+            renamed["text_projection.weight"] = value.T.contiguous()
+        elif ".attn.in_proj_" in name:
+            for part, rows in zip("qkv", value.chunk(3), strict=True):
+                renamed[name.replace(".attn.in_proj_", f".self_attn.{part}_proj.")] = rows.contiguous()
+        else:
+            renamed[name] = value
+    return renamed
+
+
+def test_a_folder_of_transformers_loads_whole(tmp_path, network, caplog):
+    save_file(as_transformers(half_state(network)), tmp_path / "model.safetensors")
+    with pytest.raises(ModelFileError, match="table of merges is not in"):
+        load_clip_text(tmp_path)
+    write_merges(tmp_path / "merges.txt", {})
+    loaded, tokens = load_clip_text(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    assert_same_half(loaded, network)
+    assert tokens(["a"]).shape == (1, 77)
+    assert caplog.messages == []
+    with pytest.raises(ModelFileError, match="no CLIP model in the folder"):
+        load_clip_text(tmp_path)
+
+
+def write_merges(path, words):
+    """A table of CLIP's length that makes `words`, {word: its number}; the true one may not be passed on."""
+    lines = [f"x{rank} y{rank}" for rank in range(48894)]
+    # words grow from their ends, so that at any time one pair alone can be joined
+    endings = {word[start:] for word in words for start in range(len(word) - 1)}
+    free = iter(range(40000, 48894))
+    for ending in sorted(endings):
+        lines[words[ending] - 512 if ending in words else next(free)] = f"{ending[0]} {ending[1:]}</w>"
+    content = "\n".join(["#version: 0.2", *lines, ""]).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@needs_fixtures
+@pytest.mark.parametrize("file", ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"])
+def test_phrases_become_the_official_numbers(tmp_path, file):
+    phrases = json.loads((FOLDER / "clip_text_vitb32" / "meta.json").read_text())["phrases"]
+    official = arrays("clip_text_vitb32")["tokens"]
+    words: dict[str, int] = {}
+    for phrase, row in zip(phrases, official.tolist(), strict=True):
+        words.update(zip(phrase.lower().replace("!", " !").split(), row[1:], strict=False))
+    words = {word: number for word, number in words.items() if len(word) > 1}  # letters and signs need no merges
+    write_merges(tmp_path / file, words)
+    tokens = ClipTokens.from_folder(tmp_path)
+    assert torch.equal(tokens(phrases), official)
+    assert torch.equal(tokens(["  A   person&amp;#32;\n JUMPS "]), tokens(["a person jumps"]))
+
+
+def test_text_of_any_kind_becomes_numbers(tmp_path):
+    write_merges(tmp_path / "merges.txt", {})
+    tokens = ClipTokens.from_folder(tmp_path)
+    rows = tokens(["", "日本語 ½ 😀 don\u2019t", "long " * 100])
+    assert rows[0].tolist()[:3] == [49406, 49407, 0]
+    assert (rows.argmax(1) == torch.tensor([1, int(rows[1].argmax()), 76])).all()
+    assert torch.equal(rows[1], tokens(["日本語 ½ 😀 don't"])[0])
+
+
+@pytest.mark.parametrize("content", [b"#version\na b\n", b"\xff\xfe\x00"])
+def test_another_table_is_refused(tmp_path, content):
+    (tmp_path / "merges.txt").write_bytes(content)
+    with pytest.raises(ModelFileError):
+        ClipTokens.from_folder(tmp_path)
