@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def read_body_file(path: Path) -> BodyArrays:
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
+    if not zipfile.is_zipfile(path):
+        raise ModelFileError(f"{path} cannot be read as an .npz body file: it is none, or it is cut off.", _HINT)
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in _WANTED}
@@ -72,7 +75,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
             f"{path} was refused: it holds Python objects, which could run code when opened.",
             "Save the body again with plain arrays only (J_regressor dense, not sparse), or give the official .pkl.",
         ) from error
-    except (OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}", _HINT) from error
 
 
