@@ -1,0 +1,229 @@
+"""The `adapt-motion` command. Heavy imports wait until a command needs them, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.errors import EngineError, UsageError
+from engine.protocol import ExitCode, Job, format_event
+from engine.streams import clean_stdout, quiet_stderr
+
+app = typer.Typer(
+    help="Video of a person in, SMPL motion out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
+
+
+@app.command()
+def run(
+    footage: Annotated[list[str], typer.Argument(help="Videos, patterns such as 'shots/*.mp4', folders of images.")],
+    out: Annotated[str, typer.Option("-o", "--out", help="Folder that takes a folder for each clip.")],
+    preset: Annotated[str, typer.Option(help="fast, balanced or paper.", rich_help_panel=_HOW)] = "balanced",
+    label: Annotated[str, typer.Option(help="What is done throughout, such as 'walk'.", rich_help_panel=_WHO)] = "",
+    labels: Annotated[
+        str, typer.Option(help='JSON file: [{"start": s, "end": s, "label": "walk"}, …].', rich_help_panel=_WHO)
+    ] = "",
+    labeler: Annotated[
+        str, typer.Option(help="Who labels what has no label: none, retrieval or openai.", rich_help_panel=_WHO)
+    ] = "none",
+    person: Annotated[
+        str, typer.Option(help="main (largest and longest in view), all, or a number.", rich_help_panel=_WHO)
+    ] = "main",
+    backbone: Annotated[
+        str, typer.Option(help="First pose estimate: fit, landmark, hmr or hmr2.", rich_help_panel=_HOW)
+    ] = "fit",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_HOW)] = "auto",
+    body: Annotated[str, typer.Option(help="Your SMPL file (.npz or .pkl) in place of the open body.")] = "",
+    focal_px: Annotated[
+        float | None, typer.Option(help="Focal length in pixels, if you know it.", rich_help_panel=_WHO)
+    ] = None,
+    camera: Annotated[
+        str, typer.Option(help="JSON file with the intrinsics of a camera that stands still.", rich_help_panel=_WHO)
+    ] = "",
+    start_s: Annotated[float | None, typer.Option(help="Use the footage from this second on.")] = None,
+    end_s: Annotated[float | None, typer.Option(help="Use the footage up to this second.")] = None,
+    keypoints: Annotated[
+        str, typer.Option(help="Folder with OpenPose's JSON files, in place of detection.", rich_help_panel=_WHO)
+    ] = "",
+    fbx: Annotated[bool, typer.Option("--fbx", help="Also write FBX.")] = False,
+    bvh: Annotated[bool, typer.Option("--bvh", help="Also write BVH.")] = False,
+    glb: Annotated[bool, typer.Option("--glb", help="Also write GLB.")] = False,
+    usd: Annotated[bool, typer.Option("--usd", help="Also write USD.")] = False,
+    blend: Annotated[bool, typer.Option("--blend", help="Also write a .blend with the footage behind it.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Also draw the body over the footage.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting, as section.name=value; repeat it.", rich_help_panel=_HOW),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=_HOW)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Use what earlier runs left.", rich_help_panel=_HOW)] = False,
+    events: Annotated[str, typer.Option(help="jsonl: one JSON object a line on stdout.", rich_help_panel=_HOW)] = "",
+    watch_stdin: Annotated[
+        bool, typer.Option("--watch-stdin", help="Stop at the line 'cancel' or the end of stdin.", rich_help_panel=_HOW)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_HOW)] = False,
+) -> None:
+    """Turn footage into SMPL motion: OUT/<clip>/person_<N>.npz and report.json."""
+    if events not in ("", "jsonl"):
+        raise UsageError(f"--events does not know '{events}'.", "Use --events jsonl.")
+    kinds = {"fbx": fbx, "bvh": bvh, "glb": glb, "usd": usd, "blend": blend}
+    job = Job(
+        footage=footage,
+        out=out,
+        preset=preset,
+        label=label,
+        labels=labels,
+        labeler=labeler,
+        person=person,
+        backbone=backbone,
+        device=device,
+        body=body,
+        focal_px=focal_px,
+        camera=camera,
+        start_s=start_s,
+        end_s=end_s,
+        exports=[kind for kind, wanted in kinds.items() if wanted],
+        resume=resume,
+        seed=seed,
+        overrides=overrides or [],
+    )
+    raise typer.Exit(_run(job, keypoints, preview, events == "jsonl", watch_stdin, debug))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Tell what is installed, which devices and model files are there, what is missing and how to get it."""
+    with clean_stdout() as stream:
+        from engine import doctor as checks
+
+        found = checks.examine()
+        checks.show(found, stream, as_json)
+    raise typer.Exit(ExitCode.DONE if found.usable else ExitCode.MODEL_FILE)
+
+
+@app.command()
+def bench(
+    motions: Annotated[list[str] | None, typer.Argument(help="Motion files to score with --yardstick.")] = None,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Time and memory of each stage, on one clip and on it repeated.")
+    ] = False,
+    clip: Annotated[str, typer.Option(help="Footage for --speed; the demo clip if left out.")] = "",
+    repeats: Annotated[int, typer.Option(min=2, help="How often --speed repeats the clip.")] = 10,
+    run_options: Annotated[str, typer.Option(help="Options of `run` for --speed, such as '--preset fast'.")] = "",
+    yardstick: Annotated[
+        str, typer.Option(help="Folder with true joints, <clip>_gt.npz, to score motion files against.")
+    ] = "",
+    json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Print the benchmark tables: --speed, or --yardstick FOLDER with motion files."""
+    if speed == bool(yardstick) or bool(motions) != bool(yardstick):
+        raise UsageError("Choose --speed, or --yardstick FOLDER and motion files.", "See `adapt-motion bench --help`.")
+    with clean_stdout() as stream:
+        from engine.evaluation import tables
+        from engine.outputs import write_json
+
+        if speed:
+            figures = tables.speed(Path(clip) if clip else None, repeats, shlex.split(run_options), stream)
+        else:
+            figures = tables.yardstick(Path(yardstick), [Path(motion) for motion in motions or []], stream)
+        if json_file:
+            write_json(Path(json_file), figures)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    arguments = sys.argv[1:]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except EngineError as error:
+        code = _fail(error, arguments)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        code = _fail(_as_engine_error(error), arguments)
+    sys.stdout.flush()
+    sys.exit(int(code or 0))
+
+
+def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
+    from engine.cancel import Cancel
+    from engine.reporter import JsonLines, Reporter, Terminal
+
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    quiet = not as_events and not debug and sys.stderr.isatty()
+    with quiet_stderr() if quiet else contextlib.nullcontext(), clean_stdout() as stream:
+        cancel = Cancel()
+        sink = JsonLines(stream) if as_events else Terminal(stream)
+        reporter = Reporter(sink, cancel)
+        cancel.last_words = reporter.last_words
+        with cancel.listening(watch_stdin):
+            try:
+                code = _work(job, keypoints, preview, reporter, debug)
+                reporter.end(code)
+            finally:
+                sink.close()
+        if cancel.requested:
+            stream.flush()
+            os._exit(code)  # threads of C++ libraries may take long to end
+    return code
+
+
+def _work(job: Job, keypoints: str, preview: bool, reporter: Any, debug: bool) -> ExitCode:
+    """Check the options and run the clips; errors that concern no single clip are reported here."""
+    try:
+        reporter.cancel.check()
+        from engine.pipeline import run_clips
+        from engine.run_options import check_options, expand_footage
+
+        options = check_options(job, keypoints, preview)
+        return run_clips(expand_footage(job.footage), Path(job.out), options, reporter)
+    except EngineError as error:
+        failure = error
+    except Exception as error:
+        if debug:
+            raise
+        failure = _as_engine_error(error)
+    reporter.error(failure, clip=False)
+    return failure.exit_code
+
+
+def _as_engine_error(error: Exception) -> EngineError:
+    """An error of the command line itself is the user's; anything else is ours."""
+    if hasattr(error, "format_message"):  # typer's and click's usage errors
+        return UsageError(error.format_message().rstrip(".") + ".", "See `adapt-motion run --help`.")
+    if isinstance(error, ImportError):
+        return EngineError(
+            f"A part of the engine is not installed: {error}.", "Install it again, or run `adapt-motion doctor`."
+        )
+    return EngineError(
+        f"Something unexpected went wrong: {type(error).__name__}: {error}.", "Run it again with --debug."
+    )
+
+
+def _fail(error: EngineError, arguments: list[str]) -> ExitCode:
+    """Say why the command line could not be followed, as the caller wants to hear it."""
+    from engine.reporter import sentence
+
+    values = {"message": error.message, "hint": error.hint}
+    sys.stderr.write(f"Error: {sentence(values)}\n")
+    if "jsonl" in arguments or "--events=jsonl" in arguments:
+        print(format_event("error", code=error.code, **values))
+        print(format_event("end", exit_code=int(error.exit_code), succeeded=0, failed=0))
+    return error.exit_code

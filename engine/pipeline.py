@@ -1,0 +1,253 @@
+"""From footage to motion files, clip by clip. Each stage is one call of another module; no stage reaches back."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine import outputs, report, stages
+from engine.backbones.types import Camera, Prediction
+from engine.blender_export import export_motion
+from engine.body.model import BodyModel, load_body
+from engine.body.rotations import matrix_to_axis_angle
+from engine.cache import Cache
+from engine.errors import CancelledError, EngineError, OutOfMemoryError
+from engine.footage import fingerprint, frames, probe
+from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
+from engine.motion import ORIGIN_DETECTED, ORIGIN_NONE, Motion, write_arrays, write_motion
+from engine.preview import write_preview
+from engine.protocol import ExitCode
+from engine.reporter import Part, Reporter
+from engine.run_options import RunOptions
+from engine.semantics import segments
+from engine.world import to_world
+
+log = logging.getLogger(__name__)
+
+_STAGES = ("footage", "detect", "track", "predict", "segment", "world", "write")
+
+
+def run_clips(
+    clips: Sequence[tuple[Path, EngineError | None]], out: Path, options: RunOptions, reporter: Reporter
+) -> ExitCode:
+    """Work through the clips, going on after one that fails. What is finished stays, whatever happens.
+
+    Args:
+        clips: footage, or the reason why it is none.
+        out: folder that takes a folder for each clip.
+        options: the same for all the clips.
+        reporter: takes events and says when to stop.
+
+    Returns:
+        The code of the first clip that failed, CANCELLED if the run was cancelled, else DONE.
+
+    Raises:
+        EngineError: nothing can be done at all: the output folder, the body.
+    """
+    outputs.prepare_folder(out)
+    folders = outputs.clip_folders(out, [path for path, _ in clips])
+    body = load_body(options.body, options.device)
+    reporter.start([folder.name for folder in folders])
+    first_failure = ExitCode.DONE
+    for (path, trouble), folder in zip(clips, folders, strict=True):
+        reporter.begin_clip(folder.name)
+        try:
+            reporter.cancel.check()
+            if trouble is not None:
+                raise trouble
+            _ClipRun(path, folder, options, body, reporter).run()
+            reporter.succeeded += 1
+            continue
+        except CancelledError as error:
+            reporter.error(error)
+            return ExitCode.CANCELLED
+        except EngineError as error:
+            failure = error
+        except Exception as error:
+            failure = unexpected(error, folder if folder.is_dir() else out)
+        reporter.failed += 1
+        reporter.error(failure)
+        first_failure = first_failure or failure.exit_code
+    return first_failure
+
+
+def unexpected(error: Exception, folder: Path) -> EngineError:
+    """A bug as a sentence for the user; its traceback goes to `error.log` in `folder`."""
+    log.debug("unexpected error", exc_info=error)
+    if _out_of_memory(error):
+        return OutOfMemoryError("The memory ran out.", "Close other programs, shorten the clip or scale it down.")
+    message = f"Something unexpected went wrong: {type(error).__name__}: {error}".rstrip(".") + "."
+    path = folder / "error.log"
+    try:
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return EngineError(message, "Run it again with --debug to see where.")
+    return EngineError(message, f"Please report it with the file {path}.")
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person's results."""
+
+    track: PersonTrack
+    prediction: Prediction
+    motion: Motion
+    motion_file: Path
+    body_file: Path
+    exports: tuple[Path, ...] = ()
+
+
+class _ClipRun:
+    """One clip from footage to files."""
+
+    def __init__(self, path: Path, folder: Path, options: RunOptions, body: BodyModel, reporter: Reporter) -> None:
+        self.path, self.folder, self.options, self.body, self.reporter = path, folder, options, body, reporter
+        self.cache = Cache(folder, options.resume, reporter.warn)
+        self.stages = (*_STAGES, *(("export",) if options.exports or options.preview else ()))
+
+    def run(self) -> None:
+        """All the stages in order. Raises EngineError."""
+        options, reporter = self.options, self.reporter
+        outputs.prepare_folder(self.folder, self.path)
+        with self._stage("footage"):
+            info = probe(self.path, options.settings.footage.image_rate)
+            clip = stages.Clip(self.path, info, fingerprint(self.path))
+            camera = stages.make_camera(info, options)
+        with self._stage("detect"):
+            found = stages.detect(clip, options, self.cache, reporter)
+        with self._stage("track"):
+            tracks = stages.track(clip, found, options, self.cache, reporter)
+        with self._stage("predict"):
+            parts = [Part(reporter, number, len(tracks)) for number in range(len(tracks))]
+            predictions = [
+                stages.predict(clip, track, camera, self.body, options, self.cache, part)
+                for track, part in zip(tracks, parts, strict=True)
+            ]
+        with self._stage("segment"):
+            self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
+            labels = [segments.spread(options.segments, track.timestamps) for track in tracks]
+        with self._stage("world"):
+            motions = [
+                self._motion(camera, float(info.frame_rate), *person)
+                for person in zip(tracks, predictions, labels, strict=True)
+            ]
+        with self._stage("write"):
+            people = [self._write(*person) for person in zip(tracks, predictions, motions, strict=True)]
+        self._finish(clip, camera, people)
+
+    def _stage(self, name: str) -> AbstractContextManager[None]:
+        return self.reporter.stage(name, self.stages.index(name) + 1, len(self.stages))
+
+    def _check_labels(self, end_s: float) -> None:
+        for sentence in segments.beyond(self.options.segments, end_s):
+            self.reporter.warn("label_beyond", sentence)
+        if self.options.segments:
+            self.reporter.warn(
+                "label_unused", "Labels are kept in the motion file; they do not change the motion in this version."
+            )
+
+    def _motion(
+        self, camera: Camera, frame_rate: float, track: PersonTrack, prediction: Prediction, labels: NDArray[np.str_]
+    ) -> Motion:
+        """One person's motion file, from what the camera saw to the world."""
+        self.reporter.cancel.check()
+        world = to_world(prediction, track.timestamps, self.body, camera)
+        orient = matrix_to_axis_angle(torch.from_numpy(prediction.rotations[:, 0])).numpy()
+        keypoints = np.nan_to_num(track.keypoints).astype(np.float32)
+        origin = np.where(keypoints[..., 2] >= SEEN_CONFIDENCE, ORIGIN_DETECTED, ORIGIN_NONE).astype(np.uint8)
+        return Motion(
+            poses=world.poses,
+            trans=world.trans,
+            betas=prediction.betas,
+            gender="neutral",
+            surface_model_type=self.body.surface_model_type,
+            mocap_framerate=frame_rate,
+            timestamps=track.timestamps,
+            cam_global_orient=orient,
+            cam_transl=prediction.transl,
+            joints3d_cam=world.joints3d_cam,
+            joints3d_world=world.joints3d_world,
+            intrinsics=camera.intrinsics,
+            camera_to_world=world.camera_to_world,
+            image_size=np.array(track.image_size),
+            keypoints2d=keypoints,
+            keypoints2d_origin=origin,
+            keypoint_names=np.array(track.keypoint_names),
+            labels=labels,
+            label_similarity=np.zeros(len(labels), np.float32),
+            contacts=world.contacts,
+            initial_poses=world.poses,
+            initial_trans=world.trans,
+        )
+
+    def _write(self, track: PersonTrack, prediction: Prediction, motion: Motion) -> _Person:
+        motion_file = self.folder / f"person_{track.person}.npz"
+        body_file = self.folder / f"person_{track.person}_body.npz"
+        rest = self.body.rest(prediction.betas)
+        write_arrays(body_file, {item.name: getattr(rest, item.name) for item in fields(rest)})
+        write_motion(motion, motion_file)
+        return _Person(track, prediction, motion, motion_file, body_file)
+
+    def _finish(self, clip: stages.Clip, camera: Camera, people: list[_Person]) -> None:
+        """Exports, the report and the results; the report is written also if the exports fail."""
+        exports: list[Path] = []
+        trouble: EngineError | None = None
+        try:
+            if "export" in self.stages:
+                with self._stage("export"):
+                    exports = self._export(people)
+        except EngineError as error:
+            trouble = error
+        path = self.folder / report.REPORT
+        outputs.write_json(
+            path,
+            {
+                **report.describe_run(self.options),
+                "footage": report.describe_footage(clip.info, clip.footage_key),
+                "camera": report.describe_camera(camera),
+                "people": [
+                    report.describe_person(one.track, one.prediction, one.motion, one.motion_file) for one in people
+                ],
+                "exports": [file.name for file in exports],
+                "seconds": {name: round(value, 3) for name, value in self.reporter.seconds.items()},
+                "reused": self.cache.reused,
+                "warnings": self.reporter.warnings,
+                "error": None if trouble is None else {"code": trouble.code, "message": trouble.message},
+            },
+        )
+        if trouble is not None:
+            raise trouble
+        for one in people:
+            stem = one.motion_file.stem
+            self.reporter.send(
+                "result",
+                clip=self.folder.name,
+                person=one.track.person,
+                motion=str(one.motion_file),
+                body=str(one.body_file),
+                report=str(path),
+                exports=[str(file) for file in exports if file.stem in (stem, self.folder.name, "preview")],
+                frames=len(one.motion.timestamps),
+            )
+
+    def _export(self, people: list[_Person]) -> list[Path]:
+        """What Blender writes, and the preview of the first person."""
+        options, files = self.options, [person.motion_file for person in people]
+        previews: list[Path] = []
+        parts = [Part(self.reporter, number, 2) for number in range(2)] if options.preview else [self.reporter]
+        if options.preview:
+            footage = frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
+            previews += write_preview(people[0].motion, self.body, footage, self.folder, parts[1])
+        return [*export_motion(files, options.exports, parts[0], footage=self.path), *previews]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,156 @@
+"""What `adapt-motion run` was asked for, checked before any work starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.camera_file import read_camera
+from engine.config import Settings, load_settings
+from engine.errors import EngineError, FootageError, ModelFileError, UsageError
+from engine.protocol import Job
+from engine.semantics.segments import Segment, read_labels, whole_clip
+
+EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
+_LABELERS, _LABELERS_LATER = ("none",), ("retrieval", "openai")
+_BACKBONES, _BACKBONES_LATER = ("fit",), ("landmark", "hmr", "hmr2")
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run that are known to make sense.
+
+    Attributes:
+        settings, preset: what the preset and the overrides make of the defaults.
+        segments: labelled stretches of the footage.
+        person: `main`, `all` or a number from 1.
+        device: `cpu`, `cuda` or `mps`.
+        body: the user's SMPL file, None for the open body.
+        focal_px: focal length in pixels, None if not given.
+        intrinsics: (3, 3) from the camera file, None without one.
+        start_s, end_s: the part of the footage to use, in seconds.
+        keypoints: folder with OpenPose's JSON files to take in place of detection.
+        exports: of `EXPORTS`.
+        preview: whether the body is drawn over the footage.
+        resume: whether results of earlier runs are used.
+        seed: of everything random.
+    """
+
+    settings: Settings
+    preset: str
+    segments: tuple[Segment, ...]
+    person: str
+    device: str
+    body: Path | None
+    focal_px: float | None
+    intrinsics: NDArray[np.float64] | None
+    start_s: float | None
+    end_s: float | None
+    keypoints: Path | None
+    exports: tuple[str, ...]
+    preview: bool
+    resume: bool
+    seed: int
+
+
+def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
+    """Options of `job`, checked. Raises UsageError, or ModelFileError for what needs networks of a later version."""
+    _offered("--labeler", job.labeler, _LABELERS, _LABELERS_LATER)
+    _offered("--backbone", job.backbone, _BACKBONES, _BACKBONES_LATER)
+    if job.label and job.labels:
+        raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
+    if job.person not in ("main", "all") and not (job.person.isascii() and job.person.isdigit() and int(job.person)):
+        raise UsageError(f"'{job.person}' is no person.", "Use --person main, --person all or a number from 1 on.")
+    if job.focal_px is not None and job.camera:
+        raise UsageError("--focal-px and --camera exclude each other.", "The camera file tells the focal length.")
+    _positive("--focal-px", job.focal_px)
+    _range(job.start_s, job.end_s)
+    unknown = [kind for kind in job.exports if kind not in EXPORTS]
+    if unknown:
+        raise UsageError(f"There is no export '{unknown[0]}'.", f"Choose from {', '.join(EXPORTS)}.")
+    if keypoints and not Path(keypoints).is_dir():
+        raise UsageError(
+            f"The keypoints folder {keypoints} does not exist.", "Give the folder with OpenPose's JSON files."
+        )
+    if not 0 <= job.seed < 2**32:
+        raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
+    return RunOptions(
+        settings=load_settings(job.preset, job.overrides),
+        preset=job.preset,
+        segments=read_labels(Path(job.labels)) if job.labels else whole_clip(job.label),
+        person=job.person,
+        device=choose_device(job.device),
+        body=Path(job.body) if job.body else None,
+        focal_px=job.focal_px,
+        intrinsics=read_camera(Path(job.camera)) if job.camera else None,
+        start_s=job.start_s,
+        end_s=job.end_s,
+        keypoints=Path(keypoints) if keypoints else None,
+        exports=tuple(dict.fromkeys(job.exports)),
+        preview=preview,
+        resume=job.resume,
+        seed=job.seed,
+    )
+
+
+def choose_device(name: str) -> str:
+    """`cpu`, `cuda` or `mps`; `auto` takes CUDA where it is there. Raises UsageError for a device that is not there."""
+    import torch
+
+    if name not in _DEVICES:
+        raise UsageError(f"There is no device '{name}'.", f"Choose from {', '.join(_DEVICES)}.")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return "cuda" if there["cuda"] else "cpu"
+    if not there[name]:
+        raise UsageError(
+            f"The device '{name}' was asked for, but PyTorch finds none on this machine.",
+            "Use --device auto, or install a PyTorch for that device; `adapt-motion doctor` tells what is there.",
+        )
+    return name
+
+
+def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | None]]:
+    """Clips that the arguments name, each with the reason why it cannot be used, in order and each once."""
+    from engine.footage import expand
+
+    def one(argument: str) -> dict[Path, EngineError | None]:
+        try:
+            return dict.fromkeys(expand([argument]))
+        except (FootageError, UsageError) as error:
+            return {Path(argument): error}
+
+    clips: dict[Path, EngineError | None] = {}
+    for argument in arguments:
+        clips |= one(argument)
+    return list(clips.items())
+
+
+def _offered(option: str, value: str, offered: Sequence[str], later: Sequence[str]) -> None:
+    if value in later:
+        raise ModelFileError(
+            f"{option} {value} needs networks that are not part of this version.", f"Use {option} {offered[0]}."
+        )
+    if value not in offered:
+        raise UsageError(f"{option} does not know '{value}'.", f"Choose from {', '.join([*offered, *later])}.")
+
+
+def _positive(option: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{option} is {value:g}, not a number above 0.", "Leave it out to have it estimated.")
+
+
+def _range(start_s: float | None, end_s: float | None) -> None:
+    for option, value in (("--start-s", start_s), ("--end-s", end_s)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{option} is {value:g}, not a time from 0 s on.", "Times are seconds into the footage.")
+    if end_s is not None and end_s <= (start_s or 0.0):
+        raise UsageError(
+            f"The range ends at {end_s:g} s, not after its start at {start_s or 0.0:g} s.", "Swap the times."
+        )

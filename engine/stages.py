@@ -1,0 +1,229 @@
+"""The stages that take long, each with its results kept in the cache."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.backbones.fit import FitBackbone
+from engine.backbones.types import Camera, Prediction
+from engine.body.camera import default_focal_px, intrinsics
+from engine.body.model import BodyModel
+from engine.cache import Arrays, Cache, key_of
+from engine.footage import FootageInfo, Frame, fingerprint, frames
+from engine.keypoints import make_detector
+from engine.keypoints.swaps import mend_swaps
+from engine.keypoints.tracking import choose, track_people
+from engine.keypoints.types import FrameDetections, PersonTrack
+from engine.progress import Progress
+from engine.run_options import RunOptions
+
+CHUNK = 100
+"""Frames of detections in one cache entry: what an interruption costs at most."""
+
+_PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Footage that a run works on; `footage_key` stands for its content."""
+
+    path: Path
+    info: FootageInfo
+    footage_key: str
+
+
+class Recorder:
+    """Progress that also keeps the warnings of a stage, so that a result from the cache brings them along."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.warnings: list[str] = []
+        self._progress = progress
+
+    def __call__(self, done: int, total: int) -> None:
+        """Pass it on."""
+        self._progress(done, total)
+
+    def warn(self, code: str, message: str) -> None:
+        """Keep it and pass it on."""
+        self.warnings.append(json.dumps([code, message]))
+        self._progress.warn(code, message)
+
+
+def detection_key(clip: Clip, options: RunOptions) -> str:
+    """What the detections depend on."""
+    return key_of(
+        footage=clip.footage_key,
+        range=(options.start_s, options.end_s),
+        image_rate=str(options.settings.footage.image_rate),
+        settings=options.settings.detection.model_dump(),
+        keypoints=fingerprint(options.keypoints) if options.keypoints else None,
+    )
+
+
+def tracking_key(clip: Clip, options: RunOptions) -> str:
+    """What the tracks depend on."""
+    tracking = options.settings.tracking.model_dump()
+    return key_of(detections=detection_key(clip, options), settings=tracking, person=options.person)
+
+
+def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> list[FrameDetections]:
+    """Everybody in every frame; goes on after the last whole chunk that an earlier run left."""
+    key = detection_key(clip, options)
+    found: list[FrameDetections] = []
+    for part in itertools.count():
+        entry = _load(cache, "detect", key, progress, part)
+        if entry is None:
+            break
+        found += _unpack_detections(entry)
+        if len(found) < (part + 1) * CHUNK:  # the last entry is never full, though it may be empty
+            return found
+    total = _expected_frames(clip.info, options)
+    recorder = Recorder(progress)
+    footage = frames(
+        clip.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate, warn=recorder.warn
+    )
+    rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
+    detector = make_detector(options.settings.detection, options.keypoints)
+    for part in itertools.count(len(found) // CHUNK):
+        # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
+        chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
+        cache.store("detect", key, {**_pack_detections(chunk), "warnings": _text(recorder.warnings)}, part)
+        recorder.warnings.clear()
+        found += chunk
+        if len(chunk) < CHUNK:
+            return found
+    raise AssertionError("unreachable")
+
+
+def track(
+    clip: Clip, found: list[FrameDetections], options: RunOptions, cache: Cache, progress: Progress
+) -> list[PersonTrack]:
+    """The people that were asked for, each over time, left and right mended."""
+    key = tracking_key(clip, options)
+    entry = _load(cache, "track", key, progress)
+    if entry is not None:
+        return _unpack_tracks(entry)
+    recorder = Recorder(progress)
+    tracks = choose(track_people(found, clip.info), options.person)
+    if options.settings.tracking.mend_swaps:
+        tracks = [mend_swaps(one) for one in tracks]
+    cache.store("track", key, {**_pack_tracks(tracks), "warnings": _text(recorder.warnings)})
+    return tracks
+
+
+def predict(
+    clip: Clip,
+    person: PersonTrack,
+    camera: Camera,
+    body: BodyModel,
+    options: RunOptions,
+    cache: Cache,
+    progress: Progress,
+) -> Prediction:
+    """The backbone's prediction for one person."""
+    key = key_of(
+        tracks=tracking_key(clip, options),
+        person=person.person,
+        camera=camera.intrinsics.tolist(),
+        body=fingerprint(options.body) if options.body else body.surface_model_type,
+        settings=options.settings.fit.model_dump(),
+        seed=options.seed,
+        device=options.device,
+    )
+    entry = _load(cache, "predict", key, progress)
+    if entry is not None:
+        return Prediction(**{name: entry[name] for name in _PREDICTION})
+    recorder = Recorder(progress)
+    torch.manual_seed(options.seed)
+    prediction = FitBackbone(options.settings.fit).predict(person, camera, body, recorder)
+    arrays = {name: getattr(prediction, name) for name in _PREDICTION}
+    cache.store("predict", key, {**arrays, "warnings": _text(recorder.warnings)})
+    return prediction
+
+
+def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
+    """The camera, from what was given, else from the footage's metadata, else the image diagonal as focal length."""
+    if options.intrinsics is not None:
+        return Camera(options.intrinsics, "given")
+    focal = options.focal_px or info.focal_px
+    source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
+    matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)
+    return Camera(matrix.numpy(), source)
+
+
+def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
+    """Frames in the range, 0 where the container does not tell how many it has."""
+    if info.frame_count is None:
+        return 0
+    rate = float(info.frame_rate)
+    first = round((options.start_s or 0.0) * rate)
+    last = info.frame_count if options.end_s is None else min(info.frame_count, round(options.end_s * rate))
+    return max(last - first, 1)
+
+
+def _counted(stream: Iterable[Frame], done: int, total: int, progress: Progress) -> Iterator[Frame]:
+    for count, frame in enumerate(stream, done):
+        progress(min(count, total), total)
+        yield frame
+
+
+def _load(cache: Cache, stage: str, key: str, progress: Progress, part: int | None = None) -> Arrays | None:
+    """An entry, whose warnings are given again; None if there is none or it lacks arrays."""
+    entry = cache.load(stage, key, part)
+    if entry is not None:
+        for text in entry.pop("warnings", _text([])).tolist():
+            progress.warn(*json.loads(text))
+    return entry
+
+
+def _text(items: list[str]) -> NDArray[np.str_]:
+    return np.array(items, dtype=np.str_) if items else np.zeros(0, dtype="<U1")
+
+
+def _pack_detections(found: list[FrameDetections]) -> Arrays:
+    """Arrays of detections: those of all frames one after the other, with the number of people in each frame."""
+    if not found:
+        return {"index": np.zeros(0, np.int64)}
+    return {
+        "index": np.array([one.index for one in found], np.int64),
+        "time_s": np.array([one.time_s for one in found], np.float64),
+        "people": np.array([len(one.keypoints) for one in found], np.int64),
+        "keypoints": np.concatenate([one.keypoints for one in found]),
+        "landmarks3d": np.concatenate([one.landmarks3d for one in found]),
+    }
+
+
+def _unpack_detections(entry: Arrays) -> list[FrameDetections]:
+    if not len(entry["index"]):
+        return []
+    ends = np.cumsum(entry["people"])
+    keypoints, landmarks = (np.split(entry[name], ends[:-1]) for name in ("keypoints", "landmarks3d"))
+    rows = zip(entry["index"].tolist(), entry["time_s"].tolist(), keypoints, landmarks, strict=True)
+    return [FrameDetections(*row) for row in rows]
+
+
+def _pack_tracks(tracks: list[PersonTrack]) -> Arrays:
+    arrays: Arrays = {"count": np.array(len(tracks))}
+    for number, one in enumerate(tracks):
+        arrays |= {f"{number}.{item.name}": np.asarray(getattr(one, item.name)) for item in fields(PersonTrack)}
+    return arrays
+
+
+def _unpack_tracks(entry: Arrays) -> list[PersonTrack]:
+    tracks = []
+    for number in range(int(entry["count"])):
+        values: dict[str, Any] = {item.name: entry[f"{number}.{item.name}"] for item in fields(PersonTrack)}
+        values["person"] = int(values["person"])
+        values["keypoint_names"] = tuple(values["keypoint_names"].tolist())
+        values["image_size"] = tuple(values["image_size"].tolist())
+        tracks.append(PersonTrack(**values))
+    return tracks

@@ -1,0 +1,103 @@
+"""What several tests of the engine share: the command line, in this process or one of its own, and one real run."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from engine.protocol import parse_event
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Options that make a run on the demo clip take a few seconds: 21 frames."""
+    return ("--preset", "fast", "--end-s", "0.35")
+
+
+@dataclass
+class Ran:
+    """How a command ended."""
+
+    code: int
+    events: list[dict]
+    stdout: str
+    stderr: str
+
+    def named(self, name):
+        return [event for event in self.events if event["event"] == name]
+
+    @property
+    def errors(self):
+        return [f"{event['message']} {event['hint']}" for event in self.named("error")]
+
+
+def ended(code, stdout, stderr):
+    return Ran(code, [parse_event(line) for line in stdout.splitlines()], stdout, stderr)
+
+
+@pytest.fixture(scope="session")
+def run_engine():
+    """Run `adapt-motion` with some arguments in a process of its own."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "engine", *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+        return ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def run_here(monkeypatch, capfd):
+    """Run `adapt-motion` with some arguments in this process, which spares it the imports."""
+
+    def run(*arguments):
+        from engine.cli import main
+
+        capfd.readouterr()
+        with monkeypatch.context() as patch, contextlib.suppress(SystemExit):
+            patch.setattr(sys, "argv", ["adapt-motion", *map(str, arguments)])
+            code = -1
+            try:
+                main()
+            except SystemExit as stop:
+                code = stop.code
+        output = capfd.readouterr()
+        return ended(code, output.out, output.err)
+
+    return run
+
+
+@dataclass
+class RealRun:
+    """A run of the whole engine on the start of the demo clip."""
+
+    clip: Path
+    out: Path
+    folder: Path
+    ran: Ran
+
+
+@pytest.fixture(scope="session")
+def real_run(tmp_path_factory, run_engine, quick):
+    """One real run, under names that are neither ASCII nor without spaces. Read only: copy it to change it."""
+    base = tmp_path_factory.mktemp("Прогон läuft")
+    clip = base / "балет 歩く ü.mp4"
+    shutil.copyfile(DEMO_CLIP, clip)
+    out = base / "出力 out"
+    ran = run_engine("run", clip, "--out", out, "--events", "jsonl", "--label", "balance", *quick)
+    return RealRun(clip, out, out / clip.stem, ran)
+
+
+@pytest.fixture
+def copied_run(real_run, tmp_path):
+    """The real run with its output folder copied, to be changed."""
+    shutil.copytree(real_run.out, tmp_path / "out")
+    return replace(real_run, out=tmp_path / "out", folder=tmp_path / "out" / real_run.folder.name)

@@ -1,0 +1,204 @@
+"""The whole path, on the start of the demo clip: files, report, what is reused, and what an interruption costs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.motion import read_motion
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
+
+
+def report_of(folder):
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_leaves_the_motion_the_body_and_the_report_and_nothing_else(real_run):
+    assert real_run.ran.code == 0, real_run.ran.stderr
+    names = sorted(path.name for path in real_run.folder.iterdir())
+    assert names == [".cache", "person_1.npz", "person_1_body.npz", "report.json"]
+    assert [path.name for path in real_run.out.iterdir()] == [real_run.clip.stem]
+    assert sorted(path.name for path in real_run.clip.parent.iterdir()) == sorted(
+        [real_run.clip.name, real_run.out.name]
+    )
+
+
+def test_the_motion_is_that_of_the_clip(real_run):
+    motion = read_motion(real_run.folder / "person_1.npz")
+    assert len(motion.timestamps) == 21
+    assert motion.timestamps == pytest.approx(np.arange(21) / 60)
+    assert motion.mocap_framerate == 60
+    assert motion.image_size.tolist() == [1080, 1920]
+    assert motion.intrinsics[0, 0] == pytest.approx(np.hypot(1080, 1920))
+    assert set(motion.labels) == {"balance"}
+    seen = motion.keypoints2d[..., 2] >= 0.3
+    assert (motion.keypoints2d_origin == seen).all()
+    assert seen.mean() > 0.8
+    # the world is the camera's frame moved rigidly
+    moved = motion.joints3d_cam @ motion.camera_to_world[:3, :3].T + motion.camera_to_world[:3, 3]
+    assert moved == pytest.approx(motion.joints3d_world, abs=2e-3)
+    # the body lies over the person: its wrists project near the detected ones
+    projected = motion.joints3d_cam @ motion.intrinsics.T
+    projected = projected[..., :2] / projected[..., 2:]
+    wrists = [motion.keypoint_names.tolist().index(f"{side}_wrist") for side in ("left", "right")]
+    offset = np.linalg.norm(projected[:, [20, 21]] - motion.keypoints2d[:, wrists, :2], axis=-1)
+    assert np.median(offset) < 60
+
+
+def test_the_body_file_is_a_skinned_mesh(real_run):
+    with np.load(real_run.folder / "person_1_body.npz", allow_pickle=False) as body:
+        assert body["joints"].shape == (24, 3)
+        assert body["weights"].sum(1) == pytest.approx(1, abs=1e-4)
+        assert body["faces"].max() < len(body["vertices"])
+
+
+def test_the_report_says_how_it_came_about(real_run):
+    report = report_of(real_run.folder)
+    assert report["preset"] == "fast"
+    assert report["settings"]["detection"]["model"] == "full"
+    assert report["seed"] == 0
+    assert report["versions"]["torch"]
+    assert report["footage"]["frame_rate"] == "60/1"
+    assert report["camera"]["focal_source"] == "guess"
+    assert report["range_s"] == [None, 0.35]
+    assert list(report["seconds"]) == ["footage", "detect", "track", "predict", "segment", "world", "write"]
+    assert report["seconds"]["detect"] > 0.1
+    assert report["reused"] == []
+    assert report["error"] is None
+    assert "label_unused" in [warning["code"] for warning in report["warnings"]]
+    (person,) = report["people"]
+    assert person["frames"] == 21
+    assert person["frames_detected"] >= 20
+    assert person["keypoints_seen"]["nose"] <= 21
+    assert 0 < person["residual_px"]["median"] < 100
+    assert person["labels"] == {"balance": 21}
+
+
+def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_here, quick):
+    before = read_motion(copied_run.folder / "person_1.npz")
+    ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "kick", *quick)
+    assert ran.code == 0, ran.stderr
+    report = report_of(copied_run.folder)
+    assert report["reused"] == ["detect", "track", "predict"]
+    after = read_motion(copied_run.folder / "person_1.npz")
+    assert set(after.labels) == {"kick"}
+    for name in ("poses", "trans", "joints3d_world", "keypoints2d"):
+        assert np.array_equal(getattr(before, name), getattr(after, name)), name
+
+
+def test_a_setting_runs_again_what_depends_on_it(copied_run, run_here, quick):
+    arguments = ("run", copied_run.clip, "-o", copied_run.out, "--resume", "--focal-px", "2000", *quick)
+    assert run_here(*arguments).code == 0
+    assert report_of(copied_run.folder)["reused"] == ["detect", "track"]
+    assert report_of(copied_run.folder)["camera"]["focal_source"] == "given"
+    assert run_here(*arguments, "--set", "tracking.mend_swaps=false").code == 0
+    assert report_of(copied_run.folder)["reused"] == ["detect"]
+
+
+def test_damaged_cache_entries_are_made_again(copied_run, run_here, quick):
+    before = (copied_run.folder / "person_1.npz").read_bytes()
+    for path in (copied_run.folder / ".cache").glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:100] if path.name.startswith("track") else b"garbage")
+    ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "balance",
+                   "--events", "jsonl", *quick)  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert [event["code"] for event in ran.named("warning")].count("cache") == 3
+    assert report_of(copied_run.folder)["reused"] == []
+    assert (copied_run.folder / "person_1.npz").read_bytes() == before, "same seed, same bytes"
+
+
+def test_labels_beyond_the_clip_are_told(copied_run, run_here, tmp_path, quick):
+    (tmp_path / "labels.json").write_text('[{"start": 0.1, "end": 9, "label": "kick"}]')
+    ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--labels", tmp_path / "labels.json",
+                   "--events", "jsonl", *quick)  # fmt: skip
+    assert ran.code == 0
+    assert any("reaches beyond the footage" in event["message"] for event in ran.named("warning"))
+    motion = read_motion(copied_run.folder / "person_1.npz")
+    assert motion.labels.tolist() == [""] * 6 + ["kick"] * 15
+
+
+@pytest.mark.parametrize("options", [("--fbx",), ("--preview",)])
+def test_exports_are_told_in_the_result(copied_run, run_here, options, quick):
+    if "--fbx" in options and not shutil.which("blender"):
+        pytest.skip("no Blender")
+    ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--events", "jsonl", *options, *quick)
+    assert ran.code == 0, ran.stderr
+    (result,) = ran.named("result")
+    assert result["exports"]
+    for path in result["exports"]:
+        assert os.path.getsize(path) > 1000
+    assert ran.named("stage")[-1]["stage"] == "export"
+
+
+def test_an_export_that_fails_leaves_the_motion_and_the_report(copied_run, run_here, monkeypatch, tmp_path, quick):
+    (copied_run.folder / "person_1.npz").unlink()
+    monkeypatch.setenv("ADAPT_MOTION_BLENDER", str(tmp_path / "no blender here"))
+    ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--fbx", "--events", "jsonl", *quick)
+    assert ran.code == 1
+    assert [event["code"] for event in ran.named("error")] == ["export"]
+    read_motion(copied_run.folder / "person_1.npz")
+    assert report_of(copied_run.folder)["error"]["code"] == "export"
+
+
+SMALL_CHUNKS = "from engine import stages; stages.CHUNK = 5; from engine.cli import main; main()"
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick):
+    command = [
+        sys.executable,
+        "-c",
+        SMALL_CHUNKS,
+        "run",
+        str(DEMO_CLIP),
+        "-o",
+        str(tmp_path),
+        "--events",
+        "jsonl",
+        *quick,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "progress" and event["stage"] == "detect" and event["done"] >= 12:
+                process.kill()
+    folder = tmp_path / "demo"
+    kept = {path.name: path.stat().st_mtime_ns for path in (folder / ".cache").glob("detect-*.npz")}
+    assert 2 <= len(kept) <= 3
+    assert not (folder / "person_1.npz").exists()
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    first = next(event for event in events if event["event"] == "progress" and event["stage"] == "detect")
+    assert first["done"] >= 10
+    for name, time in kept.items():
+        assert (folder / ".cache" / name).stat().st_mtime_ns == time
+    assert report_of(folder)["reused"] == ["detect"]
+    assert read_motion(folder / "person_1.npz").timestamps == pytest.approx(np.arange(21) / 60)
+    assert_same_detections_without_interruption(folder, tmp_path, monkeypatch)
+
+
+def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
+    from engine import stages
+    from engine.cache import Cache
+    from engine.footage import fingerprint, probe
+    from engine.progress import Silent
+    from engine.protocol import Job
+    from engine.run_options import check_options
+
+    monkeypatch.setattr(stages, "CHUNK", 5)
+    options = check_options(Job([], "", preset="fast", end_s=0.35))
+    clip = stages.Clip(DEMO_CLIP, probe(DEMO_CLIP), fingerprint(DEMO_CLIP))
+    resumed = stages.detect(clip, options, Cache(folder, True, print), Silent())
+    fresh = stages.detect(clip, options, Cache(tmp_path / "fresh", False, print), Silent())
+    assert len(resumed) == len(fresh) == 21
+    for one, other in zip(resumed, fresh, strict=True):
+        assert (one.index, one.time_s) == (other.index, other.time_s)
+        assert np.array_equal(one.keypoints, other.keypoints)
+        assert np.array_equal(one.landmarks3d, other.landmarks3d)
