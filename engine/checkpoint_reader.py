@@ -312,27 +312,32 @@ def _is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**48
 
 
-_MOST_ENTRIES = 1_000_000
+_MOST_ENTRIES, _DEEPEST = 1_000_000, 32
 
 
 def _flat(content: Any) -> dict[str, StoredTensor]:
     """The tensors in nested dictionaries, lists and modules by their dotted names, in the order of the file."""
     found: dict[str, StoredTensor] = {}
-    waiting = [("", content)]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
     for _ in range(_MOST_ENTRIES):  # a pickle may hold itself
         if not waiting:
             return found
-        prefix, value = waiting.pop()
+        place, value = waiting.pop()
         if isinstance(value, StoredTensor):
-            found[prefix.removesuffix(".")] = value
-        elif isinstance(value, _ScriptModule):
-            waiting.append((prefix, value.attributes))
-        elif isinstance(value, dict):
-            waiting.extend((f"{prefix}{key}.", inner) for key, inner in reversed(value.items()) if _is_name(key))
-        elif isinstance(value, list | tuple) and not isinstance(value, _Storage):
-            waiting.extend((f"{prefix}{index}.", value[index]) for index in reversed(range(len(value))))
+            found[".".join(place)] = value
+            continue
+        inner = _entries(value)
+        if inner and len(place) == _DEEPEST:
+            break
+        waiting.extend(((*place, str(name)), entry) for name, entry in reversed(inner))
     raise UnsafeCheckpointError("it holds more entries than any checkpoint")
 
 
-def _is_name(key: Any) -> bool:
-    return isinstance(key, str | int)
+def _entries(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, _ScriptModule):
+        value = value.attributes
+    if isinstance(value, dict):
+        return [(name, entry) for name, entry in value.items() if isinstance(name, str | int)]
+    if isinstance(value, list | tuple) and not isinstance(value, _Storage):
+        return list(enumerate(value))
+    return []
