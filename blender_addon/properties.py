@@ -27,9 +27,7 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
 
     footage: StringProperty(
         name="Footage",
-        description="Video file, or folder of images, of somebody moving",
-        subtype="FILE_PATH",
-        options=compat.RELATIVE_PATH,
+        description="Video file, or folder of images, of somebody moving. // is the folder of the .blend file",
     )
     output_folder: StringProperty(
         name="Output",

@@ -1,0 +1,52 @@
+"""Runs inside a Blender with a window: carries out what `test_window.py` asks for, on the main thread.
+
+    blender … -P window_driver.py -- FOLDER
+
+A question is a file FOLDER/<n>.ask with Python code that sets `answer`; the answer comes as JSON in FOLDER/<n>.answer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
+HEARTBEAT_S = 0.01
+GAPS: list[float] = []
+"""Seconds between two heartbeats of Blender's main loop, to see whether something blocked it."""
+
+scope = {"bpy": bpy, "GAPS": GAPS, "Path": Path, "time": time}
+last = 0.0
+
+
+def answer_questions() -> float:
+    for question in sorted(FOLDER.glob("*.ask")):
+        scope["answer"] = None
+        try:
+            exec(question.read_text(encoding="utf-8"), scope)
+            told = {"answer": scope["answer"]}
+        except Exception:
+            told = {"error": traceback.format_exc()}
+        question.unlink()
+        part = question.with_suffix(".part")
+        part.write_text(json.dumps(told), encoding="utf-8")
+        part.replace(question.with_suffix(".answer"))
+    return 0.05
+
+
+def heartbeat() -> float:
+    global last
+    now = time.perf_counter()
+    if last:
+        GAPS.append(now - last)
+    last = now
+    return HEARTBEAT_S
+
+
+bpy.app.timers.register(answer_questions, first_interval=0.5, persistent=True)
+bpy.app.timers.register(heartbeat, persistent=True)
