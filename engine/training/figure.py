@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from engine.body.model import BodyModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -219,8 +222,8 @@ def figure_from_rest(joints: Floats, vertices: Floats, weights: Floats, betas: F
         if len(own):
             chosen.extend(own[np.unique((vertices[own] @ directions.T).argmax(0))])
     rows = np.array(chosen)
-    skin, owners = vertices[rows].astype(float), carriers[rows].astype(np.int64)
-    return Figure(joints.astype(float), skin, owners, _soles(skin, owners), betas.astype(float))
+    skin, owners = vertices[rows], carriers[rows].astype(np.int64)
+    return Figure(joints, skin, owners, _soles(skin, owners), betas)
 
 
 def _soles(skin: Floats, carriers: Ints) -> Ints:
@@ -231,3 +234,16 @@ def _soles(skin: Floats, carriers: Ints) -> Ints:
             own = np.flatnonzero(carriers == INDEX[f"{side}_{joint}"])
             rows.append(own[(ahead * skin[own, 2] - 2 * skin[own, 1]).argmax()])
     return np.array(rows)
+
+
+def figure_of(body: BodyModel, betas: Floats | None = None) -> Figure:
+    """The figure of a body model with the given shape.
+
+    Args:
+        body: the bundled open body or the user's own.
+        betas: (10,) shape numbers; the mean shape if none are given.
+    """
+    shape = np.zeros(10) if betas is None else betas
+    rest = body.rest(torch.as_tensor(shape, dtype=torch.float32))
+    joints, vertices, weights = (array.astype(np.float64) for array in (rest.joints, rest.vertices, rest.weights))
+    return figure_from_rest(joints, vertices, weights, shape)

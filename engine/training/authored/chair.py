@@ -22,15 +22,15 @@ def _sit_place(stage: Stage) -> tuple[float, float]:
     return seat + 0.16 * scale, thigh * stage.rng.uniform(0.92, 1.02)
 
 
-def _sitting_hands(stage: Stage, weight: tuple[tuple[float, float], ...], height: float, back: float) -> None:
-    """Hands on the thighs near the knees, or in the lap."""
+def _sitting_hands(stage: Stage, weight: tuple[tuple[float, float], ...]) -> None:
+    """Hands on the thighs near the knees, or in the lap; they go with the pelvis while it rises or sinks."""
     lap = stage.rng.random() < 0.35
     scale = stage.performer.figure.standing_height / 0.965
     for side, sign in (("left", 1.0), ("right", -1.0)):
         arm = stage.arms[side]
         x = stage.rng.uniform(0.05, 0.08) if lap else stage.rng.uniform(0.12, 0.17)
-        ahead = -back + (0.2 if lap else stage.rng.uniform(0.24, 0.31)) * scale
-        arm.reach[:] = (sign * x * scale, height + 0.025, ahead)
+        ahead = 0.2 if lap else stage.rng.uniform(0.24, 0.31)
+        arm.reach = stage.pelvis + np.array([sign * x, 0.03, ahead]) * scale
         arm.weight = stage.key(*weight)
         arm.hint[:] = (0.7, -0.5, -0.8)
         arm.pronation = arm.pronation + arm.weight * 55
@@ -49,7 +49,7 @@ def _chair(stage: Stage, down: tuple[tuple[float, float], ...], bend: tuple[tupl
     for foot in stage.feet.values():
         foot.knee = foot.knee + seated * spread
     hands = tuple((t, min(1.0, v)) for t, v in down)
-    _sitting_hands(stage, hands, height, back)
+    _sitting_hands(stage, hands)
     for side in ("left", "right"):  # arms swing forward a little while the weight passes over the feet
         stage.arms[side].flexion = stage.arms[side].flexion + 0.5 * bent
         stage.arms[side].elbow = stage.arms[side].elbow + 0.5 * bent

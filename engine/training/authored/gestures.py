@@ -90,9 +90,9 @@ def drink(stage: Stage) -> None:
     person, figure, t = stage.performer, stage.performer.figure, stage.seconds
     arm, scale = stage.arms["right"], figure.standing_height / 0.965
     floor = figure.joints[0, 1] - figure.standing_height
-    mouth = figure.joints[INDEX["head"]] - (0, floor, 0) + np.array([0.0, 0.0, 0.11]) * scale
+    mouth = figure.joints[INDEX["head"]] - (0, floor, 0) + np.array([0.0, -0.02, 0.09]) * scale
     mouth[2] += 0.004 * person.stoop
-    lips = tuple(mouth + np.array([-0.07, -0.075, 0.045]) * scale)
+    lips = tuple(mouth + np.array([-0.055, -0.12, 0.06]) * scale)
     table = (-0.2 * scale, stage.rng.uniform(0.9, 1.1) * scale, stage.rng.uniform(0.3, 0.42) * scale)
     carry = (-0.17 * scale, 1.2 * scale, 0.34 * scale)
     arm.reach = stage.path(

@@ -89,7 +89,7 @@ def _behind(stage: Stage, side: str, z: float) -> tuple[float, float, float]:
 
 def _hand_on_knee(stage: Stage, low: np.ndarray, scale: float) -> None:
     arm = stage.arms["right"]
-    arm.reach[:] = (-0.11 * scale, 0.56 * scale, 0.24 * scale)
+    arm.reach[:] = (-0.11 * scale, 0.62 * scale, 0.26 * scale)
     arm.weight = low * 0.95
     arm.hint[:] = (0.8, -0.5, -0.8)
     arm.pronation = arm.pronation + 45 * low
@@ -192,7 +192,7 @@ def jumping_jack(stage: Stage) -> None:
         foot.flat[:, 1] += hop * air
         foot.pitch = foot.pitch + 30 * air + 8 * flight
         foot.knee = foot.knee + 6 * opened
-        arm.abduction = arm.abduction + opened * (rng.uniform(145, 162) - person.arm_hang) * min(1.05, person.amplitude)
+        arm.abduction = arm.abduction + opened * (rng.uniform(155, 172) - person.arm_hang) * min(1.05, person.amplitude)
         arm.flexion = arm.flexion + 8 * opened
         arm.elbow = arm.elbow + 12 * np.sin(np.pi * opened)
         arm.rotation = arm.rotation - 60 * opened

@@ -22,7 +22,7 @@ SIDES = ("left", "right")
 _SIGN = {"left": 1.0, "right": -1.0}
 _SPINE_SHARES = {"spine1": 0.4, "spine2": 0.35, "spine3": 0.25}
 _HEAD_SHARES = {"neck": 0.45, "head": 0.55}
-_STRAIGHTEST_LEG = 0.992
+_STRAIGHTEST_LEG = 0.995
 """Share of the leg's full length that a standing leg may use: knees are never locked dead straight."""
 _MOST_TOE_BEND = 70.0
 
@@ -231,19 +231,24 @@ class Stage:
         return _about("y", _SIGN[side] * foot.yaw) @ _about("x", foot.pitch)
 
     def ankle(self, side: str) -> Floats:
-        """(T, 3) where the foot's place, pitch and yaw put the ankle."""
+        """(T, 3) where the foot's place, pitch and yaw put the ankle, so that the sole touches the ground."""
         foot, figure = self.feet[side], self.performer.figure
-        ankle = figure.joints[INDEX[f"{side}_ankle"]]
-        floor = figure.skin[figure.soles, 1].min()
-        ball = figure.joints[INDEX[f"{side}_foot"]] * (1, 0, 1) + (0, floor, 0) - ankle * (1, 0, 1) - (0, floor, 0)
-        heel_row = figure.soles[0 if side == "left" else 2]
-        heel = (figure.skin[heel_row] - ankle) * (1, 0, 1)
-        rise = np.array([0.0, ankle[1] - floor, 0.0])
-        yaw = _about("y", _SIGN[side] * foot.yaw)
-        pivot = np.where(foot.pitch[:, None] > 0, ball, heel)
-        lifted = np.einsum("tij,tj->ti", _about("x", foot.pitch), rise - pivot) + pivot
-        place: Floats = foot.flat + np.einsum("tij,tj->ti", yaw, lifted)
-        return place
+        ankle, ball = (figure.joints[INDEX[f"{side}_{n}"]] for n in ("ankle", "foot"))
+        heel = figure.skin[figure.soles[0 if side == "left" else 2]]
+        tilt = _about("x", foot.pitch)
+        sole, toes = (figure.skin[figure.carriers == INDEX[f"{side}_{n}"]] for n in ("ankle", "foot"))
+        heights = np.einsum("tj,sj->ts", tilt[:, 1], sole - ankle)
+        bent = tilt @ self._toes_turn(side)
+        toe_heights = tilt[:, 1] @ (ball - ankle) + np.einsum("tj,sj->st", bent[:, 1], toes - ball)
+        pivot = np.where(foot.pitch[:, None] > 0, ball - ankle, heel - ankle)
+        place = (pivot - np.einsum("tij,tj->ti", tilt, pivot)) * (1, 0, 1)
+        place[:, 1] = -np.minimum(heights.min(1), toe_heights.min(0))
+        where: Floats = foot.flat + np.einsum("tij,tj->ti", _about("y", _SIGN[side] * foot.yaw), place)
+        return where
+
+    def _toes_turn(self, side: str) -> Floats:
+        foot = self.feet[side]
+        return _about("x", -np.clip(foot.pitch, 0, _MOST_TOE_BEND) * foot.toes_bend)
 
     def _settle(self, turned: Floats) -> None:
         """Lower the pelvis until planted feet are in reach, smoothly."""
@@ -259,7 +264,7 @@ class Stage:
             needed = np.where(speed < 0.5, away[:, 1] - most + self.knee_soft, 0)
             drops = np.maximum(drops, needed)
         self.pelvis[:, 1] -= gaussian_filter1d(
-            maximum_filter1d(drops, 7, mode="nearest"), 1.2, mode="nearest", radius=3
+            maximum_filter1d(drops, 9, mode="nearest"), 2.0, mode="nearest", radius=4
         )
 
     def _solve_leg(self, turned: Floats, side: str) -> None:
@@ -271,8 +276,7 @@ class Stage:
         upper, lower = _two_bones(figure, joints, hip, self.ankle(side), hint, np.array([1.0, 0.0, 0.0]))
         turned[:, joints[0]], turned[:, joints[1]] = upper, lower
         turned[:, joints[2]] = self._foot_turn(side)
-        bend = np.clip(foot.pitch, 0, _MOST_TOE_BEND) * foot.toes_bend
-        turned[:, INDEX[f"{side}_foot"]] = turned[:, joints[2]] @ _about("x", -bend)
+        turned[:, INDEX[f"{side}_foot"]] = turned[:, joints[2]] @ self._toes_turn(side)
 
     def _solve_arm(self, turned: Floats, side: str) -> None:
         arm, sign = self.arms[side], _SIGN[side]

@@ -1,0 +1,156 @@
+"""Windows of motion for training, drawn and varied on the device: speed, mirror, mixed halves, jitter, heading, shape.
+
+The clips are few, so every draw is a new motion that nobody performed but that somebody could have. Legend: B windows,
+T frames, J joints (24). World frame of the corpus: z up, floor at z = 0, metres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
+from engine.training.corpus import CorpusClip
+from engine.training.figure import INDEX, MIRROR
+
+_LOWER_BODY = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")]
+_SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
+RATES = (24.0, 25.0, 30.0, 50.0, 60.0)
+"""Frame rates of footage that windows are drawn at."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How much windows are varied. Zero everywhere: motions as they were captured."""
+
+    mirror: float = 0.5
+    """Share of windows that are mirrored."""
+    mixed: float = 0.3
+    """Share of windows whose legs come from another window."""
+    jitter_rad: float = 0.1
+    """Standard deviation of a steady turn added to each joint."""
+    reach_rad: float = 0.35
+    """The same at the shoulders, in a quarter of the windows."""
+    tilt_rad: float = 0.05
+    """Standard deviation of the lean of the whole body."""
+    speed: float = 0.25
+    """Standard deviation of the logarithm of the speed."""
+    shape: float = 1.0
+    """Standard deviation of the shape numbers."""
+
+
+@dataclass(frozen=True)
+class MotionBatch:
+    """Windows of motion, world frame.
+
+    Attributes:
+        rotations: (B, T, 24, 3, 3) relative to the parent, root in the world.
+        pelvis: (B, T, 3) metres.
+        betas: (B, 10).
+        contacts: (B, T, 4) 1 touching, 0 not, -1 not known.
+        times_s: (B, T).
+    """
+
+    rotations: Tensor
+    pelvis: Tensor
+    betas: Tensor
+    contacts: Tensor
+    times_s: Tensor
+
+
+class MotionWindows:
+    """Draws windows from clips.
+
+    Args:
+        clips: whatever is trained on, or scored on.
+        frames: T.
+        device: where everything is kept and done.
+    """
+
+    def __init__(self, clips: Sequence[CorpusClip], frames: int, device: torch.device) -> None:
+        if not clips:
+            raise ValueError("there are no clips to draw windows from")
+        self.frames, self.device = frames, device
+        poses = torch.from_numpy(np.concatenate([clip.poses for clip in clips]))
+        self._six = matrix_to_six(axis_angle_to_matrix(poses.reshape(-1, 24, 3))).to(device)
+        self._pelvis = torch.from_numpy(np.concatenate([clip.pelvis for clip in clips])).to(device)
+        self._contacts = torch.from_numpy(np.concatenate([clip.contacts for clip in clips])).float().to(device)
+        lengths = torch.tensor([len(clip.pelvis) for clip in clips])
+        self._lengths = lengths.to(device)
+        self._starts = (torch.cumsum(lengths, 0) - lengths).to(device)
+        # a long clip repeats itself: the square root keeps it from crowding out the short ones
+        self._weights = lengths.float().sqrt()
+
+    def draw(self, count: int, generator: torch.Generator, variation: Variation) -> MotionBatch:
+        """Draw `count` windows. `generator` is a CPU generator, so that a seed means the same on every device."""
+        rand = lambda *shape: torch.rand(*shape, generator=generator).to(self.device)  # noqa: E731
+        normal = lambda *shape: torch.randn(*shape, generator=generator).to(self.device)  # noqa: E731
+        clip = torch.multinomial(self._weights, count, replacement=True, generator=generator).to(self.device)
+        rates = torch.tensor(RATES, device=self.device)[(rand(count) * len(RATES)).long()]
+        times = torch.arange(self.frames, device=self.device) / rates[:, None]
+        speed = torch.exp(variation.speed * normal(count)).clamp(0.5, 2.0)
+        rotations, pelvis, contacts = self._read(clip, rand(count), times * 30.0 * speed[:, None])
+        rotations, pelvis, contacts = _mirrored(rotations, pelvis, contacts, rand(count) < variation.mirror)
+        rotations, contacts = _mixed(rotations, contacts, rand(count) < variation.mixed)
+        rotations = _jittered(rotations, variation, normal, rand)
+        rotations, pelvis = _turned(rotations, pelvis, 2 * math.pi * rand(count), variation.tilt_rad * normal(count, 2))
+        betas = (variation.shape * normal(count, 10)).clamp(-2.5, 2.5)
+        return MotionBatch(rotations, pelvis, betas, contacts, times)
+
+    def _read(self, clip: Tensor, place: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Motion at `steps` (B, T) frames from a random start; clips that are too short run to and fro."""
+        last = (self._lengths[clip] - 1).float()
+        start = place * (last - steps[:, -1]).clamp(min=0)
+        position = start[:, None] + steps
+        period = (2 * last[:, None]).clamp(min=1)
+        position = last[:, None] - (position % period - last[:, None]).abs()
+        low = position.floor().long()
+        high = torch.minimum(low + 1, last.long()[:, None])
+        share = (position - low)[..., None]
+        row = self._starts[clip][:, None]
+        mix = lambda values: torch.lerp(  # noqa: E731
+            values[row + low].flatten(2), values[row + high].flatten(2), share
+        )
+        rotations = six_to_matrix(mix(self._six).reshape(*position.shape, 24, 6))
+        return rotations, mix(self._pelvis), self._contacts[row + position.round().long()]
+
+
+def _mirrored(rotations: Tensor, pelvis: Tensor, contacts: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Left and right changed in the chosen windows: reflection in the plane x = 0."""
+    flip = torch.diag(torch.tensor([-1.0, 1, 1], device=rotations.device))
+    other = flip @ rotations[:, :, MIRROR] @ flip
+    rotations = torch.where(chosen[:, None, None, None, None], other, rotations)
+    pelvis = torch.where(chosen[:, None, None], pelvis @ flip, pelvis)
+    return rotations, pelvis, torch.where(chosen[:, None, None], contacts[..., [2, 3, 0, 1]], contacts)
+
+
+def _mixed(rotations: Tensor, contacts: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """The chosen windows get the legs of the window before them; nobody knows then what touches the ground."""
+    mixed = rotations.clone()
+    mixed[:, :, _LOWER_BODY] = rotations.roll(1, 0)[:, :, _LOWER_BODY]
+    rotations = torch.where(chosen[:, None, None, None, None], mixed, rotations)
+    return rotations, torch.where(chosen[:, None, None], torch.full_like(contacts, -1), contacts)
+
+
+def _jittered(rotations: Tensor, variation: Variation, normal, rand) -> Tensor:  # type: ignore[no-untyped-def]
+    count = len(rotations)
+    turn = variation.jitter_rad * normal(count, 1, 24, 3)
+    turn[:, :, 0] = 0
+    reach = variation.reach_rad * normal(count, 1, 2, 3) * (rand(count) < 0.25)[:, None, None, None]
+    turn[:, :, _SHOULDERS] += reach
+    return rotations @ axis_angle_to_matrix(turn)
+
+
+def _turned(rotations: Tensor, pelvis: Tensor, heading: Tensor, tilt: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn each window about the vertical, and lean the body about the pelvis."""
+    zero = torch.zeros_like(heading)
+    spin = axis_angle_to_matrix(torch.stack((zero, zero, heading), -1))
+    lean = axis_angle_to_matrix(torch.cat((tilt, zero[:, None]), -1))
+    rotations = rotations.clone()
+    rotations[:, :, 0] = (lean @ spin)[:, None] @ rotations[:, :, 0]
+    return rotations, (spin[:, None] @ pelvis[..., None]).squeeze(-1)
