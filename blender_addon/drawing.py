@@ -14,17 +14,23 @@ def draw_run(layout, state: RunState, width: float) -> None:
         layout.operator("adapt_motion.cancel", icon="CANCEL")
         return
     box = layout.box().column(align=True)
-    icon = "ERROR" if state.failed else "INFO"
-    for number, line in enumerate(messages.wrap(state.message, width)):
-        box.label(text=line, icon="NONE" if number else icon)
+    draw_text(box, state.message, width, "ERROR" if state.failed else "INFO")
     lines = [
         state.hint,
         *state.warnings[:3],
         *([f"{len(state.warnings) - 3} more in the log."] * (len(state.warnings) > 3)),
     ]
     for text in filter(None, lines):
-        for line in messages.wrap(text, width):
-            box.label(text=line)
+        draw_text(box, text, width)
+    box.separator(factor=0.5)
     row = box.row(align=True)
     row.operator("adapt_motion.open_log", icon="TEXT")
     row.operator("adapt_motion.dismiss", text="", icon="X")
+
+
+def draw_text(layout, text: str, width: float, icon: str = "NONE") -> None:
+    """A sentence over as many lines as it needs, with an icon before the first."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(messages.wrap(text, width, icon != "NONE")):
+        column.label(text=line, icon="NONE" if number else icon)

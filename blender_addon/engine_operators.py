@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from . import compat, engine_home, install, job, messages, preferences, running
+from . import compat, drawing, engine_home, install, job, messages, preferences, running
 from .errors import UserError
 from .run_state import RunState
+
+WIDTH = 460
+"""Of the prompt, pixels at scale 1."""
 
 LOG_TEXT = "Adapt Motion Log"
 LOG_LIMIT = 200_000
@@ -42,31 +45,25 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return context.window_manager.invoke_props_dialog(self, width=440)
+        return context.window_manager.invoke_props_dialog(self, width=WIDTH)
 
     def draw(self, context: bpy.types.Context) -> None:
         """What is downloaded, how large it is, and where it goes."""
         plan, layout = self.plan, self.layout
-        column = layout.column(align=True)
-        column.label(text=f"About {plan.download_mb:,} MB will be downloaded:", icon="IMPORT")
+        layout.label(text=f"About {plan.download_mb:,} MB will be downloaded:", icon="IMPORT")
+        table = layout.box().column(align=True)
+        table.scale_y = 0.8
         for name, size in plan.items:
-            row = column.row()
-            row.label(text=name, icon="DOT")
+            row = table.row()
+            row.label(text=name)
             right = row.row()
             right.alignment = "RIGHT"
             right.label(text=f"{size:,} MB")
-        column.separator()
         how = f"by uv ({plan.uv})" if plan.uv else "by pip, with a Python 3.11 or newer of this computer"
-        for text in (
-            f"It takes about {plan.disk_mb / 1000:.1f} GB of disk in {plan.folder},",
-            f"installed {how}. Blender's own Python is not touched.",
-        ):
-            for line in messages.wrap(text, 440):
-                column.label(text=line)
+        drawing.draw_text(layout, f"It takes about {plan.disk_mb / 1000:.1f} GB of disk in {plan.folder},", WIDTH)
+        drawing.draw_text(layout, f"installed {how}. Blender's own Python is not touched.", WIDTH)
         for note in plan.notes:
-            column.separator()
-            for number, line in enumerate(messages.wrap(note, 440)):
-                column.label(text=line, icon="NONE" if number else "INFO")
+            drawing.draw_text(layout, note, WIDTH, "INFO")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin."""

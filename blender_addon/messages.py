@@ -63,9 +63,13 @@ def hint_in_blender(hint: str) -> str:
     return hint
 
 
-def wrap(text: str, width_px: float, scale: float = 1.0) -> list[str]:
-    """Lines of `text` that fit a panel `width_px` wide; Blender's labels do not wrap by themselves."""
-    return textwrap.wrap(text, max(16, int((width_px / scale - 50) / 6.3)))
+def wrap(text: str, width: float, icon: bool = False) -> list[str]:
+    """Lines of `text` for a box in a region `width` pixels wide at scale 1; Blender's labels do not wrap by themselves.
+
+    With `icon` the first line leaves room for one.
+    """
+    lines = textwrap.wrap(text, max(16, int((width - 48) / 5.9)), initial_indent="    " if icon else "")
+    return [line.strip() for line in lines]
 
 
 def rate(frames_per_second: float) -> str:

@@ -163,7 +163,7 @@ def bring_in(state: RunState) -> None:
         return
     frames = max(result["frames"] for result in state.results)
     who = "1 person" if len(paths) == 1 else f"{len(paths)} people"
-    done = f"{frames} frames of {who} in {messages.duration(state.seconds)}."
+    done = f"{frames} frames of {who}, done in {messages.duration(state.seconds)}."
     state.message = f"{state.message} {done}".strip()
 
 
@@ -277,23 +277,14 @@ class ADAPT_MOTION_OT_set_scene_rate(bpy.types.Operator):
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set the rate; retime every character of the same clip."""
-        from . import keying, scene, timing
+        """Set the rate; every character of the same clip and the footage follow."""
+        from . import scene
 
-        armature = character_of(context)
-        rate = clip_rate_of(armature)
-        if rate is None:
-            self.report({"ERROR"}, f"{armature.name} does not tell its clip's frame rate. Import the motion again.")
+        try:
+            rate = scene.set_clip_rate(context.scene, character_of(context))
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        timing.set_scene_rate(context.scene, rate)
-        retimed = set()
-        for item in context.scene.objects:
-            same = (
-                item.type == "ARMATURE" and item.get(scene.CLIP) == armature[scene.CLIP] and clip_rate_of(item) == rate
-            )
-            if same and item.animation_data.action not in retimed:
-                retimed.add(item.animation_data.action)
-                keying.retime(item, timing.scene_rate(context.scene))
         self.report({"INFO"}, f"The scene runs at {messages.rate(float(rate))} frames a second")
         return {"FINISHED"}
 

@@ -48,8 +48,7 @@ def _draw_engine(layout, context) -> None:
     if engine.state is EngineState.READY or running.busy():
         return
     box = layout.box().column()
-    for number, line in enumerate(messages.wrap(engine.problem, _width(context) - 40)):
-        box.label(text=line, icon="NONE" if number else "ERROR")
+    drawing.draw_text(box, engine.problem, _width(context), "ERROR")
     machine = preferences.get(context)
     if machine is not None and not machine.engine_python:
         text = "Install Engine" if engine.state is EngineState.MISSING else "Install Engine Again"
@@ -99,8 +98,7 @@ def _draw_rate(layout, character, context) -> None:
         return
     box = layout.box().column()
     text = f"The clip runs at {messages.rate(float(rate))} frames a second, the scene at {messages.rate(float(ours))}."
-    for number, line in enumerate(messages.wrap(text, _width(context) - 40)):
-        box.label(text=line, icon="NONE" if number else "INFO")
+    drawing.draw_text(box, text, _width(context), "INFO")
     box.operator("adapt_motion.set_scene_rate", text=f"Set Scene to {messages.rate(float(rate))} fps", icon="TIME")
 
 

@@ -248,6 +248,12 @@ def press_adapt_motion(window: Window, picture: Path) -> None:
     wait_for(window.state, 10, "the run")
 
 
+def open_our_tab(window: Window) -> None:
+    """Click our tab, the second at the right edge of the sidebar."""
+    x, top, width, _ = window.ask(REGION)
+    window.click(x + width - 12, top + 95)
+
+
 POSE = """
 armature = bpy.context.scene.adapt_motion.character
 answer = []
@@ -266,6 +272,7 @@ def test_click_the_button_and_see_the_armature_move(window, pictures):
     assert not state["failed"], (state["message"], state["hint"])
     wait_for(lambda: window.ask("answer = bpy.context.scene.adapt_motion.character is not None"), 10, "the character")
 
+    open_our_tab(window)  # with a character selected there is Blender's tab Item, too
     window.ask("""
 area.spaces.active.use_local_camera = True
 area.spaces.active.camera = operators.camera_of(bpy.context)
