@@ -1,0 +1,239 @@
+"""Who is who from frame to frame: detections joined into one track per person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from engine.errors import NobodyFoundError, UsageError
+from engine.footage import FootageInfo
+from engine.keypoints.following import pose_distance
+from engine.keypoints.joint_sets import JOINT_SETS
+from engine.keypoints.types import SEEN_CONFIDENCE, Float, FrameDetections, PersonTrack
+
+_GIVE_UP_S = 0.5
+"""Somebody not seen for this long gets a new track, which may be joined to the old one at the end."""
+_JOIN_S = 2.0
+_REACH_SIDES = 0.35
+_REACH_SIDES_PER_S = 1.5
+_SIDE_RATIO = 1.6
+_SHORTEST_S = 0.3
+_SHORTEST_FRAMES = 5
+_VELOCITY_S = 0.15
+
+
+@dataclass
+class _Tracklet:
+    """Sightings of one person: rows of the detections, with what was seen there."""
+
+    rows: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    keypoints: list[Float] = field(default_factory=list)
+    landmarks3d: list[Float] = field(default_factory=list)
+    boxes: list[Float] = field(default_factory=list)
+
+    def add(self, row: int, found: FrameDetections, person: int) -> None:
+        self.rows.append(row)
+        self.times.append(found.time_s)
+        self.keypoints.append(found.keypoints[person])
+        self.landmarks3d.append(found.landmarks3d[person])
+        self.boxes.append(_box(found.keypoints[person]))
+
+    def velocity(self, end: int) -> Float:
+        """(2,) pixels a second about the first (0) or last (-1) sighting."""
+        times = np.asarray(self.times)
+        near = np.flatnonzero(np.abs(times - times[end]) <= _VELOCITY_S)
+        first, last = near[0], near[-1]
+        if times[last] <= times[first]:
+            return np.zeros(2, np.float32)
+        moved = _middle(self.boxes[last]) - _middle(self.boxes[first])
+        return np.asarray(moved / (times[last] - times[first]), np.float32)
+
+    def predicted(self, time_s: float, end: int = -1) -> Float:
+        """(K, 3) keypoints of the first or last sighting, moved on to `time_s` (for at most 0.5 s)."""
+        moved = self.keypoints[end].copy()
+        moved[:, :2] += self.velocity(end) * np.clip(time_s - self.times[end], -0.5, 0.5)
+        return moved
+
+    def extended(self, other: _Tracklet) -> _Tracklet:
+        return _Tracklet(
+            self.rows + other.rows,
+            self.times + other.times,
+            self.keypoints + other.keypoints,
+            self.landmarks3d + other.landmarks3d,
+            self.boxes + other.boxes,
+        )
+
+
+def track_people(detections: Iterable[FrameDetections], info: FootageInfo) -> list[PersonTrack]:
+    """Tracks of everybody who is seen for long enough, the largest and longest in view first.
+
+    Sightings are joined by where the person's motion would have taken their keypoints and by size, so that people
+    keep their tracks when they cross or disappear for a moment.
+
+    Args:
+        detections: every frame of the footage in order, also those without anybody.
+        info: the footage's size.
+    """
+    frames = list(detections)
+    tracklets = _joined(_linked(frames))
+    enough = min(_SHORTEST_FRAMES, (len(frames) + 1) // 2)
+    lasting = [
+        one
+        for one in tracklets
+        if len(one.rows) >= enough and (one.times[-1] - one.times[0] >= _SHORTEST_S or len(one.rows) * 2 >= len(frames))
+    ]
+    lasting.sort(key=lambda one: -sum(_side(box) for box in one.boxes))
+    size = (info.width, info.height)
+    return [_person_track(number, one, frames, size) for number, one in enumerate(lasting, start=1)]
+
+
+def choose(tracks: Sequence[PersonTrack], person: str) -> list[PersonTrack]:
+    """The tracks that `person` asks for: `main` (the first), `all`, or a number from 1.
+
+    Raises:
+        NobodyFoundError: there is nobody, or nobody of that number.
+        UsageError: `person` is something else.
+    """
+    if person not in ("main", "all") and not (person.isascii() and person.isdigit() and int(person) > 0):
+        raise UsageError(f"'{person}' is no choice of person.", "Choose main, all or a number from 1.")
+    if not tracks:
+        raise NobodyFoundError(
+            "Nobody was found in the footage.",
+            "Use footage in which a person is seen whole and not too small, for at least half a second.",
+        )
+    if person == "all":
+        return list(tracks)
+    number = 1 if person == "main" else int(person)
+    if number > len(tracks):
+        there_are = "only one person was" if len(tracks) == 1 else f"only {len(tracks)} people were"
+        raise NobodyFoundError(
+            f"There is no person {number} in the footage: {there_are} found.",
+            f"Choose 1 to {len(tracks)}, main or all.",
+        )
+    return [tracks[number - 1]]
+
+
+def _linked(frames: Sequence[FrameDetections]) -> list[_Tracklet]:
+    """Sightings joined frame by frame."""
+    finished: list[_Tracklet] = []
+    active: list[_Tracklet] = []
+    for row, found in enumerate(frames):
+        finished += [one for one in active if found.time_s - one.times[-1] > _GIVE_UP_S]
+        active = [one for one in active if found.time_s - one.times[-1] <= _GIVE_UP_S]
+        costs = np.array(
+            [[_unlikeness(one, keypoints, found.time_s) for keypoints in found.keypoints] for one in active]
+        ).reshape(len(active), len(found.keypoints))
+        matched = set()
+        for track, person in _assigned(costs):
+            active[track].add(row, found, person)
+            matched.add(person)
+        for person in range(len(found.keypoints)):
+            if person not in matched:
+                active.append(_Tracklet())
+                active[-1].add(row, found, person)
+    return finished + active
+
+
+def _unlikeness(track: _Tracklet, keypoints: Float, time_s: float) -> float:
+    """0 for where the person was expected to 1 at the edge of what they can have reached; inf beyond."""
+    gap = time_s - track.times[-1]
+    return _judged(
+        _distance(track.predicted(time_s), keypoints),
+        track.boxes[-1],
+        _box(keypoints),
+        _REACH_SIDES + _REACH_SIDES_PER_S * gap,
+    )
+
+
+def _distance(expected: Float, keypoints: Float) -> float:
+    distance = pose_distance(expected, keypoints)
+    if np.isfinite(distance):
+        return distance
+    side = max(_side(_box(expected)), _side(_box(keypoints)))
+    return float(np.linalg.norm(_middle(_box(expected)) - _middle(_box(keypoints))) / side)
+
+
+def _judged(distance: float, first: Float, second: Float, reach: float) -> float:
+    ratio = abs(math.log(_side(first) / _side(second))) / math.log(_SIDE_RATIO)
+    if distance > reach or ratio > 2:
+        return float("inf")
+    return distance / reach + 0.3 * ratio
+
+
+def _joined(tracklets: Sequence[_Tracklet]) -> list[_Tracklet]:
+    """Tracklets that continue one another made one."""
+    parts = sorted(tracklets, key=lambda one: one.times[0])
+    costs = np.array([[_gap_cost(first, second) for second in parts] for first in parts]).reshape(len(parts), -1)
+    whole: dict[int, _Tracklet] = dict(enumerate(parts))
+    # From the end backwards, so that what is joined on has already been joined with what follows it.
+    for first, second in sorted(_assigned(costs), reverse=True):
+        whole[first] = whole[first].extended(whole.pop(second))
+    return list(whole.values())
+
+
+def _gap_cost(first: _Tracklet, second: _Tracklet) -> float:
+    """How unlikely it is that `second` continues `first`; inf if it cannot."""
+    gap = second.times[0] - first.times[-1]
+    if not 0 < gap <= _JOIN_S:
+        return float("inf")
+    middle = first.times[-1] + gap / 2
+    apart = _distance(first.predicted(middle), second.predicted(middle, end=0))
+    return (
+        _judged(apart, first.boxes[-1], second.boxes[0], _REACH_SIDES + 0.5 * _REACH_SIDES_PER_S * gap) + gap / _JOIN_S
+    )
+
+
+def _assigned(costs: Float) -> list[tuple[int, int]]:
+    """Pairs (row, column) of the cheapest assignment, without those that cost inf."""
+    if costs.size == 0:
+        return []
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, 1e6))
+    return [
+        (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if np.isfinite(costs[row, column])
+    ]
+
+
+def _box(keypoints: Float) -> Float:
+    """(4,) left, top, right, bottom of the keypoints that are seen, of all if that is less than two."""
+    seen = keypoints[keypoints[:, 2] >= SEEN_CONFIDENCE, :2]
+    points = seen if len(seen) > 1 else keypoints[:, :2]
+    return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
+
+
+def _middle(box: Float) -> Float:
+    return np.asarray((box[:2] + box[2:]) / 2, np.float32)
+
+
+def _side(box: Float) -> float:
+    return max(float(box[2] - box[0]), float(box[3] - box[1]), 1.0)
+
+
+def _person_track(
+    number: int, tracklet: _Tracklet, frames: Sequence[FrameDetections], size: tuple[int, int]
+) -> PersonTrack:
+    start, stop = tracklet.rows[0], tracklet.rows[-1] + 1
+    rows = np.asarray(tracklet.rows) - start
+    count, parts = stop - start, len(tracklet.keypoints[0])
+    keypoints = np.zeros((count, parts, 3), np.float32)
+    landmarks3d = np.full((count, parts, 3), np.nan, np.float32)
+    detected = np.zeros(count, np.bool_)
+    keypoints[rows], landmarks3d[rows], detected[rows] = tracklet.keypoints, tracklet.landmarks3d, True
+    seen = np.asarray(tracklet.boxes)
+    boxes = np.stack([np.interp(np.arange(count), rows, seen[:, edge]) for edge in range(4)], axis=1)
+    names = next(names for names in JOINT_SETS.values() if len(names) == parts)
+    return PersonTrack(
+        person=number,
+        frame_indices=np.array([frame.index for frame in frames[start:stop]], np.int64),
+        timestamps=np.array([frame.time_s for frame in frames[start:stop]], np.float64),
+        keypoints=keypoints,
+        landmarks3d=landmarks3d,
+        boxes=boxes.astype(np.float32),
+        detected=detected,
+        keypoint_names=names,
+        image_size=size,
+    )
