@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import radians
 from pathlib import Path
 
 import bpy
 from mathutils import Matrix
 
-from . import axes
+from . import axes, compat, motion_io, timing
 from .errors import UserError
 from .motion_io import Motion
 
 SENSOR_MM = 36.0
+_AHEAD = 50_000
 
 
 def build_camera(name: str, motion: Motion, scene, collection):
@@ -40,13 +43,17 @@ def build_camera(name: str, motion: Motion, scene, collection):
     return camera
 
 
-def show_footage(camera, footage: Path, start: int):
+def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
     """The clip as background of `camera`, its first frame at frame `start`; gives back the movie clip.
 
-    A movie clip that the file already has is used if it starts at the same frame, and never changed.
     Raises UserError if Blender cannot read the footage.
     """
-    clip = _load(_first_image(footage), start)
+    path = _first_image(footage)
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError as error:
+        raise UserError(f"Blender cannot show {path}: {error}.", "The motion is not affected.") from error
+    follow_keys(clip, motion.rate, timing.scene_rate(scene), start)
     camera.data.show_background_images = True
     background = camera.data.background_images.new()
     background.source = "MOVIE_CLIP"
@@ -54,19 +61,48 @@ def show_footage(camera, footage: Path, start: int):
     background.alpha = 1.0
     background.frame_method = "FIT"
     background.display_depth = "BACK"
+    turn_upright(camera, motion, scene)
     return clip
 
 
-def _load(path: Path, start: int):
-    for clip in bpy.data.movieclips:
-        if clip.frame_start == start and Path(bpy.path.abspath(clip.filepath)) == path:
-            return clip
-    try:
-        clip = bpy.data.movieclips.load(str(path))
-    except RuntimeError as error:
-        raise UserError(f"Blender cannot show {path}: {error}.", "The motion is not affected.") from error
-    clip.frame_start = start
-    return clip
+def turn_upright(camera, motion: Motion, scene) -> None:
+    """Turn and fit the footage behind `camera` if it is stored lying on its side.
+
+    Phones store it so, with a flag that older Blenders do not look at. Blender fits the picture into the frame before
+    turning it, so the size depends on the shape of the frame: call this again when the scene's resolution has changed.
+    """
+    quarters = motion_io.stored_rotation(motion) // 90 % 4
+    stored = motion.image_size[::-1] if quarters % 2 else motion.image_size
+    render = scene.render
+    frame = (render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y)
+    wanted, without = (min(frame[0] / size[0], frame[1] / size[1]) for size in (motion.image_size, stored))
+    for background in camera.data.background_images if quarters else ():
+        done_already = compat.turns_movies_upright() if quarters == 2 else tuple(background.clip.size) != stored
+        if not done_already:
+            background.rotation, background.scale = radians(90 * quarters), wanted / without
+
+
+def follow_keys(clip, clip_rate: Fraction, key_rate: Fraction, start: float) -> None:
+    """Show that frame of the movie clip for which there is a key, or the last before it.
+
+    A movie clip shows one of its frames at each frame of the scene, at whatever rate that runs. Where keys are laid for
+    another rate than the clip's, an F-curve shifts the clip.
+    """
+    if clip.animation_data and clip.animation_data.action:
+        bpy.data.actions.remove(clip.animation_data.action)
+    clip.frame_offset = 0
+    if clip_rate == key_rate:
+        clip.frame_start = round(start)
+        return
+    clip.frame_start = round(start) + _AHEAD  # shifts are cut to whole numbers, so keep them positive
+    _, new_curve = compat.new_action(clip, f"{clip.name} at {float(key_rate):.6g} fps")
+    curve = new_curve("frame_offset", 0, "Footage")
+    curve.extrapolation = "LINEAR"
+    curve.keyframe_points.add(2)
+    for key, frames in zip(curve.keyframe_points, (0, 10_000), strict=True):
+        key.co = (start + frames, _AHEAD + frames * float(clip_rate / key_rate - 1) + 0.01)
+        key.interpolation = "LINEAR"
+    curve.update()
 
 
 def _first_image(footage: Path) -> Path:

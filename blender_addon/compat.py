@@ -106,6 +106,11 @@ def unregister_command(handle: Any) -> None:
         bpy.utils.unregister_cli_command(handle)
 
 
+def turns_movies_upright() -> bool:
+    """Whether movie clips follow the rotation flag of their file: 4.2 does not, 4.5 does; only the version tells."""
+    return bpy.app.version >= (4, 5, 0)
+
+
 def empty_file() -> None:
     """Replace the open file by an empty one, keeping the preferences and the add-ons that are on."""
     options: dict[str, Any] = {"use_empty": True, "use_factory_startup": True}

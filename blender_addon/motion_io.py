@@ -174,6 +174,15 @@ def read_body(motion: Motion) -> tuple[RestBody, str]:
     return _bundled_body(bundled, motion.betas), warning
 
 
+def stored_rotation(motion: Motion) -> int:
+    """Degrees clockwise by which the stored footage is turned to be upright; 0 if the report beside does not tell."""
+    try:
+        report = json.loads(motion.path.with_name("report.json").read_text(encoding="utf-8"))
+        return int(report["footage"]["rotation_degrees"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def read_skeleton() -> Skeleton:
     """Names and tree of the joints from `presets/armature.json`."""
     path = ROOT / "presets" / "armature.json"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .motion_io import Motion
 
 CLIP, PERSON = "adapt_motion_clip", "adapt_motion_person"
-"""Custom properties of the armature object: name of the clip, path of the motion file."""
+"""Custom properties: name of the clip, on armatures and cameras; path of the motion file, on armatures."""
 
 
 @dataclass
@@ -98,8 +99,35 @@ def rate_warning(scene, imported: Imported) -> str:
         return ""
     return (
         f"The scene runs at {float(rate):.6g} frames a second and the clip at {float(clip_rate):.6g}: "
-        "the motion keeps its speed, but the footage behind it only lines up at the clip's rate."
+        "the motion keeps its speed, and keys lie between the scene's frames."
     )
+
+
+def set_clip_rate(scene, armature) -> Fraction:
+    """Give the scene the frame rate of the clip that `armature` came from; gives back the rate.
+
+    The keys of every character of that clip are laid for it, and the footage follows them.
+    Raises UserError if the armature's action does not tell the rate.
+    """
+    from . import camera, keying
+
+    action = armature.animation_data.action if armature.animation_data else None
+    if action is None or keying.CLIP_RATE not in action:
+        raise UserError(f"{armature.name} does not tell its clip's frame rate.", "Import the motion again.")
+    rate = keying.clip_rate(action, Fraction(1))
+    timing.set_scene_rate(scene, rate)
+    of_clip = [item for item in scene.objects if item.get(CLIP) == armature.get(CLIP)]
+    characters = {
+        item.animation_data.action: item for item in of_clip if item.type == "ARMATURE" and item.animation_data
+    }
+    for other, character in characters.items():
+        if other is not None and keying.CLIP_RATE in other:
+            keying.retime(character, rate)
+    for item in of_clip:
+        for background in item.data.background_images if item.type == "CAMERA" else ():
+            if background.clip:
+                camera.follow_keys(background.clip, rate, rate, action[keying.KEY_START])
+    return rate
 
 
 def match_scene(scene, imported: Imported) -> None:
@@ -107,12 +135,8 @@ def match_scene(scene, imported: Imported) -> None:
 
     Only called where the user asked for it, or in a scene of our own.
     """
-    from . import keying
-
     motion = imported.people[0].motion
-    timing.set_scene_rate(scene, motion.rate)
-    for person in imported.people:
-        keying.retime(person.armature, timing.scene_rate(scene))
+    set_clip_rate(scene, imported.people[0].armature)
     ranges = [person.action.frame_range for person in imported.people]
     scene.frame_start = round(min(first for first, _ in ranges))
     scene.frame_end = round(max(last for _, last in ranges))
@@ -120,7 +144,10 @@ def match_scene(scene, imported: Imported) -> None:
     scene.render.resolution_percentage = 100
     scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
     if imported.camera is not None:
+        from . import camera
+
         scene.camera = imported.camera
+        camera.turn_upright(imported.camera, motion, scene)
     scene.frame_set(scene.frame_start)
 
 
@@ -146,9 +173,10 @@ def _add_camera(result: Imported, scene, footage, start: int) -> None:
 
     motion = result.people[0].motion
     result.camera = camera.build_camera(f"{motion.clip_name} camera", motion, scene, result.collection)
+    result.camera[CLIP] = motion.clip_name
     if footage:
         try:
-            result.movie_clip = camera.show_footage(result.camera, Path(footage), start)
+            result.movie_clip = camera.show_footage(result.camera, Path(footage), motion, scene, start)
         except UserError as error:  # the motion is there; only the picture behind it is missing
             result.warnings.append(str(error))
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
+from fractions import Fraction
+
 import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon import scene
+from adapt_motion.blender_addon import compat, scene
 from bpy_extras.object_utils import world_to_camera_view
 from conftest import REPOSITORY
 from mathutils import Vector
 
+DEMO = REPOSITORY / "presets" / "demo" / "demo.mp4"
 SIZES = [(1280, 720), (720, 1280), (640, 640), (853, 481)]
 
 
@@ -49,16 +53,51 @@ def test_overlay_holds_at_the_users_resolution(blank, tmp_path, size, render):
     assert np.abs(got - on_frame).max() < 0.5
 
 
-def test_footage_is_the_cameras_background_from_the_first_frame(blank, tmp_path):
-    clip = REPOSITORY / "presets" / "demo" / "demo.mp4"
-    imported = scene.import_people([synthetic.write_person(tmp_path)], blank, footage=clip, start_frame=25)
+def shown_frame(clip, frame: int) -> int:
+    """Which of its frames, from 0, a movie clip shows at a frame of the scene."""
+    bpy.context.scene.frame_set(frame)
+    now = clip.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return frame - now.frame_start + now.frame_offset
+
+
+@pytest.mark.parametrize("fps", [60, 24, 25, 120])
+def test_footage_shows_the_frame_of_the_key_at_any_scene_rate(blank, tmp_path, fps):
+    """The demo clip runs at 60 frames a second."""
+    blank.render.fps = fps
+    path = synthetic.write_person(tmp_path, rate=Fraction(60), frames=100)
+    imported = scene.import_people([path], blank, footage=DEMO, start_frame=25)
     background = imported.camera.data.background_images[0]
     assert background.clip == imported.movie_clip
-    assert imported.movie_clip.frame_start == 25
-    assert imported.movie_clip.frame_duration > 10
     assert imported.camera.data.show_background_images
-    again = scene.import_people([synthetic.write_person(tmp_path)], blank, footage=clip, start_frame=1)
-    assert again.movie_clip != imported.movie_clip, "a clip that the file already has keeps its place in time"
+    assert imported.movie_clip.frame_duration == 100
+    wanted = [int((frame - 25) * 60 / fps + 1e-6) for frame in range(25, 25 + fps)]
+    assert [shown_frame(imported.movie_clip, frame) for frame in range(25, 25 + fps)] == wanted
+    scene.set_clip_rate(blank, imported.people[0].armature)
+    assert [shown_frame(imported.movie_clip, frame) for frame in (25, 60, 124)] == [0, 35, 99]
+    assert imported.movie_clip.frame_start == 25
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_footage_stored_on_its_side_is_turned(blank, tmp_path, quarters):
+    """Blenders that follow the file's flag are left to it, others turn and fit the picture."""
+    stored = (1920, 1080) if quarters % 2 else (1080, 1920)
+    path = synthetic.write_person(tmp_path / "clip", image_size=(1080, 1920))
+    (tmp_path / "clip" / "report.json").write_text(json.dumps({"footage": {"rotation_degrees": 90 * quarters}}))
+    imported = scene.import_people([path], blank)
+    images = imported.camera.data.background_images
+    images.new().clip = movie_clip(stored, tmp_path)
+    scene.match_scene(blank, imported)
+    turned = quarters in (1, 3) or (quarters == 2 and not compat.turns_movies_upright())
+    assert images[0].rotation == pytest.approx(np.pi / 2 * quarters if turned else 0)
+    assert images[0].scale == pytest.approx(1920 / 1080 if quarters % 2 else 1)
+
+
+def movie_clip(size: tuple[int, int], folder):
+    """A movie clip of one picture of that size."""
+    image = bpy.data.images.new("picture", *size)
+    image.filepath_raw, image.file_format = str(folder / "picture.png"), "PNG"
+    image.save()
+    return bpy.data.movieclips.load(image.filepath_raw)
 
 
 def test_missing_footage_is_a_warning(blank, tmp_path):
