@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -99,7 +100,7 @@ class PictureTransformer(nn.Module):
         tokens = self.patch_embed.proj(middle).flatten(2).transpose(1, 2)
         # the place of a class token, which this network has not, is added to every patch
         tokens = tokens + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
-        with torch.autocast(tokens.device.type, self.half_dtype, enabled=self.half_dtype is not None):
+        with torch.autocast(tokens.device.type, self.half_dtype) if self.half_dtype else nullcontext():
             for block in self.blocks:
                 if self.recomputing and torch.is_grad_enabled():
                     tokens = recompute(block, tokens, use_reentrant=False)
