@@ -109,6 +109,9 @@ def _checked(arrays: dict[str, Array]) -> BodyArrays:
     if shapedirs.ndim != 3 or shapedirs.shape[:2] != (vertices, 3) or shapedirs.shape[2] < SHAPE_COUNT:
         raise ValueError(f"shapedirs is {shapedirs.shape}, not {(vertices, 3, SHAPE_COUNT)} or more")
     _check_tree(arrays["kintree_table"])
+    kind = str(arrays.get("surface_model_type", "smpl"))
+    if kind not in ("smpl", "open-body"):
+        raise ValueError(f"its surface_model_type is {kind}, not smpl or open-body")
     numbers = {
         name: _numbers(name, arrays[name]) for name in _NEEDED if name not in ("kintree_table", "f", "shapedirs")
     }
@@ -120,7 +123,7 @@ def _checked(arrays: dict[str, Array]) -> BodyArrays:
         weights=numbers["weights"],
         faces=_faces(arrays["f"], vertices),
         landmark_vertices=_landmarks(arrays, vertices),
-        surface_model_type=str(arrays.get("surface_model_type", "smpl")),
+        surface_model_type=kind,
     )
 
 
