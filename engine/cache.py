@@ -28,6 +28,16 @@ def key_of(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def content_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, or of the names and contents of the files in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]:
+        content = file.read_bytes()
+        digest.update(f"{file.name if path.is_dir() else ''}\0{len(content)}\0".encode(errors="surrogateescape"))
+        digest.update(content)
+    return digest.hexdigest()
+
+
 class Cache:
     """Entries of one clip.
 

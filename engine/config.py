@@ -27,7 +27,7 @@ class FootageSettings(_Section):
     """How footage is read."""
 
     image_rate: Fraction = Field(
-        Fraction(24), gt=0, le=1000, description="Frames a second of image sequences, such as 24 or 30000/1001."
+        default=Fraction(24), gt=0, le=1000, description="Frames a second of image sequences, such as 24 or 30000/1001."
     )
 
 
@@ -35,28 +35,25 @@ class DetectionSettings(_Section):
     """Where people and their keypoints are in each frame."""
 
     model: Literal["full", "heavy"] = Field(
-        "heavy", description="MediaPipe's pose network: `heavy` confuses front and back less, `full` is twice as fast."
+        default="heavy",
+        description="MediaPipe's pose network: `heavy` confuses front and back less, `full` is twice as fast.",
     )
-    max_people: int = Field(4, ge=1, le=20, description="How many people are looked for in a frame.")
+    max_people: int = Field(default=4, ge=1, le=20, description="How many people are looked for in a frame.")
 
 
 class TrackingSettings(_Section):
     """Who is who from frame to frame."""
 
-    mend_swaps: bool = Field(True, description="Whether exchanges of left and right are found and mended over time.")
+    mend_swaps: bool = Field(default=True, description="Whether exchanges of left and right are mended over time.")
 
 
 class Settings(_Section):
     """Everything that changes the result, in sections named after the stages."""
 
-    footage: FootageSettings = Field(default_factory=FootageSettings, description="Reading the footage.")
-    detection: DetectionSettings = Field(
-        default_factory=DetectionSettings, description="Finding people and their keypoints."
-    )
-    tracking: TrackingSettings = Field(
-        default_factory=TrackingSettings, description="Following people from frame to frame."
-    )
-    fit: FitSettings = Field(default_factory=FitSettings, description="Fitting the body to the keypoints.")
+    footage: FootageSettings = Field(default=FootageSettings(), description="Reading the footage.")
+    detection: DetectionSettings = Field(default=DetectionSettings(), description="Finding people and their keypoints.")
+    tracking: TrackingSettings = Field(default=TrackingSettings(), description="Following people from frame to frame.")
+    fit: FitSettings = Field(default=FitSettings(), description="Fitting the body to the keypoints.")
 
 
 def preset_names() -> list[str]:

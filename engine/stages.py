@@ -17,12 +17,13 @@ from engine.backbones.fit import FitBackbone
 from engine.backbones.types import Camera, Prediction
 from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import BodyModel
-from engine.cache import Arrays, Cache, key_of
-from engine.footage import FootageInfo, Frame, fingerprint, frames
-from engine.keypoints import make_detector
+from engine.cache import Arrays, Cache, content_of, key_of
+from engine.footage import FootageInfo, Frame, frames
+from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
+from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.swaps import mend_swaps
 from engine.keypoints.tracking import choose, track_people
-from engine.keypoints.types import FrameDetections, PersonTrack
+from engine.keypoints.types import Detector, FrameDetections, PersonTrack
 from engine.progress import Progress
 from engine.run_options import RunOptions
 
@@ -65,7 +66,7 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
         range=(options.start_s, options.end_s),
         image_rate=str(options.settings.footage.image_rate),
         settings=options.settings.detection.model_dump(),
-        keypoints=fingerprint(options.keypoints) if options.keypoints else None,
+        keypoints=content_of(options.keypoints) if options.keypoints else None,
     )
 
 
@@ -92,7 +93,7 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
         clip.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate, warn=recorder.warn
     )
     rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
-    detector = make_detector(options.settings.detection, options.keypoints)
+    detector = _detector(options)
     for part in itertools.count(len(found) // CHUNK):
         # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
         chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
@@ -134,7 +135,7 @@ def predict(
         tracks=tracking_key(clip, options),
         person=person.person,
         camera=camera.intrinsics.tolist(),
-        body=fingerprint(options.body) if options.body else body.surface_model_type,
+        body=content_of(options.body) if options.body else body.surface_model_type,
         settings=options.settings.fit.model_dump(),
         seed=options.seed,
         device=options.device,
@@ -158,6 +159,13 @@ def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
     source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
     matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)
     return Camera(matrix.numpy(), source)
+
+
+def _detector(options: RunOptions) -> Detector:
+    settings = options.settings.detection
+    if options.keypoints is not None:
+        return OpenPoseJson(options.keypoints)
+    return MediaPipeDetector(MODELS[settings.model], settings.max_people)
 
 
 def _expected_frames(info: FootageInfo, options: RunOptions) -> int:

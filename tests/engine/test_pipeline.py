@@ -202,3 +202,49 @@ def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
         assert (one.index, one.time_s) == (other.index, other.time_s)
         assert np.array_equal(one.keypoints, other.keypoints)
         assert np.array_equal(one.landmarks3d, other.landmarks3d)
+
+
+@pytest.fixture
+def openpose_folder(real_run, tmp_path):
+    """What was detected in the real run, as OpenPose would have written it, with a second person beside the first."""
+    from engine.keypoints.joint_sets import BODY_25
+
+    motion = read_motion(real_run.folder / "person_1.npz")
+    names = motion.keypoint_names.tolist()
+    folder = tmp_path / "keypoints"
+    folder.mkdir()
+    for frame, row in enumerate(motion.keypoints2d):
+        points = np.array([row[names.index(name)] if name in names else (0, 0, 0) for name in BODY_25])
+        other = points * 0.8 + (points[:, 2:] > 0) * (700, 100, 0)
+        people = [{"pose_keypoints_2d": one.round(3).ravel().tolist()} for one in (other, points)]
+        (folder / f"walk_{frame:012d}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": people}))
+    return folder
+
+
+def test_keypoints_of_openpose_and_several_people(run_here, openpose_folder, tmp_path, quick):
+    from engine.keypoints.joint_sets import BODY_25
+
+    ran = run_here("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--person", "all",
+                   "--events", "jsonl", *quick)  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert [result["person"] for result in ran.named("result")] == [1, 2]
+    motions = [read_motion(Path(result["motion"])) for result in ran.named("result")]
+    for motion in motions:
+        assert tuple(motion.keypoint_names) == BODY_25
+        assert len(motion.timestamps) == 21
+    left, right = (np.median(motion.cam_transl[:, 0] / motion.cam_transl[:, 2]) for motion in motions)
+    assert right - left > 0.05, "the smaller one, on the right, comes second"
+    predict = [event for event in ran.named("progress") if event["stage"] == "predict"]
+    assert predict[-1]["done"] == predict[-1]["total"]
+    assert [event["done"] / event["total"] for event in predict] == sorted(e["done"] / e["total"] for e in predict)
+
+
+def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, quick):
+    command = ("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--resume", *quick)
+    assert run_here(*command).code == 0
+    assert run_here(*command).code == 0
+    assert report_of(tmp_path / "out" / "demo")["reused"] == ["detect", "track", "predict"]
+    file = sorted(openpose_folder.iterdir())[3]
+    file.write_text(file.read_text().replace("1.3", "1.4"))
+    assert run_here(*command).code == 0
+    assert report_of(tmp_path / "out" / "demo")["reused"] == []
