@@ -49,7 +49,7 @@ class KnownModel:
 
 _CYCLEADAPT = "The 'base_data' link in asset/directory.md of the CycleAdapt project (hygenie1228/CycleAdapt_RELEASE)."
 _CYCLEADAPT_LICENCE = "The project has no licence file: ask its authors before passing weights on."
-_CLIP = "Open AI's CLIP project (openai/CLIP); the package's download table names the address and checksum."
+_CLIP = "OpenAI's CLIP project (openai/CLIP); the package's download table names the address and checksum."
 
 HMR = KnownModel(
     name="HMR of CycleAdapt (ResNet-50 with group norm)",
