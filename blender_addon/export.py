@@ -170,6 +170,8 @@ def _write_usd(stage: Stage, path: Path) -> None:
     """A skeleton with its animation and the skinned body; metres, z up."""
     if not compat.supports_usd_armatures():
         raise UserError("This Blender cannot write USD with a skeleton.", "Use Blender 4.2 or newer, or export FBX.")
+    for modifier in (modifier for item in stage.scene.objects for modifier in item.modifiers):
+        modifier.show_viewport = True  # USD has no skin from one that is switched off
     compat.call(
         bpy.ops.wm.usd_export,
         filepath=str(path),
@@ -245,6 +247,7 @@ def _copy_mesh(mesh, armature, copy, scene, made: list[Any]) -> None:
     for modifier in body.modifiers:
         if modifier.type == "ARMATURE" and modifier.object == armature:
             modifier.object = copy
+            modifier.show_viewport = False  # exporters write the skin from it, and need no skinning at every frame
 
 
 def _remove(scene, made: list[Any], action) -> None:

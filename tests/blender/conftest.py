@@ -16,6 +16,9 @@ HAS_BPY = importlib.util.find_spec("bpy") is not None
 NEEDS_BPY = [f"test_{name}.py" for name in ("rig", "keying", "camera", "scene", "export", "batch", "zip", "ui")]
 collect_ignore = [] if HAS_BPY else NEEDS_BPY
 
+if HAS_BPY:
+    import bpy  # noqa: F401  brings Blender's own modules, such as addon_utils
+
 sys.path.insert(0, str(HERE))
 if "adapt_motion" not in sys.modules:
     package = types.ModuleType("adapt_motion")

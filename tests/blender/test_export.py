@@ -71,6 +71,21 @@ def test_round_trip_keeps_every_joint_at_every_frame(blank, tmp_path, kind, rate
     assert worst < (0.005 if kind == "bvh" else 0.002), f"{worst * 1000:.2f} mm"
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bvh"])
+def test_round_trip_keeps_the_skin(blank, tmp_path, kind):
+    """The box about each joint follows that joint."""
+    person, path = exported(blank, tmp_path, kind)
+    armature = reimport(path, kind)
+    mesh = next(item for item in bpy.context.scene.objects if item.type == "MESH" and len(item.vertex_groups))
+    for index in (0, 17, 39):
+        joints_at(armature, key_frames(armature)[index])
+        evaluated = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        corners = np.array([evaluated.matrix_world @ vertex.co for vertex in evaluated.to_mesh().vertices])
+        for joint in person.motion.joints3d_world[index]:
+            distances = np.linalg.norm(corners - joint, axis=1)
+            assert (np.abs(distances - 0.03 * 3**0.5) < 0.002).sum() >= 8
+
+
 @pytest.mark.parametrize("kind", ["fbx", "glb"])
 def test_round_trip_from_a_scene_at_another_rate(blank, tmp_path, kind):
     """Keys lie between the scene's frames; the file still has the clip's own."""
