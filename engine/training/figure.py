@@ -174,6 +174,13 @@ def vectors(rotations: Floats) -> Floats:
     return flat.reshape(*rotations.shape[:-2], 3)
 
 
+def twist_about(rotations: Floats, axis: Floats) -> Floats:
+    """Angles (T,) in radians, -pi to pi, by which rotations (T, 3, 3) turn about a unit axis (3,) of their own."""
+    quaternion = Rotation.from_matrix(rotations).as_quat()
+    angle: Floats = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
 def plain_figure(scale: float = 1.0) -> Figure:
     """A figure of plain proportions that needs no body file.
 

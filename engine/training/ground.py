@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from engine.training.figure import INDEX, Figure, Floats, local_rotations, matrices
 
 _CONTACT_HEIGHT_M, _CONTACT_SPEED = 0.05, 0.45
-_MOST_BEND_DEGREES = 60.0
+_MOST_BEND, _BEYOND_BENDING = 1.2, 2.4
+"""Radians that toes and hands bend back, and beyond which bending back is no way out of the floor."""
 
 
 def floor_height(rotations: Floats, pelvis: Floats, figure: Figure, level_floor: bool, fps: float) -> float:
@@ -55,22 +56,27 @@ def keep_out_of_floor(rotations: Floats, pelvis: Floats, figure: Figure) -> tupl
 
 
 def _bend_up(posed: Floats, turned: Floats, figure: Figure, joint: str) -> None:
-    """Raise toes (or a hand) about their joint until they lie on the floor, as the floor itself would."""
-    own = [INDEX[joint]] if joint.endswith("foot") else [INDEX[joint], INDEX[joint.replace("wrist", "hand")]]
-    rows = np.flatnonzero(np.isin(figure.carriers, own))
-    arms = figure.skin[rows] - figure.joints[own[0]]
-    tip = np.einsum("tij,sj->tsi", turned[:, own[0]], arms)
-    deepest = tip[np.arange(len(tip)), tip[..., 1].argmin(1)]
-    length = np.linalg.norm(deepest, axis=1)
-    now = np.arcsin(np.clip(deepest[:, 1] / length, -1, 1))
-    needed = np.arcsin(np.clip(-posed[:, own[0], 1] / length, -1, 0))  # a joint under the floor is for the lift
-    bend = np.clip(needed - now, 0, np.radians(_MOST_BEND_DEGREES))
+    """Bend toes (or a hand) back about their joint until the tip lies on the floor, as the floor itself would."""
+    j = INDEX[joint]
+    own, axis = [j], np.array([-1.0, 0, 0])
+    if joint.endswith("wrist"):
+        own, axis = (
+            [j, INDEX[joint.replace("wrist", "hand")]],
+            np.array([0, 0, 1.0 if joint.startswith("left") else -1.0]),
+        )
+    skin = figure.skin[np.isin(figure.carriers, own)] - figure.joints[j]
+    tip = skin[np.linalg.norm(skin, axis=1).argmax()]
+    # the tip's height over its joint after a turn by an angle a is: level + reach cos(a - peak)
+    fixed = (tip @ axis) * axis
+    level, along, aside = (turned[:, j, 1] @ v for v in (fixed, tip - fixed, np.cross(axis, tip)))
+    reach, peak = np.hypot(along, aside), np.arctan2(aside, along) % (2 * np.pi)
+    needed = np.clip((np.minimum(-posed[:, j, 1], 0) - level) / reach, -1, 1)  # a joint under the floor is for the lift
+    bend = np.where(np.cos(peak) >= needed, 0, peak - np.arccos(needed))
+    bend = np.where((bend < 0) | (bend > _BEYOND_BENDING), 0, np.minimum(bend, _MOST_BEND))
     bend = np.maximum(bend, gaussian_filter1d(bend, 1.0, mode="nearest"))
-    axis = np.cross(deepest, (0.0, 1.0, 0.0))
-    axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-9)
-    turn = matrices(axis * bend[:, None])
-    for j in own:
-        turned[:, j] = turn @ turned[:, j]
+    turn = matrices(bend[:, None] * axis)
+    for k in reversed(own):  # the hand before the wrist that carries it
+        turned[:, k] = turned[:, j] @ turn @ np.swapaxes(turned[:, j], 1, 2) @ turned[:, k]
 
 
 def lift_out_of_floor(pelvis: Floats, lowest: Floats) -> tuple[Floats, float]:

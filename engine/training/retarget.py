@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from engine.errors import UsageError
 from engine.training.bvh import BvhClip, read_bvh
@@ -28,6 +27,7 @@ from engine.training.figure import (
     local_rotations,
     matrices,
     turn_between,
+    twist_about,
     vectors,
 )
 from engine.training.ground import contact_slide, floor_height, foot_contacts, keep_out_of_floor
@@ -37,6 +37,9 @@ FPS = 30.0
 _SPINE = ("pelvis", "spine1", "spine2", "spine3")
 _STILL_SPEED, _STILL_HEIGHT_M = 0.25, 0.04
 _MOST_FOOT_SLOPE = 0.45
+_PELVIS_SHARE, _MOST_PELVIS_TURN = 0.5, 0.45
+_AIM_ROUNDS = 4
+_MOST_WRIST_BEND, _MOST_ANKLE_BEND = 1.5, 1.1
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _global_rotations(source: SourcePose, figure: Figure) -> Floats:
         _share_forearm_twist(goal, source, side)
         for start, end in LIMBS:
             _match_direction(goal, source, figure, f"{side}_{start}", f"{side}_{end}")
+        _mend_foot(goal, source, side)
         _level_foot(goal, source, side)
         _aim_collar(goal, source, figure, side)
     _aim_trunk(goal, scaled_source(source, figure), figure)
@@ -144,16 +148,45 @@ def _lean_trunk(goal: Floats, source: SourcePose, figure: Figure) -> None:
 
 
 def _share_forearm_twist(goal: Floats, source: SourcePose, side: str) -> None:
-    """Half of the turn of the hand about the forearm belongs to the forearm, or the wrist looks wrung."""
+    """Half of the turn of the hand about the forearm belongs to the forearm, or the wrist looks wrung.
+
+    Turns and bends that no wrist can do are faults of the capture and are limited.
+    """
     elbow, wrist, hand = (INDEX[f"{side}_{n}"] for n in ("elbow", "wrist", "hand"))
     if not source.drives(f"{side}_hand"):
         goal[:, hand] = goal[:, wrist]
-    quaternion = Rotation.from_matrix(np.swapaxes(goal[:, elbow], 1, 2) @ goal[:, wrist]).as_quat()
-    twist = np.unwrap(2 * np.arctan2(quaternion[:, 0], quaternion[:, 3]))
-    twist -= 2 * np.pi * np.round(np.median(twist) / (2 * np.pi))
-    half = np.zeros((len(twist), 3))
-    half[:, 0] = twist / 2  # the forearm lies along x at rest
-    goal[:, elbow] = goal[:, elbow] @ matrices(half)
+    fingers = np.swapaxes(goal[:, wrist], 1, 2) @ goal[:, hand]
+    relative = np.swapaxes(goal[:, elbow], 1, 2) @ goal[:, wrist]
+    along = np.array([1.0, 0, 0])  # the forearm lies along x at rest
+    twist = twist_about(relative, along)
+    bend = vectors(relative @ matrices(-twist[:, None] * along))
+    bend *= np.minimum(1, _MOST_WRIST_BEND / np.maximum(np.linalg.norm(bend, axis=1, keepdims=True), 1e-9))
+    half = matrices(_folded(twist)[:, None] * along / 2)
+    bent = goal[:, elbow] @ matrices(bend)
+    goal[:, elbow] = goal[:, elbow] @ half
+    goal[:, wrist] = bent @ half @ half
+    goal[:, hand] = goal[:, wrist] @ fingers
+
+
+def _mend_foot(goal: Floats, source: SourcePose, side: str) -> None:
+    """Undo half turns of the foot about its own length, which leave the toes where they are, and limit the ankle."""
+    knee, ankle, toes = (INDEX[f"{side}_{n}"] for n in ("knee", "ankle", "foot"))
+    along = np.array([0.0, 0, 1])
+    if source.has_place(f"{side}_foot"):
+        along = source.rest(f"{side}_foot") - source.rest(f"{side}_ankle")
+        along = along / np.linalg.norm(along)
+    for parent, joint in ((knee, ankle), (ankle, toes)):
+        relative = np.swapaxes(goal[:, parent], 1, 2) @ goal[:, joint]
+        roll = twist_about(relative, along)
+        bend = vectors(relative @ matrices((_folded(roll) - roll)[:, None] * along))
+        bend *= np.minimum(1, _MOST_ANKLE_BEND / np.maximum(np.linalg.norm(bend, axis=1, keepdims=True), 1e-9))
+        goal[:, joint] = goal[:, parent] @ matrices(bend)
+
+
+def _folded(angles: Floats) -> Floats:
+    """Angles as they are up to a quarter turn, and back to 0 towards a half turn: continuous, blind to half turns."""
+    folded: Floats = np.arcsin(np.sin(angles))
+    return folded
 
 
 def _match_direction(goal: Floats, source: SourcePose, figure: Figure, start: str, end: str) -> None:
@@ -198,18 +231,32 @@ def _aim_collar(goal: Floats, source: SourcePose, figure: Figure, side: str) -> 
 
 
 def _aim_trunk(goal: Floats, wanted: dict[str, Floats], figure: Figure) -> None:
-    """Turn the trunk about its lowest joint so that the shoulders come where the source's are.
+    """Turn pelvis and trunk so that the shoulders come where the source's are.
 
-    Sources bend their spines at other heights: in a deep bend the same rotations put the shoulders elsewhere. Head and
-    arms keep their rotations.
+    Sources bend their spines at other heights: in a deep bend the same rotations put the shoulders elsewhere. The
+    pelvis takes a part of the turn, about the hips, the spine the rest, each joint a share; head, arms and legs keep
+    their rotations.
     """
-    posed, _ = figure.pose(local_rotations(goal), np.zeros((len(goal), 3)))
-    hips = (posed[:, INDEX["left_hip"]] + posed[:, INDEX["right_hip"]]) / 2
-    bottom = posed[:, INDEX["spine1"]]
-    now = (posed[:, INDEX["left_shoulder"]] + posed[:, INDEX["right_shoulder"]]) / 2 - bottom
-    aim = turn_between(now, (wanted["left_shoulder"] + wanted["right_shoulder"]) / 2 + hips - bottom)
-    for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar"):
-        goal[:, INDEX[name]] = aim @ goal[:, INDEX[name]]
+    target = (wanted["left_shoulder"] + wanted["right_shoulder"]) / 2
+
+    def shoulders(bottom: str) -> tuple[Floats, Floats]:
+        """From the bottom joint (or the middle of the hips) to the shoulders, now and as wanted."""
+        posed, _ = figure.pose(local_rotations(goal), np.zeros((len(goal), 3)))
+        hips = (posed[:, INDEX["left_hip"]] + posed[:, INDEX["right_hip"]]) / 2
+        start = hips if bottom == "hips" else posed[:, INDEX[bottom]]
+        now = (posed[:, INDEX["left_shoulder"]] + posed[:, INDEX["right_shoulder"]]) / 2
+        return now - start, target + hips - start
+
+    share = vectors(turn_between(*shoulders("hips"))) * _PELVIS_SHARE
+    share *= np.minimum(1, _MOST_PELVIS_TURN / np.maximum(np.linalg.norm(share, axis=1, keepdims=True), 1e-9))
+    goal[:, 0] = matrices(share) @ goal[:, 0]
+    for _ in range(_AIM_ROUNDS):
+        aim = turn_between(*shoulders("spine1"))
+        for name in ("spine3", "left_collar", "right_collar"):
+            goal[:, INDEX[name]] = aim @ goal[:, INDEX[name]]
+        bend = vectors(np.swapaxes(goal[:, 0], 1, 2) @ goal[:, INDEX["spine3"]])
+        for name, part in (("spine1", 0.4), ("spine2", 0.75)):
+            goal[:, INDEX[name]] = goal[:, 0] @ matrices(bend * part)
 
 
 def _pelvis_path(source: SourcePose, goal: Floats, figure: Figure) -> Floats:

@@ -193,3 +193,32 @@ def test_every_label_with_several_performers_has_one_on_each_side():
         assert groups & set(HELD_OUT), label
         assert groups - set(HELD_OUT), label
     assert set(HELD_OUT) <= set(performer.values())
+
+
+def dictionary():
+    entries = json.loads((Path(__file__).parents[2] / "presets" / "actions.json").read_text())["actions"]
+    return {entry["label"]: entry for entry in entries}
+
+
+def test_dictionary_has_every_authored_action_and_enough_words_for_each():
+    actions = dictionary()
+    for action in ACTIONS.values():
+        assert actions[action.label]["category"] == action.category
+        assert not actions[action.label]["captured"]
+    phrases = [phrase for entry in actions.values() for phrase in (entry["label"], *entry["paraphrases"])]
+    assert all(4 <= len(entry["paraphrases"]) <= 8 for entry in actions.values())
+    assert len({phrase.lower() for phrase in phrases}) == len(phrases)
+
+
+def test_dictionary_has_the_mirror_image_of_every_label():
+    actions = dictionary()
+    assert {mirrored_text(label) for label in actions} == set(actions)
+
+
+@needs_motions
+def test_dictionary_has_every_label_of_the_clips():
+    actions = dictionary()
+    with (MOTIONS / "labels.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            assert actions[row["label"]]["category"] == row["category"]
+            assert actions[row["label"]]["captured"]

@@ -19,7 +19,7 @@ needs_motions = pytest.mark.skipif(not MOTIONS.is_dir(), reason="the motion capt
 FIGURE = plain_figure()
 
 
-def wriggle(frames=60, size=25.0, seed=0):
+def wriggle(frames=60, size=18.0, seed=0):
     """Everything moves smoothly, feet stay near the floor."""
     angles, root = hanging(frames)
     noise = gaussian_filter1d(np.random.default_rng(seed).standard_normal(angles.shape), 8, axis=0, mode="wrap")
