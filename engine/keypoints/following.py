@@ -22,12 +22,14 @@ finds people best who fill half of the picture; the others are for those it over
 TRUNK = [MEDIAPIPE_33.index(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("left", "right")]
 PICTURE_SIDE = 400
 """Crops twice as large and more are averaged down: to between this and twice this many pixels."""
+SAME_POSE = 0.08
+"""Distance of two poses (as `pose_distance` has it) below which they show one person; two side by side lie at 0.1."""
 _SMALLEST_CROP = 64.0
 _TURN_AGAIN_DEGREES = 60.0
 _FASTEST_SIDES_PER_S = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """One person found in one frame: (33, 3) x, y, confidence in pixels of the frame, and (33, 3) metres."""
 
@@ -127,7 +129,7 @@ def quarter_turns(keypoints: Float, current: int = 0) -> int:
     return current if abs(away) <= _TURN_AGAIN_DEGREES else round(clockwise / 90) % 4
 
 
-@dataclass
+@dataclass(eq=False)
 class Followed:
     """A person whom crops follow."""
 
@@ -186,7 +188,8 @@ def distinct(poses: Sequence[Pose], known: Sequence[Pose], size: tuple[int, int]
     for pose in sorted(poses, key=lambda one: -float(one.keypoints[:, 2].mean())):
         box = box_of(pose.keypoints, size)
         if all(
-            overlap(box, other) < 0.7 and pose_distance(pose.keypoints, one.keypoints) > 0.25
+            (apart := pose_distance(pose.keypoints, one.keypoints)) > SAME_POSE
+            and (apart > 0.5 or overlap(box, other) < 0.75)
             for one, other in zip([*known, *kept], boxes, strict=True)
         ):
             kept.append(pose)

@@ -17,6 +17,7 @@ from engine.errors import ModelFileError
 from engine.footage import Frame
 from engine.keypoints.following import (
     CROP_MARGINS,
+    SAME_POSE,
     TRUNK,
     Crop,
     Followed,
@@ -43,7 +44,6 @@ _FORGET_AFTER_S = 0.7
 _TRY_HARDER_EVERY = 3
 """Frames between further attempts at people who stay hidden: each attempt costs as much as seeing someone."""
 _MOVED_TOO_FAR = 0.35
-_SAME_PERSON = 0.12
 _SMALLEST_PERSON = 0.06
 """Larger side of a person's box over the frame's shorter side."""
 
@@ -269,4 +269,4 @@ def _credible(pose: Pose) -> bool:
 
 
 def _same(first: Pose, second: Pose) -> bool:
-    return pose_distance(first.keypoints, second.keypoints) < _SAME_PERSON
+    return pose_distance(first.keypoints, second.keypoints) < SAME_POSE

@@ -17,13 +17,16 @@ from engine.keypoints.types import SEEN_CONFIDENCE, Float, FrameDetections, Pers
 
 _GIVE_UP_S = 0.5
 """Somebody not seen for this long gets a new track, which may be joined to the old one at the end."""
-_JOIN_S = 2.0
+_JOIN_S = 1.5
+_JOIN_SIDES_PER_S = 0.4
 _REACH_SIDES = 0.35
-_REACH_SIDES_PER_S = 1.5
+_REACH_SIDES_PER_S = 0.9
 _SIDE_RATIO = 1.6
 _SHORTEST_S = 0.3
 _SHORTEST_FRAMES = 5
-_VELOCITY_S = 0.15
+_LINE_S = 0.25
+_LINE_SIGHTINGS = 4
+_POSE_LASTS_S = 0.1
 
 
 @dataclass
@@ -43,21 +46,32 @@ class _Tracklet:
         self.landmarks3d.append(found.landmarks3d[person])
         self.boxes.append(_box(found.keypoints[person]))
 
-    def velocity(self, end: int) -> Float:
-        """(2,) pixels a second about the first (0) or last (-1) sighting."""
+    def line(self, end: int) -> tuple[Float, Float]:
+        """(2,) velocity in pixels a second, and (2,) middle at time 0, of a straight line through the first (0) or last
+        (-1) sightings: of medians, since single sightings may be of limbs in a tangle or of somebody else."""
         times = np.asarray(self.times)
-        near = np.flatnonzero(np.abs(times - times[end]) <= _VELOCITY_S)
-        first, last = near[0], near[-1]
-        if times[last] <= times[first]:
-            return np.zeros(2, np.float32)
-        moved = _middle(self.boxes[last]) - _middle(self.boxes[first])
-        return np.asarray(moved / (times[last] - times[first]), np.float32)
+        near = np.flatnonzero(np.abs(times - times[end]) <= _LINE_S)
+        times, middles = times[near], np.array([_middle(self.boxes[index]) for index in near])
+        velocity = np.zeros(2)
+        if len(near) >= _LINE_SIGHTINGS:
+            first, second = np.triu_indices(len(near), 1)
+            slopes = (middles[second] - middles[first]) / (times[second] - times[first])[:, None]
+            velocity = np.median(slopes, axis=0)
+        return velocity.astype(np.float32), np.median(middles - times[:, None] * velocity, axis=0).astype(np.float32)
 
-    def predicted(self, time_s: float, end: int = -1) -> Float:
-        """(K, 3) keypoints of the first or last sighting, moved on to `time_s` (for at most 0.5 s)."""
+    def distance(self, keypoints: Float, time_s: float, end: int = -1) -> float:
+        """How far `keypoints` at `time_s` are from where this person must have been then, over their larger side."""
+        velocity, start = self.line(end)
+        elapsed = time_s - self.times[end]
         moved = self.keypoints[end].copy()
-        moved[:, :2] += self.velocity(end) * np.clip(time_s - self.times[end], -0.5, 0.5)
-        return moved
+        moved[:, :2] += velocity * np.clip(elapsed, -0.5, 0.5)
+        apart = pose_distance(moved, keypoints)
+        if abs(elapsed) > _POSE_LASTS_S or not np.isfinite(apart):  # the pose may have changed since: compare middles
+            side = max(_side(self.boxes[end]), _side(_box(keypoints)))
+            for on_s in (np.clip(elapsed, -0.5, 0.5), 0.0):  # gone on, or stopped
+                middle = start + velocity * (self.times[end] + on_s)
+                apart = min(apart, float(np.linalg.norm(_middle(_box(keypoints)) - middle) / side))
+        return apart
 
     def extended(self, other: _Tracklet) -> _Tracklet:
         return _Tracklet(
@@ -140,22 +154,9 @@ def _linked(frames: Sequence[FrameDetections]) -> list[_Tracklet]:
 
 
 def _unlikeness(track: _Tracklet, keypoints: Float, time_s: float) -> float:
-    """0 for where the person was expected to 1 at the edge of what they can have reached; inf beyond."""
-    gap = time_s - track.times[-1]
-    return _judged(
-        _distance(track.predicted(time_s), keypoints),
-        track.boxes[-1],
-        _box(keypoints),
-        _REACH_SIDES + _REACH_SIDES_PER_S * gap,
-    )
-
-
-def _distance(expected: Float, keypoints: Float) -> float:
-    distance = pose_distance(expected, keypoints)
-    if np.isfinite(distance):
-        return distance
-    side = max(_side(_box(expected)), _side(_box(keypoints)))
-    return float(np.linalg.norm(_middle(_box(expected)) - _middle(_box(keypoints))) / side)
+    """0 for where the person was expected to about 1 at the edge of what they can have reached; inf beyond."""
+    reach = _REACH_SIDES + _REACH_SIDES_PER_S * (time_s - track.times[-1])
+    return _judged(track.distance(keypoints, time_s), track.boxes[-1], _box(keypoints), reach)
 
 
 def _judged(distance: float, first: Float, second: Float, reach: float) -> float:
@@ -181,11 +182,10 @@ def _gap_cost(first: _Tracklet, second: _Tracklet) -> float:
     gap = second.times[0] - first.times[-1]
     if not 0 < gap <= _JOIN_S:
         return float("inf")
-    middle = first.times[-1] + gap / 2
-    apart = _distance(first.predicted(middle), second.predicted(middle, end=0))
-    return (
-        _judged(apart, first.boxes[-1], second.boxes[0], _REACH_SIDES + 0.5 * _REACH_SIDES_PER_S * gap) + gap / _JOIN_S
-    )
+    forward = first.distance(second.keypoints[0], second.times[0])
+    backward = second.distance(first.keypoints[-1], first.times[-1], end=0)
+    reach = _REACH_SIDES + _JOIN_SIDES_PER_S * gap
+    return _judged(min(forward, backward), first.boxes[-1], second.boxes[0], reach) + gap / _JOIN_S
 
 
 def _assigned(costs: Float) -> list[tuple[int, int]]:
