@@ -157,11 +157,11 @@ def online() -> bool:
 
 
 def draw_progress(layout, share: float, text: str) -> None:
-    """A progress bar (4.0 and later), a line of text before. `share` is 0 to 1."""
+    """A progress bar with `text` in it (4.0 and later), the text alone before. `share` is 0 to 1."""
     if hasattr(layout, "progress"):
         layout.progress(factor=share, text=text)
     else:
-        layout.label(text=f"{round(100 * share)} %  {text}")
+        layout.label(text=text)
 
 
 def in_modal_operator(window) -> bool:

@@ -34,7 +34,7 @@ _TORCH_MB = {
     ("Windows", "cuda"): 2600,
     ("Darwin", "cpu"): 111,
 }
-_OTHERS = ("OpenCV", "MediaPipe (2D pose)", "PyAV (video)", "SciPy", "NumPy", "others")
+_OTHERS = ("OpenCV", "MediaPipe (2D pose)", "PyAV (video)", "SciPy", "NumPy", "Others")
 _OTHERS_MB = {"Linux": (82, 43, 36, 35, 17, 42), "Windows": (47, 25, 28, 37, 13, 42), "Darwin": (60, 40, 18, 20, 6, 42)}
 _UV_PYTHON_MB = 35
 _DISK_FACTOR = {"cpu": 3.8, "cuda": 2.8}

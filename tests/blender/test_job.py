@@ -189,6 +189,33 @@ os.kill(os.getpid(), 9)
     assert not alive(engine)
 
 
+def test_real_engine_tells_of_footage_that_is_none(engine_python, tmp_path):
+    text = tmp_path / "a text é.mp4"
+    text.write_text("no video")
+    run = protocol.Job([str(text)], str(tmp_path / "out"), "fast")
+    running = job.start_run(engine_python, run, tmp_path / "run.log")
+    events = list(running.stream())
+    assert names(events)[0] == "start"
+    assert names(events)[-3:] == ["error", "end", "exited"], running.log.read_text()
+    assert events[-3]["code"] == "footage"
+    assert "a text é.mp4" in events[-3]["message"]
+    assert events[-1]["code"] == 3
+
+
+def test_real_engine_is_cancelled_within_two_seconds(engine_python, tmp_path):
+    demo = REPOSITORY / "presets" / "demo" / "demo.mp4"
+    running = job.start_run(engine_python, protocol.Job([str(demo)], str(tmp_path / "out")), tmp_path / "run.log")
+    events, asked = [], time.monotonic()
+    for event in running.stream():
+        events.append(event)
+        if event["event"] == "progress" and not running.cancelled:
+            running.cancel()
+            asked = time.monotonic()
+    assert time.monotonic() - asked < 2.2
+    assert events[-1] == {"event": "exited", "code": 7, "cancelled": True}
+    assert events[-2] == {"event": "end", "exit_code": 7, "succeeded": 0, "failed": 1}
+
+
 def test_new_log_keeps_ten(tmp_path):
     for index in range(12):
         (tmp_path / f"run-20200101-0000{index:02}.log").touch()

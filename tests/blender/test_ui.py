@@ -278,7 +278,7 @@ def test_panels_draw_in_every_state(fake, addon, tmp_path):
     state.feed({"event": "progress", "clip": "a", "stage": "detect", "done": 41, "total": 120, "eta_s": 12.2})
     layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
     assert "Finding people (2 of 8)" in layout.texts
-    assert any("41 of 120, 0:12 left" in text for text in layout.texts)
+    assert "41 of 120, 0:12 left" in layout.texts
     assert "adapt_motion.cancel" in layout.operators
     assert "adapt_motion.adapt" not in layout.operators
     state.finished = True
