@@ -1,0 +1,229 @@
+"""The backbone `fit`: a body fitted to one person's track by optimisation, without a network.
+
+The motion is a set of smooth curves over time (joint rotations as six numbers, the ray to the root, the root's depth).
+They start at the detector's 3D limb directions and go where keypoints, smoothness and a plain pose prior want them.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.backbones import terms
+from engine.backbones.evidence import PERSON_HEIGHT_M, Evidence, Limbs, gather
+from engine.backbones.fit_settings import FitSettings
+from engine.backbones.lift import lift
+from engine.backbones.spline import Spline
+from engine.backbones.start import place, rotations_from_points, standing
+from engine.backbones.summary import joint_confidence, residual_px
+from engine.backbones.types import Camera, Prediction
+from engine.backbones.windows import blend, shape_spans, spans
+from engine.body.model import BodyModel
+from engine.body.rotations import matrix_to_six, six_to_matrix
+from engine.keypoints.types import PersonTrack
+from engine.progress import Progress
+
+SHAPE_COUNT = 10
+_NEEDED = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip"))
+_START_STIFFNESS, _START_DEPTH_STIFFNESS = 0.1, 10.0
+_START_OUTLIER = 1.0  # of matrix entries together; rows that start further from their neighbours count little
+_WIDE = 4.0  # outliers keep their say this much longer in the first part of the fit
+_WIDE_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class _Pose:
+    """Rotations (S, 24, 3, 3) and translation (S, 3) in the camera frame."""
+
+    rotations: Tensor
+    transl: Tensor
+
+
+class FitBackbone:
+    """Fits SMPL to 2D keypoints, the detector's 3D limb directions, smoothness and a pose prior.
+
+    It runs on the CPU, where its many small steps are fastest, and draws no random numbers: same input, same result.
+    """
+
+    def __init__(self, settings: FitSettings | None = None) -> None:
+        self.settings = settings or FitSettings()
+
+    def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
+        """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
+        evidence = gather(track, camera.intrinsics, body.landmark_names)
+        if next(body.buffers()).device.type != "cpu":
+            body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
+        windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
+        samples = shape_spans(evidence, windows)
+        steps = self.settings.iterations
+        total, done = steps * (len(windows) + len(samples)), 0
+        betas = []
+        for span in samples:
+            betas.append(self._fit_window(evidence.rows(span), body, None, progress, done, total)[1])
+            done += steps
+        shape = torch.stack(betas).mean(0) if betas else None
+        poses = []
+        for span in windows:
+            pose, fitted = self._fit_window(evidence.rows(span), body, shape, progress, done, total)
+            poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
+            shape_of_clip = fitted
+            done += steps
+        progress(total, total)
+        rows = len(evidence.times)
+        rotations = six_to_matrix(blend([(span, six) for span, six, _ in poses], rows).reshape(rows, 24, 6))
+        transl = blend([(span, transl) for span, _, transl in poses], rows)
+        return Prediction(
+            rotations=rotations.numpy(),
+            betas=shape_of_clip.numpy(),
+            transl=transl.numpy(),
+            joint_confidence=joint_confidence(evidence),
+            residual_px=residual_px(evidence, body, rotations, shape_of_clip, transl),
+        )
+
+    def _fit_window(
+        self, evidence: Evidence, body: BodyModel, shape: Tensor | None, progress: Progress, done: int, total: int
+    ) -> tuple[_Pose, Tensor]:
+        """Pose of every row, and the shape (10,), which is fitted too where none is given."""
+        spline = Spline.over(evidence.times, self.settings.knot_spacing_s)
+        sampled = _sampled_rows(evidence.times, self.settings.max_rate_hz)
+        start, trusted = _start(evidence, body)
+        curves = _Curves.through(start, trusted, spline)
+        betas = torch.zeros(SHAPE_COUNT) if shape is None else shape.clone()
+        if float(evidence.weights.sum()) > 0:
+            objective = _Objective(evidence.rows(sampled), body, self.settings, curves.depth(spline)[sampled])
+            part = Spline(spline.basis[sampled], spline.spacing_s)
+            free = [*curves.groups(self.settings.learning_rate)]
+            if shape is None:
+                betas.requires_grad_()
+                free.append({"params": [betas], "lr": self.settings.learning_rate})
+            optimiser = torch.optim.Adam(free, betas=(0.9, 0.98))
+            steps = self.settings.iterations
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: terms.cosine_schedule(step, steps))
+            for step in range(steps):
+                progress(done + step, total)
+                optimiser.zero_grad()
+                loss = objective(curves, part, betas, step / steps)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+        with torch.no_grad():
+            return curves.pose(spline), betas.detach()
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """Control points of a motion: M of them a curve.
+
+    Attributes:
+        six: (M, 144) joint rotations.
+        ray: (M, 2) translation's x / z and y / z, where it is seen.
+        log_depth: (M, 1) logarithm of its z.
+    """
+
+    six: Tensor
+    ray: Tensor
+    log_depth: Tensor
+
+    @classmethod
+    def through(cls, start: _Pose, trusted: Tensor, spline: Spline) -> _Curves:
+        """Smooth curves through the starting poses, without rows far from their neighbours (front and back flipped)."""
+        six = matrix_to_six(start.rotations).flatten(1)
+        weights = trusted.float()
+        for _ in range(3):
+            control = spline.approximate(six, weights, _START_STIFFNESS)
+            off = (six[:, :6] - spline.basis @ control[:, :6]).square().sum(1)
+            weights = trusted / (1 + off / _START_OUTLIER) ** 2
+        depth = start.transl[:, 2:]
+        ray = spline.approximate(start.transl[:, :2] / depth, trusted.float(), _START_STIFFNESS)
+        log_depth = spline.approximate(depth.log(), trusted.float(), _START_DEPTH_STIFFNESS)
+        return cls(control.requires_grad_(), ray.requires_grad_(), log_depth.requires_grad_())
+
+    def groups(self, rate: float) -> list[dict[str, object]]:
+        """Parameter groups for the optimiser; the root moves less than joints turn."""
+        return [
+            {"params": [self.six], "lr": rate},
+            {"params": [self.ray], "lr": 0.2 * rate},
+            {"params": [self.log_depth], "lr": 0.3 * rate},
+        ]
+
+    def depth(self, spline: Spline) -> Tensor:
+        """(S,) metres, without gradient."""
+        return (spline.basis @ self.log_depth.detach()).exp()[:, 0]
+
+    def pose(self, spline: Spline) -> _Pose:
+        """The motion at the spline's times."""
+        depth = (spline.basis @ self.log_depth).exp()
+        six = (spline.basis @ self.six).reshape(-1, 24, 6)
+        return _Pose(six_to_matrix(six), torch.cat((spline.basis @ self.ray * depth, depth), 1))
+
+
+class _Objective:
+    """The sum of all terms for one window."""
+
+    def __init__(self, evidence: Evidence, body: BodyModel, settings: FitSettings, depth: Tensor) -> None:
+        self.evidence, self.body, self.settings = evidence, body, settings
+        self.limbs = Limbs.of(evidence)
+        self.prior = terms.PosePrior()
+        height_px = evidence.camera[1, 1] * PERSON_HEIGHT_M / depth
+        self.usual_px = settings.keypoint_error * height_px
+
+    def __call__(self, curves: _Curves, spline: Spline, betas: Tensor, progress: float) -> Tensor:
+        """The value, a scalar, at `progress` 0..1 of the fit."""
+        settings, evidence = self.settings, self.evidence
+        pose = curves.pose(spline)
+        points = self.body.landmarks(pose.rotations, betas, pose.transl)[:, evidence.places]
+        outlier = settings.outlier_errors * (_WIDE if progress < _WIDE_SHARE else 1.0)
+        value = terms.reprojection(points, evidence, self.usual_px, outlier)
+        value = value + terms.limb_directions(points, self.limbs, settings.limb_direction, settings.limb_depth)
+        value = value + settings.smooth_path * terms.path_acceleration(points, evidence.times)
+        value = value + settings.smooth_turns * terms.turn_acceleration(spline.acceleration(curves.six))
+        value = value + settings.pose_prior * self.prior(pose.rotations)
+        value = value + settings.joint_limits * terms.hinges(pose.rotations)
+        return value + settings.shape_prior * betas.square().sum()
+
+
+def _sampled_rows(times: Tensor, max_rate_hz: float) -> Tensor:
+    """Rows to compare with: every n-th, so that there are no more than `max_rate_hz` a second, and the last."""
+    rows = torch.arange(len(times))
+    if len(times) < 2:
+        return rows
+    stride = max(1, round(float(1 / times.diff().median()) / max_rate_hz))
+    return torch.unique(torch.cat((rows[::stride], rows[-1:])))
+
+
+def _start(evidence: Evidence, body: BodyModel) -> tuple[_Pose, Tensor]:
+    """A pose for every row from that row alone, and (S,) bool: whether it rests on something seen."""
+    rows = len(evidence.times)
+    with torch.no_grad():
+        rest_points = body.landmarks(torch.eye(3).expand(1, 24, 3, 3), torch.zeros(SHAPE_COUNT))[0]
+        rest = dict(zip(body.landmark_names, rest_points, strict=True))
+        points, known = _first_points(evidence, rest)
+        rotations = standing(rows)
+        if points:
+            rotations = torch.where(known[:, None, None, None], rotations_from_points(points, rest), rotations)
+        posed = body.landmarks(rotations, torch.zeros(SHAPE_COUNT))[:, evidence.places]
+        transl, placed = place(posed, evidence)
+    trusted = known & placed
+    if not trusted.any():
+        trusted = placed if placed.any() else torch.ones(rows, dtype=torch.bool)
+    return _Pose(rotations, transl), trusted
+
+
+def _first_points(evidence: Evidence, rest: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    """Keypoints in 3D, from the detector, else lifted from 2D, and (S,) bool: rows whose trunk is known."""
+    if not set(_NEEDED) <= set(evidence.names):
+        return {}, torch.zeros(len(evidence.times), dtype=torch.bool)
+    index = {name: place for place, name in enumerate(evidence.names)}
+    detected = {name: evidence.landmarks3d[:, place] for name, place in index.items()}
+    seen = (evidence.weights > 0).any(1)
+    measured = torch.stack([detected[name].isfinite().all(-1) for name in _NEEDED]).all(0) & seen
+    if measured.all():
+        return detected, measured
+    guessed, trunk = lift(evidence, rest)
+    if not measured.any():
+        return guessed, trunk
+    both = {name: torch.where(measured[:, None], detected[name], guess) for name, guess in guessed.items()}
+    return both, measured | trunk
