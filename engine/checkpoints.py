@@ -108,7 +108,8 @@ CLIP_TRANSFORMERS = KnownModel(
     telltales=("text_model.embeddings.token_embedding.weight", "text_projection.weight"),
     leftovers={
         "text_model.embeddings.position_ids": "a counter",
-        **dict.fromkeys(("vision_model.", "visual_projection.", "logit_scale"), "for pictures"),
+        "vision_model.embeddings.position_ids": "a counter",
+        **dict.fromkeys(("visual.", "logit_scale"), "for pictures"),
     },
 )
 KNOWN_MODELS = (HMR, HMR_BATCH_NORM, HMR2, MDNET, MOTIONCLIP, CLIP, CLIP_TRANSFORMERS)

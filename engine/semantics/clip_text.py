@@ -47,10 +47,18 @@ class ClipBlock(nn.Module):
         return mixed
 
 
-class _Layers(nn.Module):
+class ClipLayers(nn.Module):
+    """A transformer of CLIP."""
+
     def __init__(self, layers: int, width: int, heads: int) -> None:
         super().__init__()
         self.resblocks = nn.ModuleList(ClipBlock(width, heads) for _ in range(layers))
+
+    def forward(self, tokens: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Through every layer; arguments as in `ClipBlock`."""
+        for block in self.resblocks:
+            tokens = block(tokens, hidden)
+        return tokens
 
 
 class ClipText(nn.Module):
@@ -60,7 +68,7 @@ class ClipText(nn.Module):
         super().__init__()
         self.token_embedding = nn.Embedding(_VOCABULARY, _WIDTH)
         self.positional_embedding = nn.Parameter(torch.zeros(CONTEXT, _WIDTH))
-        self.transformer = _Layers(_LAYERS, _WIDTH, _HEADS)
+        self.transformer = ClipLayers(_LAYERS, _WIDTH, _HEADS)
         self.ln_final = nn.LayerNorm(_WIDTH)
         self.text_projection = nn.Parameter(torch.zeros(_WIDTH, _WIDTH))
 
@@ -75,8 +83,7 @@ class ClipText(nn.Module):
         """
         places = self.token_embedding(tokens) + self.positional_embedding
         later = torch.ones(CONTEXT, CONTEXT, dtype=torch.bool, device=tokens.device).triu(1)
-        for block in self.transformer.resblocks:
-            places = block(places, later)
+        places = self.transformer(places, later)
         end = tokens.argmax(1)  # the end of the text is the largest number of all
         features: Tensor = self.ln_final(places[torch.arange(len(tokens), device=tokens.device), end])
         return features @ self.text_projection
@@ -85,8 +92,7 @@ class ClipText(nn.Module):
     def from_checkpoint(cls, path: Path, progress: Progress | None = None) -> ClipText:
         """OpenAI's `ViT-B-32.pt`, a state dict of it, or transformers' `model.safetensors`. Raises ModelFileError."""
         with open_checkpoint(path, CLIP, CLIP_TRANSFORMERS) as checkpoint:
-            rename = _from_transformers if checkpoint.model is CLIP_TRANSFORMERS else None
-            return build(checkpoint, cls, progress, rename=rename).requires_grad_(False)
+            return build(checkpoint, cls, progress, rename=openai_layout).requires_grad_(False)
 
 
 def load_clip_text(path: Path, progress: Progress | None = None) -> tuple[ClipText, ClipTokens]:
@@ -113,25 +119,34 @@ def load_clip_text(path: Path, progress: Progress | None = None) -> tuple[ClipTe
     return ClipText.from_checkpoint(path, progress), tokens
 
 
-def _from_transformers(tensors: dict[str, StoredTensor]) -> Mapping[str, StoredTensor]:
-    """Transformers' names and layout to OpenAI's."""
+def openai_layout(tensors: dict[str, StoredTensor]) -> Mapping[str, StoredTensor]:
+    """Transformers' names and layout to OpenAI's; what has OpenAI's already stays as it is."""
     renamed: dict[str, StoredTensor] = {}
     for name, stored in tensors.items():
-        if name == "text_projection.weight":
-            renamed["text_projection"] = StoredTensor(stored.shape[::-1], stored.dtype, _transposed(stored))
-        elif ".self_attn." not in name or ".out_proj." in name or not name.startswith("text_model."):
-            renamed[_openai_name(name)] = stored
-        elif ".q_proj." in name:
-            parts = [tensors[name.replace(".q_proj.", f".{part}_proj.")] for part in "qkv" if _has(tensors, name, part)]
+        if name in _TRANSPOSED:
+            renamed[_TRANSPOSED[name]] = StoredTensor(stored.shape[::-1], stored.dtype, _transposed(stored))
+        elif ".self_attn.q_proj." in name:
+            parts = [
+                tensors[part] for letter in "qkv" if (part := name.replace(".q_proj.", f".{letter}_proj.")) in tensors
+            ]
             renamed[_openai_name(name)] = _stacked(parts)
+        elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
+            renamed[_openai_name(name)] = stored
     return renamed
 
 
+_TRANSPOSED = {"text_projection.weight": "text_projection", "visual_projection.weight": "visual.proj"}
 _NAMES = (
     ("text_model.embeddings.token_embedding.", "token_embedding."),
     ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
     ("text_model.final_layer_norm.", "ln_final."),
     ("text_model.encoder.layers.", "transformer.resblocks."),
+    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
+    ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
+    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
+    ("vision_model.pre_layrnorm.", "visual.ln_pre."),
+    ("vision_model.post_layernorm.", "visual.ln_post."),
+    ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
     (".self_attn.q_proj.", ".attn.in_proj_"),
     (".self_attn.", ".attn."),
     (".layer_norm", ".ln_"),
@@ -141,14 +156,9 @@ _NAMES = (
 
 
 def _openai_name(name: str) -> str:
-    if name.startswith("text_model."):
-        for theirs, ours in _NAMES:
-            name = name.replace(theirs, ours)
+    for theirs, ours in _NAMES:
+        name = name.replace(theirs, ours)
     return name
-
-
-def _has(tensors: Mapping[str, StoredTensor], name: str, part: str) -> bool:
-    return name.replace(".q_proj.", f".{part}_proj.") in tensors
 
 
 def _transposed(stored: StoredTensor) -> Callable[[], Tensor]:
