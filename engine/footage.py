@@ -201,6 +201,8 @@ def _unreadable(path: Path, error: Exception) -> FootageError:
         return FootageError(f"{path} may not be read.", "Check the file's permissions.")
     if path.is_file() and path.stat().st_size == 0:
         return FootageError(f"{path} is empty.", "Export or download the clip again.")
+    if isinstance(error, EOFError):
+        return FootageError(f"{path} has no frames.", "Export or download the clip again.")
     return FootageError(
         f"{path} is not a video that can be read: it is damaged, incomplete or something else.",
         "Play it in a video player; if that works, convert it to mp4 (H.264).",
@@ -356,15 +358,13 @@ def _exact_rate(measured: float, tolerance: float, given: Fraction | None) -> Fr
         tolerance: relative error that rounding of the timestamps can have caused.
         given: what the file says.
     """
-    tolerance = max(tolerance, 4e-4)  # 30 and 29.97 lie 1e-3 apart
-    near = [rate for rate in _STANDARD_RATES if abs(float(rate) / measured - 1) <= tolerance]
-    if given in near:
-        return Fraction(given)
-    if near:
-        return min(near, key=lambda rate: abs(float(rate) - measured))
-    if given and abs(float(given) / measured - 1) <= tolerance:
-        return Fraction(given)
-    return Fraction(measured).limit_denominator(1001)
+    # What the file says counts where the times bear it out: over a short clip they cannot tell 120 from 119.88.
+    believed = float(given) if given and abs(float(given) / measured - 1) <= tolerance + 4e-4 else measured
+    close = 4e-4 if believed != measured else max(tolerance, 4e-4)  # 30 and 29.97 lie 1e-3 apart
+    standard = min(_STANDARD_RATES, key=lambda rate: abs(float(rate) / believed - 1))
+    if abs(float(standard) / believed - 1) <= close:
+        return standard
+    return Fraction(believed).limit_denominator(1001)
 
 
 def _focal_px(tags: Mapping[str, str], width: int, height: int) -> float | None:
