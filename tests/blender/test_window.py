@@ -308,9 +308,7 @@ bpy.context.scene.frame_set(first)
     ticks = sorted(window.ask("answer = ticks"))
     median, worst = ticks[len(ticks) // 2] * 1e3, ticks[-1] * 1e3
     brought_in = window.ask("answer = brought_in_s") * 1e3
-    print(
-        f"looking at the run, {len(ticks)} times: median {median:.2f} ms, worst {worst:.1f} ms; import {brought_in:.0f} ms"
-    )
+    print(f"{len(ticks)} looks: median {median:.2f} ms, worst {worst:.1f} ms; import {brought_in:.0f} ms")
     assert ticks[round(0.95 * (len(ticks) - 1))] < 0.05
 
 
