@@ -191,7 +191,8 @@ def _sampled_rows(times: Tensor, max_rate_hz: float) -> Tensor:
     if len(times) < 2:
         return rows
     stride = max(1, round(float(1 / times.diff().median()) / max_rate_hz))
-    return torch.unique(torch.cat((rows[::stride], rows[-1:])))
+    sampled: Tensor = torch.unique(torch.cat((rows[::stride], rows[-1:])))
+    return sampled
 
 
 def _start(evidence: Evidence, body: BodyModel) -> tuple[_Pose, Tensor]:
