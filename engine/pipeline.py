@@ -17,7 +17,6 @@ from engine import outputs, report, stages
 from engine.backbones.types import Camera, Prediction
 from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
-from engine.body.rotations import matrix_to_axis_angle
 from engine.cache import Cache
 from engine.errors import CancelledError, EngineError, OutOfMemoryError
 from engine.footage import fingerprint, frames, probe
@@ -160,7 +159,6 @@ class _ClipRun:
         """One person's motion file, from what the camera saw to the world."""
         self.reporter.cancel.check()
         world = to_world(prediction, track.timestamps, self.body, camera)
-        orient = matrix_to_axis_angle(torch.from_numpy(prediction.rotations[:, 0])).numpy()
         keypoints = np.nan_to_num(track.keypoints).astype(np.float32)
         origin = np.where(keypoints[..., 2] >= SEEN_CONFIDENCE, ORIGIN_DETECTED, ORIGIN_NONE).astype(np.uint8)
         return Motion(
@@ -171,8 +169,8 @@ class _ClipRun:
             surface_model_type=self.body.surface_model_type,
             mocap_framerate=frame_rate,
             timestamps=track.timestamps,
-            cam_global_orient=orient,
-            cam_transl=prediction.transl,
+            cam_global_orient=world.cam_global_orient,
+            cam_transl=world.cam_transl,
             joints3d_cam=world.joints3d_cam,
             joints3d_world=world.joints3d_world,
             intrinsics=camera.intrinsics,

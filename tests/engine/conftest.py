@@ -17,8 +17,8 @@ DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
 
 @pytest.fixture(scope="session")
 def quick():
-    """Options that make a run on the demo clip take a few seconds: 21 frames."""
-    return ("--preset", "fast", "--end-s", "0.35")
+    """Options that make a run on the demo clip take a few seconds: 21 frames, fitted roughly."""
+    return ("--preset", "fast", "--end-s", "0.35", "--set", "fit.iterations=40")
 
 
 @dataclass
