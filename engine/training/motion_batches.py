@@ -7,7 +7,7 @@ T frames, J joints (24). World frame of the corpus: z up, floor at z = 0, metres
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,8 +88,13 @@ class MotionWindows:
 
     def draw(self, count: int, generator: torch.Generator, variation: Variation) -> MotionBatch:
         """Draw `count` windows. `generator` is a CPU generator, so that a seed means the same on every device."""
-        rand = lambda *shape: torch.rand(*shape, generator=generator).to(self.device)  # noqa: E731
-        normal = lambda *shape: torch.randn(*shape, generator=generator).to(self.device)  # noqa: E731
+
+        def rand(*shape: int) -> Tensor:
+            return torch.rand(*shape, generator=generator).to(self.device)
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator).to(self.device)
+
         clip = torch.multinomial(self._weights, count, replacement=True, generator=generator).to(self.device)
         rates = torch.tensor(RATES, device=self.device)[(rand(count) * len(RATES)).long()]
         times = torch.arange(self.frames, device=self.device) / rates[:, None]
@@ -113,9 +118,10 @@ class MotionWindows:
         high = torch.minimum(low + 1, last.long()[:, None])
         share = (position - low)[..., None]
         row = self._starts[clip][:, None]
-        mix = lambda values: torch.lerp(  # noqa: E731
-            values[row + low].flatten(2), values[row + high].flatten(2), share
-        )
+
+        def mix(values: Tensor) -> Tensor:
+            return torch.lerp(values[row + low].flatten(2), values[row + high].flatten(2), share)
+
         rotations = six_to_matrix(mix(self._six).reshape(*position.shape, 24, 6))
         return rotations, mix(self._pelvis), self._contacts[row + position.round().long()]
 
@@ -137,7 +143,9 @@ def _mixed(rotations: Tensor, contacts: Tensor, chosen: Tensor) -> tuple[Tensor,
     return rotations, torch.where(chosen[:, None, None], torch.full_like(contacts, -1), contacts)
 
 
-def _jittered(rotations: Tensor, variation: Variation, normal, rand) -> Tensor:  # type: ignore[no-untyped-def]
+def _jittered(
+    rotations: Tensor, variation: Variation, normal: Callable[..., Tensor], rand: Callable[..., Tensor]
+) -> Tensor:
     count = len(rotations)
     turn = variation.jitter_rad * normal(count, 1, 24, 3)
     turn[:, :, 0] = 0

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from engine.training.authored import author, performers
+from engine.training.corpus import CorpusClip
+from engine.training.figure import MIRROR, vectors
+from engine.training.motion_batches import RATES, MotionWindows, Variation
+
+AS_CAPTURED = Variation(mirror=0, mixed=0, jitter_rad=0, reach_rad=0, tilt_rad=0, speed=0, shape=0)
+
+
+def clip(action, seconds=None):
+    motion = author(action, performers(1, np.random.default_rng(0))[0], np.random.default_rng(1))
+    frames = len(motion.pelvis) if seconds is None else int(seconds * 30)
+    poses = vectors(motion.rotations).reshape(-1, 72).astype(np.float32)[:frames]
+    contacts = motion.contacts.astype(np.int8)[:frames]
+    pelvis = motion.pelvis.astype(np.float32)[:frames]
+    return CorpusClip(action, "x", "ann", True, False, poses, pelvis, contacts, np.zeros(10, np.float32), ())
+
+
+def drawn(clips, variation, count=8, frames=49, seed=0):
+    windows = MotionWindows(clips, frames, torch.device("cpu"))
+    return windows.draw(count, torch.Generator().manual_seed(seed), variation)
+
+
+def test_shapes_seeds_and_true_rotations():
+    clips = [clip("wave"), clip("crouch")]
+    batch, again, other = drawn(clips, Variation()), drawn(clips, Variation()), drawn(clips, Variation(), seed=1)
+    assert batch.rotations.shape == (8, 49, 24, 3, 3)
+    assert batch.pelvis.shape == (8, 49, 3)
+    assert batch.contacts.shape == (8, 49, 4)
+    torch.testing.assert_close(batch.rotations, again.rotations)
+    assert (batch.rotations - other.rotations).abs().max() > 0.1
+    eye = torch.eye(3).expand_as(batch.rotations)
+    torch.testing.assert_close(batch.rotations @ batch.rotations.transpose(-1, -2), eye, atol=1e-5, rtol=0)
+
+
+def test_unvaried_windows_are_the_clip_at_some_frame_rate():
+    source = clip("crouch")
+    batch = drawn([source], AS_CAPTURED, count=4)
+    rates = 1 / batch.times_s.diff(dim=1)[:, 0]
+    assert all(min(abs(float(rate) - known) for known in RATES) < 1e-3 for rate in rates)
+    heights = source.pelvis[:, 2]
+    assert float(batch.pelvis[..., 2].min()) >= heights.min() - 1e-5
+    assert float(batch.pelvis[..., 2].max()) <= heights.max() + 1e-5
+
+
+def test_mirrored_windows_change_sides():
+    source = [clip("wave")]
+    plain, mirrored = drawn(source, AS_CAPTURED), drawn(source, Variation(1, 0, 0, 0, 0, 0, 0))
+    flip = torch.diag(torch.tensor([-1.0, 1, 1]))
+    body = (flip @ plain.rotations[:, :, MIRROR] @ flip)[:, :, 1:]  # the root is turned by a random heading
+    torch.testing.assert_close(mirrored.rotations[:, :, 1:], body, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mirrored.contacts, plain.contacts[..., [2, 3, 0, 1]])
+
+
+def test_mixed_windows_have_other_legs_and_no_known_contact():
+    clips = [clip("walk upstairs"), clip("wave")]
+    plain, mixed = drawn(clips, AS_CAPTURED), drawn(clips, Variation(0, 1, 0, 0, 0, 0, 0))
+    torch.testing.assert_close(mixed.rotations[1:, :, 4], plain.rotations[:-1, :, 4])
+    torch.testing.assert_close(mixed.rotations[:, :, 16], plain.rotations[:, :, 16])
+    assert (mixed.contacts == -1).all()
+
+
+def test_clips_shorter_than_a_window_run_to_and_fro():
+    batch = drawn([clip("wave", seconds=0.5)], AS_CAPTURED, count=2)
+    assert torch.isfinite(batch.rotations).all()
+    steps = batch.rotations[:, :, 1:].diff(dim=1).abs().amax()
+    assert float(steps) < 0.4  # no jump where it turns back
+
+
+def test_nothing_to_draw_from_is_an_error():
+    with pytest.raises(ValueError, match="no clips"):
+        MotionWindows([], 49, torch.device("cpu"))
