@@ -23,9 +23,8 @@ def main() -> int:
         words = words[2:]
     import pytest
 
-    if not any(Path(word.partition("::")[0]).exists() for word in words):
-        words.append(str(HERE))
-    return int(pytest.main(["--rootdir", str(HERE.parents[1]), "-p", "no:cacheprovider", "-rs", *words]))
+    os.chdir(HERE.parents[1])
+    return int(pytest.main(["-p", "no:cacheprovider", "-rs", "-o", "testpaths=tests/blender", *words]))
 
 
 if __name__ == "__main__":
