@@ -24,6 +24,7 @@ from engine.evaluation.metrics import aligned_errors
 from engine.files import replacing
 from engine.progress import Progress
 from engine.training.corpus import CorpusClip, read_corpus
+from engine.training.figure import Floats
 from engine.training.motion_batches import MotionWindows, Variation
 
 _WARM_UP_STEPS = 200
@@ -237,41 +238,43 @@ def score_denoiser(network: MotionDenoiser, clips: Sequence[CorpusClip], noise: 
     with torch.no_grad():
         denoised, filled = network(noisy, everything), network(clean, gap)
     bridged = six_to_matrix(bridge(matrix_to_six(clean).flatten(2), gap).reshape(*clean.shape[:3], 6))
-    smoothed = gaussian_filter1d(matrix_to_six(noisy).numpy(), 2.0, axis=1, mode="nearest")
-    places = {
-        name: _joints(rotations, body).detach().numpy().astype(np.float64)
-        for name, rotations in {
-            "clean": clean,
-            "noisy": noisy,
-            "denoised": denoised,
-            "smoothed": six_to_matrix(torch.from_numpy(smoothed)),
-            "filled": filled,
-            "bridged": bridged,
-        }.items()
-    }
-    acceleration = {n: np.diff(p, 2, axis=1) * _FPS**2 for n, p in places.items()}
-
-    def acceleration_error(name: str) -> float:
-        return float(np.linalg.norm(acceleration[name] - acceleration["clean"], axis=-1).mean())
-
-    def aligned(name: str) -> float:
-        flat, true = places[name].reshape(-1, 24, 3), places["clean"].reshape(-1, 24, 3)
-        return float(aligned_errors(flat, true, np.ones(flat.shape[:2], bool)).mean() * 1000)
-
-    def gap_error(name: str) -> float:
-        return float(np.linalg.norm(places[name] - places["clean"], axis=-1)[:, _FILLED].mean() * 1000)
-
+    smooth = gaussian_filter1d(matrix_to_six(noisy).numpy(), 2.0, axis=1, mode="nearest")
+    smoothed = six_to_matrix(torch.from_numpy(smooth))
+    errors = _Errors(clean, body)
     return DenoiserScore(
         windows=len(clean),
-        acceleration_noisy=acceleration_error("noisy"),
-        acceleration_denoised=acceleration_error("denoised"),
-        acceleration_smoothed=acceleration_error("smoothed"),
-        pa_mpjpe_noisy=aligned("noisy"),
-        pa_mpjpe_denoised=aligned("denoised"),
-        pa_mpjpe_smoothed=aligned("smoothed"),
-        infill=gap_error("filled"),
-        infill_bridged=gap_error("bridged"),
+        acceleration_noisy=errors.acceleration(noisy),
+        acceleration_denoised=errors.acceleration(denoised),
+        acceleration_smoothed=errors.acceleration(smoothed),
+        pa_mpjpe_noisy=errors.aligned_mm(noisy),
+        pa_mpjpe_denoised=errors.aligned_mm(denoised),
+        pa_mpjpe_smoothed=errors.aligned_mm(smoothed),
+        infill=errors.gap_mm(filled),
+        infill_bridged=errors.gap_mm(bridged),
     )
+
+
+class _Errors:
+    """Errors of windows (N, 49, 24, 3, 3) against clean ones."""
+
+    def __init__(self, clean: Tensor, body: BodyModel) -> None:
+        self._body = body
+        self._true = self._places(clean)
+
+    def _places(self, rotations: Tensor) -> Floats:
+        places: Floats = _joints(rotations, self._body).detach().numpy().astype(np.float64)
+        return places
+
+    def acceleration(self, rotations: Tensor) -> float:
+        difference = np.diff(self._places(rotations) - self._true, 2, axis=1) * _FPS**2
+        return float(np.linalg.norm(difference, axis=-1).mean())
+
+    def aligned_mm(self, rotations: Tensor) -> float:
+        flat, true = self._places(rotations).reshape(-1, 24, 3), self._true.reshape(-1, 24, 3)
+        return float(aligned_errors(flat, true, np.ones(flat.shape[:2], bool)).mean() * 1000)
+
+    def gap_mm(self, rotations: Tensor) -> float:
+        return float(np.linalg.norm(self._places(rotations) - self._true, axis=-1)[:, _FILLED].mean() * 1000)
 
 
 def _score_windows(clips: Sequence[CorpusClip]) -> Tensor:

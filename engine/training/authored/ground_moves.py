@@ -142,7 +142,7 @@ def push_up(stage: Stage) -> None:
     hips = figure.joints[0, 1] - figure.joints[INDEX["left_hip"], 1]
     trunk = figure.joints[INDEX["left_shoulder"], 1] - figure.joints[0, 1]
     arm_m = figure.length("left_shoulder", "left_elbow", "left_wrist")
-    wrist_y, line = 0.07 * scale, leg + hips + trunk
+    wrist_y, line = 0.09 * scale, leg + hips + trunk
     top = np.degrees(np.arcsin((arm_m * 0.985 + wrist_y - ankle[1]) / line))
     bottom = np.degrees(np.arcsin((rng.uniform(0.2, 0.26) * scale - ankle[1]) / line))
     period = stage.vary(1.9, 0.2) / person.tempo

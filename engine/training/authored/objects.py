@@ -22,7 +22,7 @@ def pick_up(stage: Stage) -> None:
     low = stage.key((0.1 * t, 0), (0.4 * t, 1), (0.5 * t, 1), (0.82 * t, 0), smooth_s=0.1)
     _bow(stage, low, squat, scale)
     width = rng.uniform(0.12, 0.2) * scale
-    grip = (0.16 + 0.1 * rng.random()) * scale
+    grip = (0.2 + 0.1 * rng.random()) * scale
     carried = (1.0 + 0.08 * rng.random()) * scale
     ahead = rng.uniform(0.24, 0.36) * scale
     for side, sign in (("left", 1.0), ("right", -1.0)):
