@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class _Tracklet:
     keypoints: list[Float] = field(default_factory=list)
     landmarks3d: list[Float] = field(default_factory=list)
     boxes: list[Float] = field(default_factory=list)
+    lines: dict[int, tuple[Float, Float]] = field(default_factory=dict)
 
     def add(self, row: int, found: FrameDetections, person: int) -> None:
         self.rows.append(row)
@@ -45,19 +47,24 @@ class _Tracklet:
         self.keypoints.append(found.keypoints[person])
         self.landmarks3d.append(found.landmarks3d[person])
         self.boxes.append(_box(found.keypoints[person]))
+        self.lines.clear()
 
     def line(self, end: int) -> tuple[Float, Float]:
         """(2,) velocity in pixels a second, and (2,) middle at time 0, of a straight line through the first (0) or last
         (-1) sightings: of medians, since single sightings may be of limbs in a tangle or of somebody else."""
-        times = np.asarray(self.times)
-        near = np.flatnonzero(np.abs(times - times[end]) <= _LINE_S)
-        times, middles = times[near], np.array([_middle(self.boxes[index]) for index in near])
-        velocity = np.zeros(2)
-        if len(near) >= _LINE_SIGHTINGS:
-            first, second = np.triu_indices(len(near), 1)
-            slopes = (middles[second] - middles[first]) / (times[second] - times[first])[:, None]
-            velocity = np.median(slopes, axis=0)
-        return velocity.astype(np.float32), np.median(middles - times[:, None] * velocity, axis=0).astype(np.float32)
+        if end not in self.lines:
+            order = range(len(self.times)) if end == 0 else range(len(self.times) - 1, -1, -1)
+            near = list(itertools.takewhile(lambda index: abs(self.times[index] - self.times[end]) <= _LINE_S, order))
+            times, middles = np.array([self.times[i] for i in near]), np.array([_middle(self.boxes[i]) for i in near])
+            velocity = np.zeros(2)
+            if len(near) >= _LINE_SIGHTINGS:
+                first, second = np.triu_indices(len(near), 1)
+                velocity = np.median(
+                    (middles[second] - middles[first]) / (times[second] - times[first])[:, None], axis=0
+                )
+            start = np.median(middles - times[:, None] * velocity, axis=0)
+            self.lines[end] = velocity.astype(np.float32), start.astype(np.float32)
+        return self.lines[end]
 
     def distance(self, keypoints: Float, time_s: float, end: int = -1) -> float:
         """How far `keypoints` at `time_s` are from where this person must have been then, over their larger side."""
@@ -154,9 +161,13 @@ def _linked(frames: Sequence[FrameDetections]) -> list[_Tracklet]:
 
 
 def _unlikeness(track: _Tracklet, keypoints: Float, time_s: float) -> float:
-    """0 for where the person was expected to about 1 at the edge of what they can have reached; inf beyond."""
-    reach = _REACH_SIDES + _REACH_SIDES_PER_S * (time_s - track.times[-1])
-    return _judged(track.distance(keypoints, time_s), track.boxes[-1], _box(keypoints), reach)
+    """Near 0 where the person was expected, about 1 at the edge of what they can have reached, inf beyond."""
+    gap = time_s - track.times[-1]
+    box, reach = _box(keypoints), _REACH_SIDES + _REACH_SIDES_PER_S * gap
+    if np.abs(_middle(box) - _middle(track.boxes[-1])).max() > 3 * max(_side(box), _side(track.boxes[-1])):
+        return float("inf")
+    # Whoever was seen just now goes before whoever may be coming back.
+    return _judged(track.distance(keypoints, time_s), track.boxes[-1], box, reach) + gap
 
 
 def _judged(distance: float, first: Float, second: Float, reach: float) -> float:
@@ -169,7 +180,9 @@ def _judged(distance: float, first: Float, second: Float, reach: float) -> float
 def _joined(tracklets: Sequence[_Tracklet]) -> list[_Tracklet]:
     """Tracklets that continue one another made one."""
     parts = sorted(tracklets, key=lambda one: one.times[0])
-    costs = np.array([[_gap_cost(first, second) for second in parts] for first in parts]).reshape(len(parts), -1)
+    costs = np.array([[_gap_cost(first, second) for second in parts] for first in parts]).reshape(
+        len(parts), len(parts)
+    )
     whole: dict[int, _Tracklet] = dict(enumerate(parts))
     # From the end backwards, so that what is joined on has already been joined with what follows it.
     for first, second in sorted(_assigned(costs), reverse=True):
