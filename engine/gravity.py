@@ -14,10 +14,10 @@ from engine.body.landmarks import JOINT_NAMES
 
 Array = NDArray[np.float64]
 
-_USUAL_PITCH, _USUAL_ROLL = np.radians(15.0), np.radians(5.0)
+_USUAL_PITCH, _USUAL_ROLL = np.radians(25.0), np.radians(6.0)
 _USUAL_PITCH_DOWN = np.radians(5.0)
 # what a body's mean lean may differ from upright: more along the view, where the pose estimate itself leans
-_LEAN_ACROSS, _LEAN_ALONG = np.radians(5.0), np.radians(9.0)
+_LEAN_ACROSS, _LEAN_ALONG = np.radians(4.5), np.radians(6.0)
 _STANDING_LEAN = np.radians(20.0)
 _FLOOR_ERROR_M = 0.04
 _SUPPORTS_PER_S, _MOST_SUPPORTS = 2.0, 20.0
@@ -49,8 +49,9 @@ def up_of(angles: Array) -> Array:
 def _body_axis(joints: Array, times: Array) -> tuple[Array, float]:
     """Mean direction (3,) from feet to head over the frames in which the person stands, and how much of them (0..1)."""
     at = {name: joints[:, index] for index, name in enumerate(JOINT_NAMES)}
-    ankles = (at["left_ankle"] + at["right_ankle"]) / 2
-    whole, trunk, legs = (_unit(v) for v in (at["head"] - ankles, at["neck"] - at["pelvis"], at["pelvis"] - ankles))
+    # ankles and balls of the feet together: people balance over the middle of their feet
+    base = sum(at[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "foot")) / 4
+    whole, trunk, legs = (_unit(v) for v in (at["head"] - base, at["neck"] - at["pelvis"], at["pelvis"] - base))
     weights = 1 / (1 + (_angle(trunk, legs) / _STANDING_LEAN) ** 2) ** 2
     axis = np.array([0.0, -1.0, 0.0])
     for _ in range(10):

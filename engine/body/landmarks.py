@@ -62,8 +62,8 @@ LANDMARKS: dict[str, Landmark] = {
     **_vertex("pinky"),
     **_vertex("index"),
     **_vertex("thumb"),
-    "left_hip": _mix(pelvis=0.3, left_hip=1.25, right_hip=-0.55),
-    "right_hip": _mix(pelvis=0.3, left_hip=-0.55, right_hip=1.25),
+    "left_hip": _mix(pelvis=0.15, left_hip=1.215, right_hip=-0.365),
+    "right_hip": _mix(pelvis=0.15, left_hip=-0.365, right_hip=1.215),
     **_joint("knee"),
     **_joint("ankle"),
     **_vertex("heel"),
@@ -71,10 +71,10 @@ LANDMARKS: dict[str, Landmark] = {
     **_vertex("big_toe"),
     **_vertex("small_toe"),
     "neck": _mix(left_shoulder=0.5, right_shoulder=0.5),
-    "mid_hip": _mix(pelvis=0.3, left_hip=0.35, right_hip=0.35),
+    "mid_hip": _mix(pelvis=0.15, left_hip=0.425, right_hip=0.425),
 }
 """Keypoint name to where it lies on the body: MediaPipe's 33, OpenPose's 25 and COCO's.
 
-Detectors put the hips where the thigh bones start, wider apart (21 to 23 cm against SMPL's 12) and a little higher
+Detectors put the hips where the thigh bones start, wider apart (19 cm against SMPL's 12) and a little higher
 than SMPL's hip joints, which are fitted to how the skin moves. Both are fixed to the pelvis, so one follows from the
 other."""

@@ -171,4 +171,4 @@ def test_landmarks_lie_where_their_names_say(body):
     assert points["left_thumb"][2] > points["left_index"][2]
     for name in ("left_index", "left_pinky"):
         assert 0.06 < np.linalg.norm(points[name] - points["left_wrist"]) < 0.11
-    assert 0.2 < np.linalg.norm(points["left_hip"] - points["right_hip"]) < 0.24
+    assert 0.17 < np.linalg.norm(points["left_hip"] - points["right_hip"]) < 0.22
