@@ -85,42 +85,33 @@ def repeat_clip(source: Path, target: Path, repeats: int) -> None:
 
 def measure(clip: Path, out: Path, arguments: Sequence[str]) -> RunCost:
     """Run the engine on `clip` in a process of its own. Raises EngineError if that fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "engine",
-        "run",
-        "--events",
-        "jsonl",
-        "--out",
-        str(out),
-        *arguments,
-        "--",
-        str(clip),
-    ]
-    peaks: dict[str, float] = {}
-    stage = ["start"]
+    command = [sys.executable, "-m", "engine", "run", "--events", "jsonl", "--out", str(out)]
     report: Path | None = None
     trouble = ""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", cwd=ROOT
+        [*command, *arguments, "--", str(clip)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        cwd=ROOT,
     ) as process:
-        sampler = threading.Thread(target=_sample, args=(process, stage, peaks), daemon=True)
-        sampler.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            event: dict[str, Any] = parse_event(line)
-            if event["event"] == "stage":
-                stage[0] = event["stage"]
-            elif event["event"] == "error":
-                trouble = event["message"]
-            elif event["event"] == "result":
-                report = Path(event["report"])
-        process.wait()
-        sampler.join()
+        memory = _Memory(process)
+        try:
+            for line in process.stdout or ():
+                event: dict[str, Any] = parse_event(line)
+                if event["event"] == "stage":
+                    memory.begin(event["stage"])
+                elif event["event"] == "error":
+                    trouble = event["message"]
+                elif event["event"] == "result":
+                    report = Path(event["report"])
+        except BaseException:
+            process.kill()
+            raise
     if report is None:
         raise EngineError(f"The run on {clip} failed: {trouble or process.returncode}", "Try `adapt-motion run` on it.")
-    return _cost(json.loads(report.read_text(encoding="utf-8")), peaks)
+    return _cost(json.loads(report.read_text(encoding="utf-8")), memory.peaks)
 
 
 def table_rows(short: RunCost, long: RunCost) -> list[tuple[str, ...]]:
@@ -162,14 +153,34 @@ def resident_mib(process_id: int) -> float | None:
     return None
 
 
-def _sample(process: subprocess.Popen[str], stage: list[str], peaks: dict[str, float]) -> None:
-    done = threading.Event()
-    while process.poll() is None:
-        now = stage[0]
-        memory = resident_mib(process.pid)
-        if memory is not None:
-            peaks[now] = max(peaks.get(now, 0.0), memory)
-        done.wait(_SAMPLE_S)
+class _Memory:
+    """Watches the resident memory of a process from a thread; `peaks` holds the largest value of each stage in MiB."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.peaks: dict[str, float] = {}
+        self._process, self._stage = process, "start"
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def begin(self, stage: str) -> None:
+        """What is measured from now on belongs to `stage`."""
+        if self._stage not in self.peaks:  # it was shorter than the pause between two looks
+            self._look()
+        with self._lock:
+            self._stage = stage
+        self._look()
+
+    def _look(self) -> None:
+        with self._lock:
+            memory = resident_mib(self._process.pid)
+            if memory is not None:
+                self.peaks[self._stage] = max(self.peaks.get(self._stage, 0.0), memory)
+
+    def _watch(self) -> None:
+        pause = threading.Event()
+        while self._process.poll() is None:
+            self._look()
+            pause.wait(_SAMPLE_S)
 
 
 def _cost(report: dict[str, Any], peaks: dict[str, float]) -> RunCost:

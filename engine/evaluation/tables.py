@@ -13,7 +13,19 @@ from rich.table import Table
 from engine.evaluation import speed as costs
 from engine.evaluation.yardstick import read_truth, score_motion, truth_file
 
-_SCORES = ("mpjpe", "pa_mpjpe", "mpjpe8", "pa_mpjpe8", "pck", "accel", "jitter", "jitter_true", "root", "root_path")
+_SCORES = {
+    "frames": "frames",
+    "mpjpe": "MPJPE, mm",
+    "pa_mpjpe": "PA-MPJPE, mm",
+    "mpjpe8": "MPJPE of limbs, mm",
+    "pa_mpjpe8": "PA-MPJPE of limbs, mm",
+    "pck": "joints within 100 mm, %",
+    "accel": "acceleration error, m/s2",
+    "jitter": "jitter, m/s3",
+    "jitter_true": "jitter of the truth, m/s3",
+    "root": "place of the hips, mm",
+    "root_path": "path of the hips, mm",
+}
 
 
 def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: TextIO) -> dict[str, Any]:
@@ -34,10 +46,10 @@ def yardstick(folder: Path, motions: Sequence[Path], stream: TextIO) -> dict[str
     """Score motion files against the true joints in `folder`, and print the table."""
     scores = {str(path): score_motion(path, read_truth(truth_file(folder, path))).rounded() for path in motions}
     rows = [
-        (name, str(figures["frames"]), *("-" if (value := figures[key]) is None else f"{value:.1f}" for key in _SCORES))
-        for name, figures in scores.items()
+        (title, *("-" if (value := figures[key]) is None else f"{value:g}" for figures in scores.values()))
+        for key, title in _SCORES.items()
     ]
-    _print("mm; pck %; accel m/s2; jitter m/s3", ("motion", "frames", *_SCORES), rows, stream)
+    _print(f"Against the true joints in {folder}", ("", *scores), rows, stream)
     return {"scores": scores}
 
 
