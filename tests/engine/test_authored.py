@@ -30,6 +30,17 @@ def test_bodies_stay_out_of_the_floor_and_planted_feet_stay_put(action, person):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
+def test_hands_do_not_go_through_the_thighs(action):
+    _, joints, _ = performed(action)
+    for hand in ("left_wrist", "left_hand", "right_wrist", "right_hand"):
+        for side in ("left", "right"):
+            hip, knee = at(joints, f"{side}_hip"), at(joints, f"{side}_knee")
+            share = np.clip(((at(joints, hand) - hip) * (knee - hip)).sum(1) / ((knee - hip) ** 2).sum(1), 0, 1)
+            nearest = hip + share[:, None] * (knee - hip)
+            assert np.linalg.norm(at(joints, hand) - nearest, axis=1).min() > 0.035
+
+
+@pytest.mark.parametrize("action", ACTIONS)
 def test_joints_stay_within_what_people_can_do(action):
     clip, joints, _ = performed(action)
     angles = np.degrees(np.linalg.norm(vectors(clip.rotations), axis=-1))

@@ -86,6 +86,10 @@ def sit(stage: Stage) -> None:
     stage.spine[:, 2] += stage.noise(4 * size, 2.0)
     stage.head[:, 2] += stage.noise(14 * size, 1.6)
     stage.head[:, 0] += stage.noise(4 * size, 1.2)
+    at = stage.rng.uniform(0.1, 0.4) * stage.seconds
+    look = stage.key((at, 0), (at + 0.5, 1), (at + 1.3, 1), (at + 1.9, 0))
+    stage.head[:, 2] += look * stage.rng.uniform(15, 50) * stage.rng.choice([-1.0, 1.0])
+    stage.spine[:, 2] += look * stage.rng.uniform(-6, 6)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         foot = stage.feet[side]
         foot.flat[:, 2] += stage.rng.uniform(-0.08, 0.14)

@@ -25,6 +25,9 @@ _HEAD_SHARES = {"neck": 0.45, "head": 0.55}
 _STRAIGHTEST_LEG = 0.995
 """Share of the leg's full length that a standing leg may use: knees are never locked dead straight."""
 _MOST_TOE_BEND = 70.0
+_THIGH_M, _KNUCKLES_M = 0.1, 0.09
+"""Clearance of the hands from the line of the thigh; length from the wrist to the knuckles."""
+_CLEARING_ROUNDS, _TOO_LITTLE_M = 4, 1e-3
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ class Stage:
             self._settle(turned)
         for side in SIDES:
             self._solve_leg(turned, side)
+        for side in SIDES:  # hands keep clear of the thighs, so legs come first
             self._solve_arm(turned, side)
         rotations = local_rotations(turned)
         posed, globally = figure.pose(rotations, self.pelvis)
@@ -286,8 +290,7 @@ class Stage:
         upper = chest @ swing @ hang
         lower = upper @ _about("y", -sign * arm.elbow)
         joints = [INDEX[f"{side}_{n}"] for n in ("shoulder", "elbow", "wrist")]
-        if arm.weight.max() > 0:
-            upper, lower = self._reach(turned, side, upper, lower)
+        upper, lower = self._reach(turned, side, upper, lower)
         half = _about("x", arm.pronation / 2)
         turned[:, joints[0]], turned[:, joints[1]] = upper, lower @ half
         wrist = lower @ half @ half @ _about("z", sign * arm.extension) @ _about("y", -sign * arm.deviation)
@@ -305,7 +308,39 @@ class Stage:
         hint = arm.hint * ((_SIGN[side], 1, 1))
         hint = (1 - weight) * (elbow - shoulder) * 3 + weight * hint
         target = (1 - weight) * wrist + weight * arm.reach
+        given = self._clear_of_thighs(posed, elbow, target)
+        if weight.max() == 0 and np.abs(given).max() < _TOO_LITTLE_M:
+            return upper, lower
+        target = target + given
         return _two_bones(figure, joints, shoulder, target, hint, np.array([0.0, -_SIGN[side], 0.0]))
+
+    def _clear_of_thighs(self, posed: Floats, elbow: Floats, wrist: Floats) -> Floats:
+        """(T, 3) way that the hand has to give so that neither wrist nor knuckles are inside a thigh."""
+        scale = self.performer.figure.standing_height / 0.965
+        moved = np.zeros_like(wrist)
+        for _ in range(_CLEARING_ROUNDS):
+            fingers = wrist + moved - elbow
+            fingers *= _KNUCKLES_M / np.maximum(np.linalg.norm(fingers, axis=1, keepdims=True), 1e-6)
+            for side in SIDES:
+                hip, knee = posed[:, INDEX[f"{side}_hip"]], posed[:, INDEX[f"{side}_knee"]]
+                for point in (wrist + moved, wrist + moved + fingers):
+                    away = _from_segment(point, hip, knee)
+                    distance = np.linalg.norm(away, axis=1, keepdims=True)
+                    way = away + np.array(
+                        [0.0, 0.03, 0.015]
+                    )  # up and ahead where the hand is in the middle of the thigh
+                    way /= np.linalg.norm(way, axis=1, keepdims=True)
+                    deep = np.maximum(0, _THIGH_M * scale - distance)
+                    moved += gaussian_filter1d(way * deep, 1.5, axis=0, mode="nearest")
+        return moved
+
+
+def _from_segment(points: Floats, start: Floats, end: Floats) -> Floats:
+    """(T, 3) from the nearest point of a segment to each point."""
+    along = end - start
+    share = np.clip(((points - start) * along).sum(1) / (along**2).sum(1), 0, 1)
+    away: Floats = points - start - share[:, None] * along
+    return away
 
 
 def _about(axis: str, degrees: Floats) -> Floats:
