@@ -73,7 +73,8 @@ IMPORTING = """
 import importlib, logging, os, random, sys, threading
 from pathlib import Path
 here = Path("{here}")
-import numpy, torch  # what these do by themselves is not ours to judge
+import av, cv2, mediapipe, numpy, pydantic, rich.progress, safetensors.torch, scipy.optimize, smplx, torch, typer
+# what these do by themselves is not ours to judge
 before = (sorted(here.iterdir()), dict(os.environ), threading.active_count(), os.getcwd(), list(sys.path),
           list(logging.getLogger().handlers), random.getstate(), torch.initial_seed(), torch.get_num_threads())
 opened = []
