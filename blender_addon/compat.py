@@ -165,5 +165,9 @@ def draw_progress(layout, share: float, text: str) -> None:
 
 
 def in_modal_operator(window) -> bool:
-    """Whether the user is in the middle of something such as moving an object (4.2 and later; False before)."""
-    return bool(len(getattr(window, "modal_operators", ())))
+    """Whether the user is in the middle of moving, painting or shaping something (4.2 and later; False before).
+
+    Only such operators count: some add-ons run one for as long as Blender is open.
+    """
+    kinds = ("TRANSFORM_OT_", "SCULPT_OT_", "PAINT_OT_", "MESH_OT_", "POSE_OT_")
+    return any(item.bl_idname.startswith(kinds) for item in getattr(window, "modal_operators", ()))
