@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import struct
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,30 +63,47 @@ def export(armature, path: str | Path, kind: str) -> Path:
         raise UserError("There is no character to export.", "Select the armature of an adapted clip.")
     if not compat.curves_of(armature):
         raise UserError(f"{armature.name} has no motion to export.", "Adapt a clip, or choose an action for it.")
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _stage(armature) as stage, compat.scene_override(stage.scene, stage.armature):
-            WRITERS[kind](stage, temporary)
-        os.replace(temporary, path)
+        with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as folder:
+            written = Path(folder) / path.name
+            with _stage(armature) as stage, compat.scene_override(stage.scene, stage.armature):
+                WRITERS[kind](stage, written)
+            _move(written, path)
     except (OSError, RuntimeError) as error:  # exporters report as RuntimeError what stops them
         reason = getattr(error, "strerror", None) or str(error).strip()
         raise UserError(f"{path} could not be written: {reason}.", "Check the folder and the free space.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return path
 
 
 def save_blend(path: str | Path) -> Path:
-    """Save a copy of the open file to `path`; the open file stays what it is. Raises UserError if that fails."""
+    """Save a copy of the open file, which must be one of our own, to `path`. Raises UserError if that fails.
+
+    Footage is named relative to `path`, so that folders can be moved together.
+    """
     path = Path(path).absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, check_existing=False, compress=True)
+        for clip in bpy.data.movieclips:
+            with contextlib.suppress(ValueError):  # on another drive
+                clip.filepath = bpy.path.relpath(bpy.path.abspath(clip.filepath), start=str(path.parent))
+        options = {"copy": True, "relative_remap": False, "check_existing": False, "compress": True}
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), **options)
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} could not be written: {error}.", "Check the folder and the free space.") from error
     return path
+
+
+def _move(written: Path, path: Path) -> None:
+    """Put a finished file in its place, over whatever is there, in one step also from another disk."""
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        shutil.copyfile(written, temporary)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _write_fbx(stage: Stage, path: Path) -> None:

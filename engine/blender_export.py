@@ -111,9 +111,10 @@ def _script_command(program: str) -> list[str]:
 
 
 def _child_environment(scratch: Path) -> dict[str, str]:
-    """Our environment without what is meant for our own Python, and with a scratch folder for Blender's user files."""
+    """Our environment without what is meant for our own Python, and with a scratch folder for Blender's files."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return {**kept, "BLENDER_USER_RESOURCES": str(scratch), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    places = dict.fromkeys(("BLENDER_USER_RESOURCES", "TMPDIR", "TEMP", "TMP"), str(scratch))
+    return {**kept, **places, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -95,7 +95,7 @@ def test_end_to_end_with_the_real_engine(engine_python, tmp_path):
     text.write_text("This is no video.")
     shutil.copy(DEMO, again)
     words = [str(DEMO), str(text), str(again), "--out", str(tmp_path / "out"), "--fbx", "--preset", "fast"]
-    words += ["--end-s", "0.8", "--device", "cpu", "--engine-python", engine_python]
+    words += ["--end-s", "0.5", "--device", "cpu", "--engine-python", engine_python]
     done = subprocess.run([*this_blender("batch.py"), *words], capture_output=True, text=True, timeout=500, check=False)
     told = done.stdout + done.stderr
     assert done.returncode == 3, told

@@ -15,6 +15,7 @@ import pytest
 import synthetic
 from adapt_motion.blender_addon import compat, export, scene, timing
 from adapt_motion.blender_addon.errors import UserError
+from conftest import REPOSITORY
 from inside import children, counts, fbx_nodes, joints_at, properties, worst_distance
 
 NTSC_24, NTSC_30 = Fraction(24000, 1001), Fraction(30000, 1001)
@@ -247,7 +248,8 @@ def test_an_unwritable_folder_is_told_and_the_old_file_stays(blank, tmp_path):
 
 
 def test_blend_opens_with_character_camera_and_rate(blank, tmp_path):
-    imported = scene.import_people([synthetic.write_person(tmp_path / "clip")], blank)
+    footage = REPOSITORY / "presets" / "demo" / "demo.mp4"
+    imported = scene.import_people([synthetic.write_person(tmp_path / "clip")], blank, footage=footage)
     scene.match_scene(blank, imported)
     path = export.save_blend(tmp_path / "clip" / "clip.blend")
     wanted = imported.people[0].motion.joints3d_world
@@ -256,3 +258,6 @@ def test_blend_opens_with_character_camera_and_rate(blank, tmp_path):
     assert (opened.render.fps, opened.frame_end, opened.camera.type) == (30, 40, "CAMERA")
     armature = next(item for item in opened.objects if item.type == "ARMATURE")
     assert worst_distance(armature, np.arange(1, 41), wanted) < 1e-3
+    stored = opened.camera.data.background_images[0].clip.filepath
+    assert stored.startswith("//"), "relative, so that folders can be moved together"
+    assert Path(bpy.path.abspath(stored)).resolve() == footage

@@ -29,8 +29,11 @@ assert module in bpy.context.preferences.addons, list(bpy.context.preferences.ad
 assert hasattr(bpy.types.Scene, "adapt_motion")
 assert bpy.ops.adapt_motion.import_motion(filepath=motion) == {"FINISHED"}
 assert bpy.ops.adapt_motion.export_fbx(filepath=out) == {"FINISHED"}
+import importlib, pathlib
+importlib.import_module(module + ".blender_addon.export_motion").write_people([pathlib.Path(motion)], ["fbx", "blend"])
+assert module in bpy.context.preferences.addons, "batch mode has switched the add-on off"
+assert hasattr(bpy.types.Scene, "adapt_motion")
 if hasattr(bpy.utils, "register_cli_command"):
-    import importlib
     assert importlib.import_module(module + ".blender_addon.batch")._command is not None, "no command adapt_motion"
 bpy.ops.preferences.addon_disable(module=module)
 assert not hasattr(bpy.types.Scene, "adapt_motion")
@@ -100,3 +103,4 @@ def test_installs_works_and_leaves_in_a_fresh_blender(built, tmp_path):
     )  # fmt: skip
     assert "ALL WELL" in done.stdout, done.stdout + done.stderr
     assert out.is_file()
+    assert {"person_1.fbx", "clip.blend"} <= {path.name for path in motion.parent.iterdir()}
