@@ -1,7 +1,7 @@
 """The motion denoiser that ships: a window of 49 frames, noisy and some hidden, back as a clean one.
 
-It has the part of CycleAdapt's MDNet (Nam et al. 2023) in the method, but is a network of our own: it sees the window
-with hidden frames bridged and corrects that, in the frame of the body's mean orientation, so that the camera's
+It has the part of CycleAdapt's MDNet (Nam et al. 2023) in the method, but is a network of our own: it bridges hidden
+frames, smooths, and corrects what that does wrong, in the frame of the body's mean orientation, so that the camera's
 orientation and the heading do not matter.
 """
 
@@ -19,6 +19,7 @@ from engine.errors import ModelFileError
 
 _NUMBERS = 144
 _WIDTH, _BLOCKS, _WIDENING = 256, 4, 2
+_TAPS, _SMOOTHING_FRAMES = 13, 1.8
 
 
 class _Block(nn.Module):
@@ -45,10 +46,12 @@ class MotionDenoiser(nn.Module):
 
     def __init__(self, width: int = _WIDTH, blocks: int = _BLOCKS) -> None:
         super().__init__()
-        self.enter = nn.Linear(_NUMBERS + 1, width)
+        taps = torch.arange(_TAPS) - _TAPS // 2
+        self.smoothing = nn.Parameter(torch.exp(-0.5 * (taps / _SMOOTHING_FRAMES) ** 2))
+        self.enter = nn.Linear(2 * _NUMBERS + 1, width)
         self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
         self.leave = nn.Linear(width, _NUMBERS)
-        nn.init.zeros_(self.leave.weight)  # untrained, it returns the bridged window
+        nn.init.zeros_(self.leave.weight)  # untrained, it bridges and smooths
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, rotations: Tensor, shown: Tensor) -> Tensor:
@@ -67,11 +70,19 @@ class MotionDenoiser(nn.Module):
         aligned = rotations.clone()
         aligned[:, :, 0] = reference.transpose(-1, -2)[:, None] @ rotations[:, :, 0]
         six = bridge(matrix_to_six(aligned).flatten(2), shown)
-        features = self.enter(torch.cat((six, shown[..., None]), -1))
-        corrected = six + self.leave(self.blocks(features))
+        smooth = self._smoothed(six)
+        features = self.enter(torch.cat((smooth, six - smooth, shown[..., None]), -1))
+        corrected = smooth + self.leave(self.blocks(features))
         clean = six_to_matrix(corrected.reshape(*rotations.shape[:3], 6))
         root = reference[:, None] @ clean[:, :, 0]
         return torch.cat((root[:, :, None], clean[:, :, 1:]), 2)
+
+    def _smoothed(self, values: Tensor) -> Tensor:
+        """(B, 49, C) weighted over neighbouring frames by the learned taps; the ends are held."""
+        reach = _TAPS // 2
+        held = torch.cat((values[:, :1].expand(-1, reach, -1), values, values[:, -1:].expand(-1, reach, -1)), 1)
+        taps = self.smoothing / self.smoothing.sum()
+        return (held.unfold(1, _TAPS, 1) * taps).sum(-1)
 
     @classmethod
     def from_file(cls, path: Path) -> MotionDenoiser:

@@ -62,7 +62,7 @@ class DenoiserTraining:
     """Optimiser steps."""
     batch: int = 64
     """Windows a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Largest rate; warmed up, then a cosine down to a hundredth."""
     checkpoint_every: int = 100
     """Steps between checkpoints, from which a run goes on."""
