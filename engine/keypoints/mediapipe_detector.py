@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +43,7 @@ cores: results must not depend on the machine."""
 _SEARCH_EVERY_S = 0.33
 _SEARCH_SMALL_EVERY_S = 1.0
 _FORGET_AFTER_S = 0.7
+_NOBODY_LISTENS = "http://127.0.0.1:9"
 _TRY_HARDER_EVERY = 3
 """Frames between further attempts at people who stay hidden: each attempt costs as much as seeing someone."""
 _MOVED_TOO_FAR = 0.35
@@ -80,11 +83,30 @@ class MediaPipeDetector:
         Each call starts with nobody known and searches the first frame thoroughly, so that footage may be worked
         through in pieces.
         """
-        with _Landmarkers(self._model, self._threads) as landmarkers:
+        with _unreported(), _Landmarkers(self._model, self._threads) as landmarkers:
             search = _Search(landmarkers, self._max_people)
             stream = iter(frames)
             while batch := list(itertools.islice(stream, _BATCH)):
                 yield from search.work(batch)
+
+
+@contextlib.contextmanager
+def _unreported() -> Iterator[None]:
+    """Keep MediaPipe from reporting its use to its makers while the body runs, and so this process from the web.
+
+    It does so now and then, and when it is closed, and has no switch for that. Footage is nobody's business, so it gets
+    a proxy at which nobody listens. The wait lets its last report fail, too.
+    """
+    before = os.environ.get("https_proxy")
+    os.environ["https_proxy"] = _NOBODY_LISTENS
+    try:
+        yield
+    finally:
+        time.sleep(0.2)
+        if before is None:
+            del os.environ["https_proxy"]
+        else:
+            os.environ["https_proxy"] = before
 
 
 class _Landmarkers:
