@@ -213,7 +213,7 @@ def test_real_engine_is_cancelled_within_two_seconds(engine_python, tmp_path):
             asked = time.monotonic()
     assert time.monotonic() - asked < 2.2
     assert events[-1] == {"event": "exited", "code": 7, "cancelled": True}
-    assert events[-2] == {"event": "end", "exit_code": 7, "succeeded": 0, "failed": 1}
+    assert (events[-2]["event"], events[-2]["exit_code"]) == ("end", 7)
 
 
 def test_new_log_keeps_ten(tmp_path):
