@@ -1,0 +1,142 @@
+"""The `landmark` backbone's network: a temporal transformer from one person's observations to SMPL.
+
+The person is seen through a virtual camera that looks at the middle of their box (no roll) and whose unit is half the
+box, so that place in the picture and distance do not matter; what they give, perspective and depth, is an input and an
+output of its own. Legend: B windows, T frames, K keypoints (MediaPipe's 33).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.body.rotations import six_to_matrix
+
+KEYPOINTS = 33
+FEATURES = KEYPOINTS * 6 + 4
+JOINTS = 24
+_OUTPUTS = JOINTS * 6 + 3 + 4
+_WORKING_RATE = 30.0
+"""Time is counted in thirtieths of a second inside of the network, whatever the footage's rate."""
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Size of the network."""
+
+    width: int = 256
+    layers: int = 6
+    heads: int = 8
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What the network says of each frame, in the virtual camera.
+
+    Attributes:
+        rotations: (B, T, 24, 3, 3) relative to the parent; the root's in the virtual camera.
+        betas: (B, 10) one shape for the window.
+        log_depth: (B, T) logarithm of the pelvis's depth in half-box units: depth = exp(log_depth) / scale.
+        offset: (B, T, 2) pelvis from the box's middle, in half-boxes.
+        contact_logits: (B, T, 4) left heel, left toe, right heel, right toe.
+    """
+
+    rotations: Tensor
+    betas: Tensor
+    log_depth: Tensor
+    offset: Tensor
+    contact_logits: Tensor
+
+
+class LandmarkNetwork(nn.Module):
+    """Transformer encoder with rotary positions by time, so any frame rate and any gap is an input like another."""
+
+    def __init__(self, shape: NetworkShape | None = None) -> None:
+        super().__init__()
+        self.shape = shape or NetworkShape()
+        width = self.shape.width
+        self.embed = nn.Sequential(nn.Linear(FEATURES, width), nn.GELU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(_Block(self.shape) for _ in range(self.shape.layers))
+        self.norm = nn.LayerNorm(width)
+        self.frame_head = nn.Linear(width, _OUTPUTS)
+        self.shape_head = nn.Linear(width, 10)
+        self._start_at_rest()
+
+    def _start_at_rest(self) -> None:
+        """Start from an upright T-pose that faces the camera, so that training begins near people."""
+        nn.init.normal_(self.frame_head.weight, std=0.01)
+        nn.init.zeros_(self.frame_head.bias)
+        nn.init.normal_(self.shape_head.weight, std=0.01)
+        nn.init.zeros_(self.shape_head.bias)
+        with torch.no_grad():
+            six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
+            six[:, 0] = six[:, 4] = 1.0
+            six[0, 4] = -1.0
+
+    def forward(self, features: Tensor, times_s: Tensor, real: Tensor) -> NetworkOutput:
+        """Predict every frame of each window.
+
+        Args:
+            features: (B, T, FEATURES) from `engine.backbones.observation`.
+            times_s: (B, T) seconds.
+            real: (B, T) bool, False for padding.
+        """
+        hidden = self.embed(features)
+        turn = _rotary(times_s * _WORKING_RATE, self.shape.width // self.shape.heads)
+        mask = real[:, None, None, :]
+        for block in self.blocks:
+            hidden = block(hidden, turn, mask)
+        hidden = self.norm(hidden)
+        output = self.frame_head(hidden)
+        weight = real[..., None].to(hidden.dtype)
+        pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+        six, rest = output[..., : JOINTS * 6], output[..., JOINTS * 6 :]
+        return NetworkOutput(
+            rotations=six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6).float()),
+            betas=self.shape_head(pooled).float(),
+            log_depth=rest[..., 0].float(),
+            offset=rest[..., 1:3].float(),
+            contact_logits=rest[..., 3:].float(),
+        )
+
+
+class _Block(nn.Module):
+    """Attention over time, then a feed-forward layer, both with the norm before."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.dropout = nn.Dropout(shape.dropout)
+        self.attention_norm = nn.LayerNorm(shape.width)
+        self.query_key_value = nn.Linear(shape.width, 3 * shape.width)
+        self.attention_out = nn.Linear(shape.width, shape.width)
+        self.feed_norm = nn.LayerNorm(shape.width)
+        self.feed = nn.Sequential(
+            nn.Linear(shape.width, 4 * shape.width), nn.GELU(), nn.Linear(4 * shape.width, shape.width)
+        )
+
+    def forward(self, hidden: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        batch, frames, width = hidden.shape
+        split = self.query_key_value(self.attention_norm(hidden)).view(batch, frames, 3, self.heads, -1)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(_turned(query, turn), _turned(key, turn), value, attn_mask=mask)
+        hidden = hidden + self.dropout(self.attention_out(seen.transpose(1, 2).reshape(batch, frames, width)))
+        result: Tensor = hidden + self.dropout(self.feed(self.feed_norm(hidden)))
+        return result
+
+
+def _rotary(times: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (B, 1, T, size / 2) of rotary positions (Su et al. 2021) for times (B, T)."""
+    rates = 100.0 ** (-torch.arange(0, size, 2, device=times.device, dtype=torch.float32) / size)
+    angles = (times - times[:, :1]).float()[:, None, :, None] * rates
+    return angles.cos(), angles.sin()
+
+
+def _turned(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    cosine, sine = (part.to(vectors.dtype) for part in turn)
+    first, second = vectors.chunk(2, -1)
+    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), -1)

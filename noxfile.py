@@ -1,0 +1,105 @@
+"""Everything that is done with the project is one command here.
+
+python -m nox -s demo     the demo clip through the whole path, into out/demo/
+python -m nox -s tests    lint, types, the engine's tests, then Blender's (queued as sessions of their own)
+python -m nox -s build    the add-on zip, into dist/
+"""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = str(ROOT / "constraints.txt")
+BPY_VERSIONS = ("4.2", "4.5", "5.0")
+DEMO_BPY = "4.5"
+
+nox.options.sessions = ["tests"]
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    """Install with the tested versions."""
+    session.install("-c", CONSTRAINTS, *packages)
+
+
+def tests_environment() -> Path:
+    """The environment of the `tests` session, whose Python starts the engine for Blender's tests."""
+    return ROOT / ".nox" / "tests"
+
+
+def tests_path(kind: str) -> Path:
+    """Folder of `scripts` or of packages (`purelib`) in the environment of the `tests` session."""
+    folder = str(tests_environment())
+    return Path(sysconfig.get_path(kind, scheme="venv", vars={"base": folder, "platbase": folder}))
+
+
+def engine_python(session: nox.Session) -> str:
+    """Python of the `tests` session; stops with a sentence where that has not run yet."""
+    python = shutil.which("python", path=str(tests_path("scripts")))
+    if not python:
+        session.error("run `nox -s tests` first: its environment has the engine that Blender's tests start")
+    return python
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Footage to motion file, FBX, .blend and preview, on the demo clip."""
+    install(session, "-e", ".", f"bpy=={DEMO_BPY}.*")
+    session.run(
+        *("python", "-m", "engine", "run", "presets/demo/demo.mp4", "--out", "out"),
+        *("--fbx", "--blend", "--preview", *session.posargs),
+        env={"ADAPT_MOTION_BLENDER": "python"},  # the bpy of this environment, not an older Blender on the path
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Lint, types and the engine's tests; queues the Blender sessions."""
+    install(session, "-e", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("pytest", *session.posargs)
+    if session.posargs:  # a chosen few
+        return
+    for version in BPY_VERSIONS:
+        session.notify(f"blender(bpy='{version}')")
+    session.notify("blender_window")
+
+
+@nox.session
+@nox.parametrize("bpy", BPY_VERSIONS)
+def blender(session: nox.Session, bpy: str) -> None:
+    """The add-on's tests inside the bpy module of one Blender version."""
+    install(session, f"bpy=={bpy}.*", "pytest")
+    session.run("python", "tests/blender/run.py", *session.posargs, env=_blender_environment(session))
+
+
+@nox.session(venv_backend="none")
+def blender_window(session: nox.Session) -> None:
+    """The add-on's tests beside Blender, inside the installed Blender, and in its window under Xvfb."""
+    environment = _blender_environment(session)
+    session.run(engine_python(session), "-m", "pytest", "tests/blender", *session.posargs, env=environment)
+    if not shutil.which("blender"):
+        session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")
+    session.run(
+        *("blender", "-b", "--factory-startup", "--python-exit-code", "1", "-P", "tests/blender/run.py", "--"),
+        *("--site", str(tests_path("purelib")), *session.posargs),
+        env=environment,
+    )
+
+
+def _blender_environment(session: nox.Session) -> dict[str, str]:
+    scratch = Path(session.create_tmp()) / "blender-user"
+    scratch.mkdir(exist_ok=True)
+    return {"BLENDER_USER_RESOURCES": str(scratch), "ADAPT_MOTION_PYTHON": engine_python(session)}
+
+
+@nox.session(venv_backend="none")
+def build(session: nox.Session) -> None:
+    """The add-on zip."""
+    session.run("python", "build_addon.py", *session.posargs)
