@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -198,6 +199,17 @@ def test_glb_duration_is_the_clips(blank, tmp_path):
         assert len(document["animations"]) == 1
         ends = {document["accessors"][sampler["input"]]["max"][0] for sampler in document["animations"][0]["samplers"]}
         assert max(ends) == pytest.approx(39 / float(rate), rel=1e-6)
+
+
+@pytest.mark.skipif(not compat.supports_usd_armatures(), reason="this Blender writes no USD with skeletons")
+@pytest.mark.parametrize("rate", RATES)
+def test_usd_states_the_clips_rate_and_metres(blank, tmp_path, rate):
+    person, _ = exported(blank, tmp_path, "usd", rate=rate)
+    text = export.export(person.armature, tmp_path / "out.usda", "usd").read_text()
+    stated = dict(re.findall(r"^ +(\w+) = (.+)$", text[: text.index("def ")], re.MULTILINE))
+    assert float(stated["timeCodesPerSecond"]) == pytest.approx(float(rate), rel=1e-6)
+    assert (float(stated["startTimeCode"]), float(stated["endTimeCode"])) == (0, 39)
+    assert (float(stated["metersPerUnit"]), stated["upAxis"]) == (1, '"Z"')
 
 
 @pytest.mark.parametrize("kind", KINDS)
