@@ -17,6 +17,7 @@ _NEAR_FLOOR_M, _NEAR_FLOOR_SOFT_M = 0.06, 0.015
 _AT_REST_M_S, _AT_REST_SOFT_M_S = 0.45, 0.12
 _SPEED_S = 0.1  # over which speeds are measured
 _FLOOR_REACH_M = 0.08
+_LOWER_FLOOR_M = 0.25
 
 # Usual sizes, in the sense of least squares, of what the correction may do.
 _ALONG_RAY_M, _ACROSS_RAY_M = 0.15, 0.02
@@ -52,17 +53,19 @@ def _second_differences(times: Array) -> sparse.csr_matrix:
 
 
 def floor_height(heights: Array, times: Array) -> float:
-    """Height of the floor from the heights (T, 4) of the soles: where the lowest one mostly is while it is slow."""
+    """Height of the floor from the heights (T, 4) of the soles: where the lowest one mostly is while it is slow.
+
+    Whoever jumps from a roof has two floors; the one with more frames is z = 0, and the other one is left where it is.
+    """
     lowest = heights.min(1)
     if len(times) > 2:
         speed = np.abs(np.gradient(lowest, times))
         slow = speed <= max(0.1, float(np.quantile(speed, 0.5)))
         lowest = lowest[slow]
-    level = float(np.quantile(lowest, 0.15))
-    for _ in range(5):
-        near = np.abs(lowest - level) < _FLOOR_REACH_M
-        level = float(np.median(lowest[near])) if near.any() else level
-    return level
+    ordered = np.sort(lowest)
+    company = np.searchsorted(ordered, ordered + _FLOOR_REACH_M) - np.searchsorted(ordered, ordered - _FLOOR_REACH_M)
+    level = ordered[company.argmax()]
+    return float(np.median(ordered[np.abs(ordered - level) <= _FLOOR_REACH_M]))
 
 
 def contact_probability(feet: Array, heights: Array, times: Array) -> Array:
@@ -73,7 +76,7 @@ def contact_probability(feet: Array, heights: Array, times: Array) -> Array:
         heights: (T, 4) over the floor.
         times: (T,) seconds.
     """
-    near = _sigmoid((_NEAR_FLOOR_M - heights) / _NEAR_FLOOR_SOFT_M)
+    near = _sigmoid((_NEAR_FLOOR_M - heights) / _NEAR_FLOOR_SOFT_M) * _same_floor(heights)
     return near * _sigmoid((_AT_REST_M_S - _speed(feet, times)) / _AT_REST_SOFT_M_S)
 
 
@@ -145,7 +148,12 @@ def _lowest(heights: Array, point: int) -> Array:
 
 
 def _sinks(heights: Array) -> Array:
-    return np.asarray(heights < 0, np.float64)
+    return (heights < 0) * _same_floor(heights)
+
+
+def _same_floor(heights: Array) -> Array:
+    """Near 1 for soles that are below the floor by error, near 0 for those that stand on a lower one."""
+    return _sigmoid((_LOWER_FLOOR_M + heights) / 0.03)
 
 
 def _planted(feet: Array, contacts: Array, steps: Array) -> tuple[sparse.csr_matrix, Array]:

@@ -7,6 +7,8 @@ They start at the detector's 3D limb directions and go where keypoints, smoothne
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +55,10 @@ class FitBackbone:
 
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
+        with _one_thread():
+            return self._predict(track, camera, body, progress)
+
+    def _predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if next(body.buffers()).device.type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
@@ -183,6 +189,17 @@ class _Objective:
         value = value + settings.pose_prior * self.prior(pose.rotations)
         value = value + settings.joint_limits * terms.hinges(pose.rotations)
         return value + settings.shape_prior * betas.square().sum()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sharing tensors this small among threads takes several times as long as the work itself."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _sampled_rows(times: Tensor, max_rate_hz: float) -> Tensor:
