@@ -94,7 +94,7 @@ class Cancel:
                 return self.request()
 
     def _read_signals(self, reader: socket.socket, numbers: set[int]) -> None:
-        with reader:
+        with reader, contextlib.suppress(OSError):
             while block := reader.recv(16):
                 if numbers.intersection(block):
                     return self.request()

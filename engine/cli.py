@@ -7,12 +7,13 @@ import logging
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from engine.errors import EngineError, UsageError
+from engine.errors import CancelledError, EngineError, UsageError
 from engine.protocol import ExitCode, Job, format_event
 from engine.streams import clean_stdout, quiet_stderr
 
@@ -157,7 +158,7 @@ def main() -> None:
     except Exception as error:
         if "--debug" in arguments:
             raise
-        code = _fail(_as_engine_error(error), arguments)
+        code = _fail(_explain(error), arguments)
     sys.stdout.flush()
     sys.exit(int(code or 0))
 
@@ -175,7 +176,7 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
         cancel.last_words = reporter.last_words
         with cancel.listening(watch_stdin):
             try:
-                code = _work(job, keypoints, preview, reporter, debug)
+                code = _work(job, keypoints, preview, reporter)
                 reporter.end(code)
             finally:
                 sink.close()
@@ -185,8 +186,10 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
     return code
 
 
-def _work(job: Job, keypoints: str, preview: bool, reporter: Any, debug: bool) -> ExitCode:
+def _work(job: Job, keypoints: str, preview: bool, reporter: Any) -> ExitCode:
     """Check the options and run the clips; errors that concern no single clip are reported here."""
+    from engine.crash_log import explain
+
     try:
         reporter.cancel.check()
         from engine.pipeline import run_clips
@@ -197,24 +200,20 @@ def _work(job: Job, keypoints: str, preview: bool, reporter: Any, debug: bool) -
     except EngineError as error:
         failure = error
     except Exception as error:
-        if debug:
-            raise
-        failure = _as_engine_error(error)
+        failure = explain(error, Path(job.out))
     reporter.error(failure, clip=False)
     return failure.exit_code
 
 
-def _as_engine_error(error: Exception) -> EngineError:
+def _explain(error: Exception) -> EngineError:
     """An error of the command line itself is the user's; anything else is ours."""
-    if hasattr(error, "format_message"):  # typer's and click's usage errors
+    if hasattr(error, "format_message"):  # typer's usage errors, whatever package they come from
         return UsageError(error.format_message().rstrip(".") + ".", "See `adapt-motion run --help`.")
-    if isinstance(error, ImportError):
-        return EngineError(
-            f"A part of the engine is not installed: {error}.", "Install it again, or run `adapt-motion doctor`."
-        )
-    return EngineError(
-        f"Something unexpected went wrong: {type(error).__name__}: {error}.", "Run it again with --debug."
-    )
+    if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
+        return CancelledError("The command was cancelled.", "Nothing was changed.")
+    from engine.crash_log import explain
+
+    return explain(error, Path(tempfile.gettempdir()))
 
 
 def _fail(error: EngineError, arguments: list[str]) -> ExitCode:

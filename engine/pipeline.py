@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine import outputs, report, stages
@@ -18,7 +15,8 @@ from engine.backbones.types import Camera, Prediction
 from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
 from engine.cache import Cache
-from engine.errors import CancelledError, EngineError, OutOfMemoryError
+from engine.crash_log import explain
+from engine.errors import CancelledError, EngineError
 from engine.footage import fingerprint, frames, probe
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.motion import ORIGIN_DETECTED, ORIGIN_NONE, Motion, write_arrays, write_motion
@@ -28,8 +26,6 @@ from engine.reporter import Part, Reporter
 from engine.run_options import RunOptions
 from engine.semantics import segments
 from engine.world import to_world
-
-log = logging.getLogger(__name__)
 
 _STAGES = ("footage", "detect", "track", "predict", "segment", "world", "write")
 
@@ -71,25 +67,11 @@ def run_clips(
         except EngineError as error:
             failure = error
         except Exception as error:
-            failure = unexpected(error, folder if folder.is_dir() else out)
+            failure = explain(error, folder if folder.is_dir() else out)
         reporter.failed += 1
         reporter.error(failure)
         first_failure = first_failure or failure.exit_code
     return first_failure
-
-
-def unexpected(error: Exception, folder: Path) -> EngineError:
-    """A bug as a sentence for the user; its traceback goes to `error.log` in `folder`."""
-    log.debug("unexpected error", exc_info=error)
-    if _out_of_memory(error):
-        return OutOfMemoryError("The memory ran out.", "Close other programs, shorten the clip or scale it down.")
-    message = f"Something unexpected went wrong: {type(error).__name__}: {error}".rstrip(".") + "."
-    path = folder / "error.log"
-    try:
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    except OSError:
-        return EngineError(message, "Run it again with --debug to see where.")
-    return EngineError(message, f"Please report it with the file {path}.")
 
 
 @dataclass(frozen=True)
@@ -245,7 +227,3 @@ class _ClipRun:
             footage = frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
             previews += write_preview(people[0].motion, self.body, footage, self.folder, parts[1])
         return [*export_motion(files, options.exports, parts[0], footage=self.path), *previews]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

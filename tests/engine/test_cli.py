@@ -245,10 +245,12 @@ def test_without_events_stdout_is_the_motion_files(run_here, copied_run, quick):
 
 
 def test_help_names_every_option_of_a_job_and_is_quick():
-    begun = time.monotonic()
+    before = os.times()
     done = subprocess.run([sys.executable, "-m", "engine", "run", "--help"], cwd=ROOT, capture_output=True, text=True,
                           env={**os.environ, "COLUMNS": "200"})  # fmt: skip
-    assert time.monotonic() - begun < 3  # about 0.5 s on an idle machine
+    after = os.times()
+    worked_s = after.children_user + after.children_system - before.children_user - before.children_system
+    assert worked_s < 1, "of the processor's time, so that other programs do not count"
     job = Job(["a.mp4"], "out", label="x", labels="y", body="z", focal_px=1.0, camera="c", start_s=0.0, end_s=1.0,
               exports=["fbx", "bvh", "glb", "usd"], overrides=["a.b=1"])  # fmt: skip
     options = [word for word in job.arguments() if word.startswith("--") and word != "--"]
