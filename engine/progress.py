@@ -6,8 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Given to everything that runs long. Call it often (at least five times a second): it is also where a cancelled run
-    stops."""
+    """Given to everything that runs long. Call it at least five times a second: a cancelled run stops there."""
 
     def __call__(self, done: int, total: int) -> None:
         """Report `done` of `total` steps (total 0: not known). Raises CancelledError if the user asked to stop."""

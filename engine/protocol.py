@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 PROTOCOL_VERSION = 1
 CANCEL_LINE = "cancel"
@@ -54,7 +54,7 @@ def format_event(name: str, **values: Any) -> str:
     return json.dumps({"event": name, **values}, ensure_ascii=True, allow_nan=False)
 
 
-def parse_event(line: str) -> Dict[str, Any]:
+def parse_event(line: str) -> dict[str, Any]:
     """The event in a line of the engine's stdout; any line that is none becomes a `log` event, never an exception."""
     try:
         event = json.loads(line)
@@ -71,7 +71,7 @@ def parse_event(line: str) -> Dict[str, Any]:
 class Job:
     """One run of the engine, as the job file and the command line hold it. Paths are strings; empty means not given."""
 
-    footage: List[str]
+    footage: list[str]
     out: str
     preset: str = "balanced"
     label: str = ""
@@ -81,17 +81,17 @@ class Job:
     backbone: str = "fit"
     device: str = "auto"
     body: str = ""
-    focal_px: Optional[float] = None
+    focal_px: float | None = None
     camera: str = ""
-    start_s: Optional[float] = None
-    end_s: Optional[float] = None
-    exports: List[str] = field(default_factory=list)
+    start_s: float | None = None
+    end_s: float | None = None
+    exports: list[str] = field(default_factory=list)
     resume: bool = True
     seed: int = 0
-    overrides: List[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
     """Settings in the form `section.name=value`, as `--set` takes them."""
 
-    def arguments(self) -> List[str]:
+    def arguments(self) -> list[str]:
         """Command-line arguments that run this job: `python -m engine` + these."""
         arguments = ["run", "--out", self.out, "--preset", self.preset, "--labeler", self.labeler]
         arguments += ["--person", self.person, "--backbone", self.backbone, "--device", self.device]
@@ -113,7 +113,7 @@ class Job:
         path.write_text(json.dumps({"protocol": PROTOCOL_VERSION, **asdict(self)}, indent=1), encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> "Job":
+    def read(cls, path: Path) -> Job:
         """Load a job file. Raises ValueError with a plain sentence if it is not one of this protocol."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -123,5 +123,6 @@ class Job:
             raise ValueError(f"{path} is not a job file of protocol {PROTOCOL_VERSION}")
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown or not {"footage", "out"} <= set(values):
-            raise ValueError(f"{path} is not a job file: unknown or missing entries {sorted(unknown) or 'footage, out'}")
+            entries = sorted(unknown) or "footage, out"
+            raise ValueError(f"{path} is not a job file: unknown or missing entries {entries}")
         return cls(**values)

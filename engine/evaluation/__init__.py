@@ -1,0 +1,1 @@
+"""How good and how fast: joint errors against the truth, time and memory of each stage, and their tables."""
