@@ -231,6 +231,18 @@ def test_export_leaves_the_users_file_alone(blank, tmp_path, kind):
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == [f"out.{kind}"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_export_from_pose_mode_gives_the_mode_back(blank, tmp_path, kind):
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path, rate=NTSC_30)], blank).people[0]
+    bpy.context.view_layer.objects.active = person.armature
+    bpy.ops.object.mode_set(mode="POSE")
+    path = export.export(person.armature, tmp_path / f"out.{kind}", kind)
+    assert (bpy.context.mode, bpy.context.view_layer.objects.active) == ("POSE", person.armature)
+    armature = reimport(path, kind)
+    assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
+
+
 def test_edited_keys_are_exported(blank, tmp_path):
     """What the animator changed afterwards is what comes out."""
     person, _ = exported(blank, tmp_path, "fbx", scene_rate=Fraction(24))
