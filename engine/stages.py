@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -146,8 +145,7 @@ def predict(
         return Prediction(**{name: entry[name] for name in _PREDICTION})
     recorder = Recorder(progress)
     torch.manual_seed(options.seed)
-    with _one_thread():
-        prediction = FitBackbone(options.settings.fit).predict(person, camera, body, recorder)
+    prediction = FitBackbone(options.settings.fit).predict(person, camera, body, recorder)
     arrays = {name: getattr(prediction, name) for name in _PREDICTION}
     cache.store("predict", key, {**arrays, "warnings": _text(recorder.warnings)})
     return prediction
@@ -161,18 +159,6 @@ def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
     source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
     matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)
     return Camera(matrix.numpy(), source)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch on one thread: the fit's steps are small, and on a busy machine threads that wait for each other made it
-    five times slower; nor may the result depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _detector(options: RunOptions) -> Detector:
