@@ -1,0 +1,1 @@
+"""Test-time adaptation: the published parts it is built from. The loop that uses them is to come."""
