@@ -22,7 +22,7 @@ _LOWER_FLOOR_M = 0.25
 # Usual sizes, in the sense of least squares, of what the correction may do.
 _ALONG_RAY_M, _ACROSS_RAY_M = 0.15, 0.02
 _FOOT_HEIGHT_M, _FOOT_SLIDE_M_S = 0.01, 0.05
-_CORRECTION_ACCELERATION = 1.0  # m/s²
+_CORRECTION_ACCELERATION = 3.0  # m/s²
 
 
 def steady_depth(roots: Array, times: Array, confidence: Array) -> Array:
@@ -115,12 +115,15 @@ def root_correction(feet: Array, heights: Array, contacts: Array, up: Array, roo
     ray = roots / np.linalg.norm(roots, axis=1, keepdims=True)
     steps = np.diff(times)
     shift = np.zeros((count, 3))
+    climb = np.abs(np.gradient(heights.min(1), times)) if count > 1 else np.zeros(count)
     for _ in range(3):
         now = heights + (shift @ up)[:, None]
+        # what is below the floor is lifted onto it, unless it is falling past it
+        sinks = _same_floor(now.min(1)) * _sigmoid((_AT_REST_M_S - climb) / _AT_REST_SOFT_M_S)
         system = _stay(ray)
         right = np.zeros(3 * count)
         for point in range(feet.shape[1]):
-            weight = np.maximum(contacts[:, point], _sinks(now[:, point])) * _lowest(now, point)
+            weight = np.maximum(contacts[:, point], sinks * (now[:, point] < 0)) * _lowest(now, point)
             rows = sparse.diags(weight / _FOOT_HEIGHT_M**2)
             system = system + sparse.kron(rows, np.outer(up, up))
             right -= ((weight / _FOOT_HEIGHT_M**2 * heights[:, point])[:, None] * up).ravel()
@@ -145,10 +148,6 @@ def _stay(ray: Array) -> sparse.csr_matrix:
 def _lowest(heights: Array, point: int) -> Array:
     """(T,) how much the foot point is among the lowest, which are those that carry weight."""
     return _sigmoid((0.03 - (heights[:, point] - heights.min(1))) / 0.01)
-
-
-def _sinks(heights: Array) -> Array:
-    return (heights < 0) * _same_floor(heights)
 
 
 def _same_floor(heights: Array) -> Array:

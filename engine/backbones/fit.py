@@ -138,8 +138,12 @@ class _Curves:
         """Smooth curves through the starting poses, without rows far from their neighbours (front and back flipped)."""
         six = matrix_to_six(start.rotations).flatten(1)
         weights = trusted.float()
-        for _ in range(3):
-            control = spline.approximate(six, weights, _START_STIFFNESS)
+        for stiffness in (
+            100.0,
+            10.0,
+            1.0,
+        ):  # stiff at first, so that a run of flipped rows cannot bend the curve to it
+            control = spline.approximate(six, weights, stiffness * _START_STIFFNESS)
             off = (six[:, :6] - spline.basis @ control[:, :6]).square().sum(1)
             weights = trusted / (1 + off / _START_OUTLIER) ** 2
         depth = start.transl[:, 2:]
