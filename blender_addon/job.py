@@ -31,6 +31,9 @@ TERMINATE_WAIT_S = 0.3
 """How long a job may take to end after it was asked to, and after it was told to. Then it is killed: 2 s in all. The
 engine ends itself 1.4 s after it was asked."""
 
+QUIET_S = 1.0
+"""How long stdout may be silent after the child's death before it is given up: a grandchild may still hold it open."""
+
 Event = dict[str, Any]
 
 
@@ -126,6 +129,8 @@ class Job(EventSource):
         super().__init__(log)
         self._parse = parse
         self._lock = threading.Lock()
+        self._last_read = 0.0
+        self._over = False
         with self.log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -194,13 +199,22 @@ class Job(EventSource):
 
     def _read(self) -> None:
         for line in read_lines(self._process.stdout):
-            self.events.put(self._parse(line))
+            event = self._parse(line)
+            self._last_read = time.monotonic()
+            with self._lock:
+                if self._over:
+                    return
+                self.events.put(event)
 
     def _wait(self) -> None:
         code = self._process.wait()
-        self._reader.join(1.0)  # a grandchild that outlives the engine may still hold its stdout
+        ended = time.monotonic()
+        while self._reader.is_alive() and time.monotonic() - max(ended, self._last_read) < QUIET_S:
+            self._reader.join(0.05)
         self._close_stdin()
-        self.events.put({"event": EXITED, "code": code, "cancelled": self.cancelled})
+        with self._lock:
+            self._over = True
+            self.events.put({"event": EXITED, "code": code, "cancelled": self.cancelled})
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:

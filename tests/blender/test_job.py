@@ -165,6 +165,19 @@ def test_grandchild_that_holds_stdout_does_not_hide_the_death(tmp_path):
     assert time.monotonic() - before < 5
 
 
+def test_what_was_said_before_the_end_is_not_lost_if_reading_is_slow(tmp_path):
+    def slowly(line: str) -> dict:
+        time.sleep(0.002)
+        return {"event": "log", "message": line.strip()}
+
+    script = "for number in range(1000): print(number)"
+    running = job.Job([sys.executable, "-c", script], tmp_path / "run.log", dict(os.environ), parse=slowly)
+    events = list(running.stream())
+    assert [event["message"] for event in events[:-1]] == [str(number) for number in range(1000)]
+    time.sleep(0.2)
+    assert running.drain() == [], "something came after the end"
+
+
 def test_engine_ends_when_its_parent_does(tmp_path):
     """A parent that is killed outright: the engine sees its stdin close."""
     root = fake_engine.install_fake(tmp_path)
