@@ -116,10 +116,10 @@ class _ClipRun:
             self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
             labels = [segments.spread(options.segments, track.timestamps) for track in tracks]
         with self._stage("world"):
-            motions = [
-                self._motion(camera, float(info.frame_rate), *person)
-                for person in zip(tracks, predictions, labels, strict=True)
-            ]
+            motions: list[Motion] = []
+            for person in zip(tracks, predictions, labels, strict=True):
+                shared = motions[0].camera_to_world if motions else None
+                motions.append(self._motion(camera, float(info.frame_rate), shared, *person))
         with self._stage("write"):
             people = [self._write(*person) for person in zip(tracks, predictions, motions, strict=True)]
         self._finish(clip, camera, people)
@@ -136,11 +136,17 @@ class _ClipRun:
             )
 
     def _motion(
-        self, camera: Camera, frame_rate: float, track: PersonTrack, prediction: Prediction, labels: NDArray[np.str_]
+        self,
+        camera: Camera,
+        frame_rate: float,
+        shared: NDArray[np.float64] | None,
+        track: PersonTrack,
+        prediction: Prediction,
+        labels: NDArray[np.str_],
     ) -> Motion:
-        """One person's motion file, from what the camera saw to the world."""
+        """One person's motion file, from what the camera saw to the world; `shared` is the first person's."""
         self.reporter.cancel.check()
-        world = to_world(prediction, track.timestamps, self.body, camera)
+        world = to_world(prediction, track.timestamps, self.body, camera, shared)
         keypoints = np.nan_to_num(track.keypoints).astype(np.float32)
         origin = np.where(keypoints[..., 2] >= SEEN_CONFIDENCE, ORIGIN_DETECTED, ORIGIN_NONE).astype(np.uint8)
         return Motion(

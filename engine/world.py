@@ -1,7 +1,8 @@
 """From the camera's frame to the world, for a camera that stands still.
 
-World frame: right-handed, metres, Z up, floor at z = 0; the origin is on the floor under the first frame's pelvis, and
-+Y is the camera's horizontal viewing direction, so that +X is to the camera's right.
+World frame: right-handed, metres, Z up, floor at z = 0; the origin is on the floor under the pelvis in the first
+person's first frame, and +Y is the camera's horizontal viewing direction, so that +X is to the camera's right. All the
+people of a clip share it but for the height of the floor, which is each one's own.
 
 The camera's frame is rigidly fixed to the world: what is corrected (feet that float, sink or slide) is corrected by
 moving the root in both, mostly along the viewing ray, where the picture hardly tells. So the body stays over the person
@@ -63,7 +64,13 @@ class WorldMotion:
     camera_to_world: NDArray[np.float64]
 
 
-def to_world(prediction: Prediction, timestamps: NDArray[np.float64], body: BodyModel, camera: Camera) -> WorldMotion:
+def to_world(
+    prediction: Prediction,
+    timestamps: NDArray[np.float64],
+    body: BodyModel,
+    camera: Camera,
+    shared: NDArray[np.float64] | None = None,
+) -> WorldMotion:
     """Put a prediction into the world: gravity estimated, feet on the floor, planted feet at rest.
 
     Args:
@@ -71,6 +78,8 @@ def to_world(prediction: Prediction, timestamps: NDArray[np.float64], body: Body
         timestamps: (T,) seconds, increasing.
         body: the body that the prediction belongs to.
         camera: it stands still.
+        shared: (4, 4) `camera_to_world` of somebody else in the clip: the same up, heading and origin are taken, so
+            that all people are in one world. Only the floor is this person's own, since depths are uncertain.
 
     Raises:
         ValueError: the numbers of rows differ.
@@ -82,7 +91,7 @@ def to_world(prediction: Prediction, timestamps: NDArray[np.float64], body: Body
     transl = prediction.transl.astype(np.float64)
     path = steady_depth(joints[:, 0], times, prediction.joint_confidence.mean(1)) - joints[:, 0]
     joints, feet = joints + path[:, None], feet + path[:, None]
-    up = estimate_up(joints, feet, times)
+    up = estimate_up(joints, feet, times) if shared is None else shared[2, :3]
     rotation = _axes(up)
     heights = feet @ up
     floor = floor_height(heights, times)
@@ -90,9 +99,9 @@ def to_world(prediction: Prediction, timestamps: NDArray[np.float64], body: Body
     shift = root_correction(feet, heights - floor, contacts, up, joints[:, 0], times)
     joints, feet, transl = joints + shift[:, None], feet + shift[:, None], transl + path + shift
     contacts = contact_probability(feet, feet @ up - floor, times)
-    to_floor = rotation @ joints[0, 0]
+    origin = -(rotation @ joints[0, 0])[:2] if shared is None else shared[:2, 3]
     matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = rotation, (-to_floor[0], -to_floor[1], -floor)
+    matrix[:3, :3], matrix[:3, 3] = rotation, (*origin, -floor)
     return _motion(prediction, transl, joints, contacts, up, matrix)
 
 

@@ -88,6 +88,19 @@ def test_up_of_pitch_and_roll_is_the_cameras_up():
     assert np.allclose(up_of(np.radians([20, -7])), expected) or np.allclose(up_of(np.radians([20, 7])), expected)
 
 
+def test_a_second_person_shares_the_first_ones_world(body, walk_world):
+    other = stand(body, seconds=1.0, pitch=12.0, roll=2.0)
+    alone = world_of(body, other)
+    world = to_world(other.prediction, other.times, body, other.camera, walk_world.camera_to_world)
+    shared, own = walk_world.camera_to_world, world.camera_to_world
+    assert np.array_equal(own[:3, :3], shared[:3, :3])
+    assert np.array_equal(own[:2, 3], shared[:2, 3])
+    assert not np.allclose(alone.camera_to_world[:2, 3], shared[:2, 3])  # the test would be empty
+    assert np.abs(soles(body, world, other)).max() < 0.03
+    carried = world.joints3d_cam @ own[:3, :3].T + own[:3, 3]
+    assert np.allclose(carried, world.joints3d_world, atol=1e-5)
+
+
 def test_feet_are_on_the_floor(body, walker, walk_world):
     heights = soles(body, walk_world, walker)
     assert abs(np.median(heights)) < 0.015
