@@ -165,9 +165,11 @@ def main() -> None:
 
 def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
     from engine.cancel import Cancel
+    from engine.memory import give_back_large_blocks
     from engine.reporter import JsonLines, Reporter, Terminal
 
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    give_back_large_blocks()
     quiet = not as_events and not debug and sys.stderr.isatty()
     with quiet_stderr() if quiet else contextlib.nullcontext(), clean_stdout() as stream:
         cancel = Cancel()
