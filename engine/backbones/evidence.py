@@ -65,20 +65,21 @@ def gather(track: PersonTrack, intrinsics: NDArray[np.float64], landmark_names: 
     keypoints = np.nan_to_num(np.asarray(track.keypoints, np.float32)[:, use])
     confidence = keypoints[..., 2] * np.asarray(track.detected)[:, None]
     confidence = np.where(confidence < SEEN_CONFIDENCE, 0, confidence.clip(0, 1))
-    importance = np.array([_importance(name) for name in names], np.float32)
+    shares = np.array([importance(name) for name in names], np.float32)
     return Evidence(
         times=torch.as_tensor(np.asarray(track.timestamps, np.float64)),
         names=names,
         places=torch.tensor([places[name] for name in names], dtype=torch.long),
         points=torch.as_tensor(keypoints[..., :2]),
-        weights=torch.as_tensor(confidence * importance).float(),
+        weights=torch.as_tensor(confidence * shares).float(),
         landmarks3d=torch.as_tensor(np.asarray(track.landmarks3d, np.float32)[:, use]),
         boxes=torch.as_tensor(np.nan_to_num(np.asarray(track.boxes, np.float32))),
         camera=torch.as_tensor(intrinsics).float(),
     )
 
 
-def _importance(name: str) -> float:
+def importance(name: str) -> float:
+    """Weight of a keypoint beside the others."""
     if name.endswith("foot_index"):
         return 1.0
     return next((weight for part, weight in _LESS.items() if part in name), 1.0)

@@ -25,11 +25,12 @@ from engine.backbones.types import Camera, Prediction
 from engine.backbones.windows import blend, shape_spans, spans
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
+from engine.keypoints.joint_sets import LIMBS
 from engine.keypoints.types import PersonTrack
 from engine.progress import Progress
 
 SHAPE_COUNT = 10
-_NEEDED = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip"))
+_TRUNK = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip"))
 _START_STIFFNESS, _START_DEPTH_STIFFNESS = 0.1, 10.0
 _START_OUTLIER = 1.0  # of matrix entries together; rows that start further from their neighbours count little
 _WIDE = 4.0  # outliers keep their say this much longer in the first part of the fit
@@ -236,12 +237,12 @@ def _start(evidence: Evidence, body: BodyModel) -> tuple[_Pose, Tensor]:
 
 def _first_points(evidence: Evidence, rest: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
     """Keypoints in 3D, from the detector, else lifted from 2D, and (S,) bool: rows whose trunk is known."""
-    if not set(_NEEDED) <= set(evidence.names):
+    if not set(LIMBS) <= set(evidence.names):
         return {}, torch.zeros(len(evidence.times), dtype=torch.bool)
     index = {name: place for place, name in enumerate(evidence.names)}
     detected = {name: evidence.landmarks3d[:, place] for name, place in index.items()}
     seen = (evidence.weights > 0).any(1)
-    measured = torch.stack([detected[name].isfinite().all(-1) for name in _NEEDED]).all(0) & seen
+    measured = torch.stack([detected[name].isfinite().all(-1) for name in _TRUNK]).all(0) & seen
     if measured.all():
         return detected, measured
     guessed, trunk = lift(evidence, rest)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.backbones.evidence import Evidence
+from engine.backbones.evidence import Evidence, importance
 from engine.body.camera import project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 512
 
 def joint_confidence(evidence: Evidence) -> NDArray[np.float32]:
     """(S, 24) mean confidence of the keypoints that show each joint, 0 where none was seen."""
-    seen = evidence.weights / evidence.weights.amax(0).clamp(min=1e-6) * evidence.weights.amax(0).clamp(max=1.0).gt(0)
+    seen = evidence.weights / torch.tensor([importance(name) for name in evidence.names], dtype=torch.float32)
     columns = []
     for joint in JOINT_NAMES:
         places = [evidence.names.index(name) for name in _shown_by(joint) if name in evidence.names]

@@ -208,6 +208,24 @@ def test_low_confidence_is_not_seen(body, walker):
     assert (evidence.weights[:, evidence.names.index("left_knee")] > 0.9).all()
 
 
+def test_joints_are_as_sure_as_their_keypoints(body, walker):
+    track = seen(body, walker)
+    keypoints = track.keypoints.copy()
+    keypoints[:, track.keypoint_names.index("left_wrist"), 2] = 0.4
+    prediction = fitted(body, replace(track, keypoints=keypoints), walker, FitSettings(iterations=1))
+    assert np.allclose(prediction.joint_confidence[:, JOINT_NAMES.index("left_wrist")], 0.4)
+    assert np.allclose(prediction.joint_confidence[:, JOINT_NAMES.index("left_knee")], 0.95)
+
+
+def test_a_set_of_points_without_limbs_gives_someone_who_stands(body, walker):
+    track = seen(body, walker)
+    names = ("nose", "left_ear", "right_ear")
+    face = [track.keypoint_names.index(name) for name in names]
+    few = {name: getattr(track, name)[:, face] for name in ("keypoints", "landmarks3d")}
+    prediction = fitted(body, replace(track, keypoint_names=names, **few), walker)
+    is_sound(prediction, len(walker.times))
+
+
 def test_progress_can_cancel(body, walker):
     class Cancelling(Silent):
         calls = 0
