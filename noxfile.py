@@ -16,7 +16,7 @@ import nox
 ROOT = Path(__file__).parent
 CONSTRAINTS = str(ROOT / "constraints.txt")
 BPY_VERSIONS = ("4.2", "4.5", "5.0")
-DEMO_BPY = "4.5"
+DEMO_BPY = "4.2"  # the newest that shares an environment with NumPy 2, which the engine uses
 
 nox.options.sessions = ["tests"]
 
@@ -75,7 +75,7 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("bpy", BPY_VERSIONS)
 def blender(session: nox.Session, bpy: str) -> None:
     """The add-on's tests inside the bpy module of one Blender version."""
-    install(session, f"bpy=={bpy}.*", "pytest")
+    session.install(f"bpy=={bpy}.*", "pytest")  # not the engine's versions: bpy has its own
     session.run("python", "tests/blender/run.py", *session.posargs, env=_blender_environment(session))
 
 
