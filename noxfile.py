@@ -7,6 +7,7 @@ python -m nox -s build    the add-on zip, into dist/
 
 from __future__ import annotations
 
+import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -84,8 +85,11 @@ def blender_window(session: nox.Session) -> None:
     """The add-on's tests beside Blender, inside the installed Blender, and in its window under Xvfb."""
     environment = _blender_environment(session)
     session.run(engine_python(session), "-m", "pytest", "tests/blender", *session.posargs, env=environment)
-    if not shutil.which("blender"):
+    program = shutil.which("blender")
+    if not program:
         session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")
+    # Debian's Blender takes the first Python on the path for its own
+    environment["PATH"] = os.pathsep.join((str(Path(program).parent), os.environ["PATH"]))
     session.run(
         *("blender", "-b", "--factory-startup", "--python-exit-code", "1", "-P", "tests/blender/run.py", "--"),
         *("--site", str(tests_path("purelib")), *session.posargs),

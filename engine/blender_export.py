@@ -95,7 +95,7 @@ def export_motion(
     command = [*find_blender(), str(_SCRIPT), "--", *arguments]
     with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as scratch:
         log = Path(scratch) / "blender.log"
-        process = _start(command, log, _child_environment(Path(scratch)))
+        process = _start(command, log, _child_environment(Path(scratch), Path(command[0])))
         try:
             _wait(process, log, progress, total, timeout_s)
         finally:
@@ -110,9 +110,13 @@ def _script_command(program: str) -> list[str]:
     return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python"]
 
 
-def _child_environment(scratch: Path) -> dict[str, str]:
-    """Our environment without what is meant for our own Python, and with a scratch folder for Blender's files."""
+def _child_environment(scratch: Path, program: Path) -> dict[str, str]:
+    """Our environment without what is meant for our own Python, and with a scratch folder for Blender's files.
+
+    A distribution's Blender takes the first Python on the path for its own: the one beside it, not our environment's.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    kept["PATH"] = os.pathsep.join((str(program.parent), kept.get("PATH", "")))
     places = dict.fromkeys(("BLENDER_USER_RESOURCES", "TMPDIR", "TEMP", "TMP"), str(scratch))
     return {**kept, **places, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 

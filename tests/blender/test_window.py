@@ -180,6 +180,8 @@ def installed(tmp_path_factory, engine_python):
     subprocess.run([sys.executable, str(REPOSITORY / "build_addon.py"), "--out", str(folder)], check=True)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     environment.update(BLENDER_USER_RESOURCES=str(folder / "user"), LIBGL_ALWAYS_SOFTWARE="1", OMP_NUM_THREADS="2")
+    # Debian's Blender takes the first Python on the path for its own
+    environment["PATH"] = os.pathsep.join((str(Path(BLENDER).parent), environment["PATH"]))
     words = ["-b", "--factory-startup", "--python-exit-code", "1", "--python-expr", INSTALL, "--"]
     told = subprocess.run(
         [BLENDER, *words, str(next(folder.glob("*.zip"))), engine_python],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -146,6 +147,13 @@ def test_the_child_does_not_see_our_python(pretend, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     pretend("""print('ADAPT_MOTION ' + json.dumps({"error": os.environ.get("PYTHONPATH", "none")}))""")
     with pytest.raises(ExportError, match="none"):
+        blender_export.export_motion([Path("a.npz")], ["fbx"], Silent())
+
+
+def test_the_python_beside_the_blender_comes_first(pretend):
+    """Debian's Blender takes the first Python on the path for its own, and ours may have no NumPy that it can use."""
+    pretend("""print('ADAPT_MOTION ' + json.dumps({"error": os.environ["PATH"].split(os.pathsep)[0]}))""")
+    with pytest.raises(ExportError, match=re.escape(str(Path(blender_export.find_blender()[0]).parent))):
         blender_export.export_motion([Path("a.npz")], ["fbx"], Silent())
 
 
