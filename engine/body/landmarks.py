@@ -62,8 +62,8 @@ LANDMARKS: dict[str, Landmark] = {
     **_vertex("pinky"),
     **_vertex("index"),
     **_vertex("thumb"),
-    "left_hip": _mix(pelvis=0.15, left_hip=1.215, right_hip=-0.365),
-    "right_hip": _mix(pelvis=0.15, left_hip=-0.365, right_hip=1.215),
+    "left_hip": _mix(pelvis=0.34, left_hip=1.08, right_hip=-0.42),
+    "right_hip": _mix(pelvis=0.34, left_hip=-0.42, right_hip=1.08),
     **_joint("knee"),
     **_joint("ankle"),
     **_vertex("heel"),
@@ -71,10 +71,11 @@ LANDMARKS: dict[str, Landmark] = {
     **_vertex("big_toe"),
     **_vertex("small_toe"),
     "neck": _mix(left_shoulder=0.5, right_shoulder=0.5),
-    "mid_hip": _mix(pelvis=0.15, left_hip=0.425, right_hip=0.425),
+    "mid_hip": _mix(pelvis=0.34, left_hip=0.33, right_hip=0.33),
 }
 """Keypoint name to where it lies on the body: MediaPipe's 33, OpenPose's 25 and COCO's.
 
-Detectors put the hips where the thigh bones start, wider apart (19 cm against SMPL's 12) and a little higher
-than SMPL's hip joints, which are fitted to how the skin moves. Both are fixed to the pelvis, so one follows from the
-other."""
+Detectors put the hips wider apart and higher than SMPL's hip joints, which are fitted to how the skin moves (12 cm
+apart). Two measurements differ: in 391 pictures drawn of the open body the default detector's hips lie 17 cm apart and
+5 cm higher than SMPL's; in triangulated footage of one man 19 cm apart and hardly higher. This is the middle of the
+two. Both hips are fixed to the pelvis, so one follows from the other."""

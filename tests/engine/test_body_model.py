@@ -98,7 +98,7 @@ def test_landmarks_are_the_skinned_vertices_and_mixes_of_joints():
     assert torch.allclose(found["left_ear"], vertices[:, [5, 8]].mean(1), atol=1e-5)
     assert torch.allclose(found["left_knee"], joints[:, JOINT_NAMES.index("left_knee")], atol=1e-5)
     pelvis, left, right = (joints[:, JOINT_NAMES.index(name)] for name in ("pelvis", "left_hip", "right_hip"))
-    assert torch.allclose(found["mid_hip"], 0.15 * pelvis + 0.425 * (left + right), atol=1e-5)
+    assert torch.allclose(found["mid_hip"], 0.34 * pelvis + 0.33 * (left + right), atol=1e-5)
 
 
 def test_smpls_own_mesh_is_known_by_its_size():
