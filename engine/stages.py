@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -93,16 +94,16 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
         clip.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate, warn=recorder.warn
     )
     rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
-    detector = _detector(options)
-    for part in itertools.count(len(found) // CHUNK):
-        # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
-        chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
-        cache.store("detect", key, {**_pack_detections(chunk), "warnings": _text(recorder.warnings)}, part)
-        recorder.warnings.clear()
-        found += chunk
-        if len(chunk) < CHUNK:
-            return found
-    raise AssertionError("unreachable")
+    with _detector(options) as detector:
+        for part in itertools.count(len(found) // CHUNK):
+            # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
+            chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
+            cache.store("detect", key, {**_pack_detections(chunk), "warnings": _text(recorder.warnings)}, part)
+            recorder.warnings.clear()
+            found += chunk
+            if len(chunk) < CHUNK:
+                break
+    return found
 
 
 def track(
@@ -161,11 +162,14 @@ def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
     return Camera(matrix.numpy(), source)
 
 
-def _detector(options: RunOptions) -> Detector:
+@contextlib.contextmanager
+def _detector(options: RunOptions) -> Iterator[Detector]:
     settings = options.settings.detection
     if options.keypoints is not None:
-        return OpenPoseJson(options.keypoints)
-    return MediaPipeDetector(MODELS[settings.model], settings.max_people)
+        yield OpenPoseJson(options.keypoints)
+        return
+    with MediaPipeDetector(MODELS[settings.model], settings.max_people) as detector:
+        yield detector
 
 
 def _expected_frames(info: FootageInfo, options: RunOptions) -> int:

@@ -54,6 +54,9 @@ _SMALLEST_PERSON = 0.06
 class MediaPipeDetector:
     """Finds up to `max_people` people in each frame.
 
+    As a context manager it keeps its networks between calls of `detect`: making them anew leaves about 10 MB behind in
+    MediaPipe each time. The result is the same.
+
     Args:
         model: pose bundle (.task), one of `MODELS`.
         max_people: people followed at a time; of more, the largest.
@@ -71,6 +74,17 @@ class MediaPipeDetector:
                 f"There is no pose bundle {model}.", "Install the engine again, or give another bundle."
             )
         self._model = model
+        self._kept: _Landmarkers | None = None
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> MediaPipeDetector:
+        self._open.enter_context(_unreported())
+        self._kept = self._open.enter_context(_Landmarkers(self._model, self._threads))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept = None
+        self._open.close()
 
     @property
     def keypoint_names(self) -> Sequence[str]:
@@ -83,11 +97,17 @@ class MediaPipeDetector:
         Each call starts with nobody known and searches the first frame thoroughly, so that footage may be worked
         through in pieces.
         """
+        if self._kept is not None:
+            yield from self._search(self._kept, frames)
+            return
         with _unreported(), _Landmarkers(self._model, self._threads) as landmarkers:
-            search = _Search(landmarkers, self._max_people)
-            stream = iter(frames)
-            while batch := list(itertools.islice(stream, _BATCH)):
-                yield from search.work(batch)
+            yield from self._search(landmarkers, frames)
+
+    def _search(self, landmarkers: _Landmarkers, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
+        search = _Search(landmarkers, self._max_people)
+        stream = iter(frames)
+        while batch := list(itertools.islice(stream, _BATCH)):
+            yield from search.work(batch)
 
 
 @contextlib.contextmanager

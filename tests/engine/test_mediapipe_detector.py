@@ -105,6 +105,16 @@ def test_footage_may_be_worked_through_in_pieces(demo_frames, demo_found):
         assert apart(tallest(one), tallest(other)) < 0.02
 
 
+def test_networks_that_are_kept_between_pieces_give_the_same(demo_frames):
+    detector = MediaPipeDetector(FULL)
+    anew = [*detector.detect(demo_frames[:2]), *detector.detect(demo_frames[2:4])]
+    with detector:
+        kept = [*detector.detect(demo_frames[:2]), *detector.detect(demo_frames[2:4])]
+    for one, other in zip(anew, kept, strict=True):
+        assert np.array_equal(one.keypoints, other.keypoints)
+        assert np.array_equal(one.landmarks3d, other.landmarks3d)
+
+
 def test_a_mirrored_frame_gives_the_mirrored_person(demo_frames, demo_found):
     mirrored = changed(demo_frames[:2], np.fliplr)
     (one, _) = MediaPipeDetector(FULL).detect(mirrored)
@@ -215,8 +225,9 @@ def test_a_bundle_in_a_folder_with_other_letters(tmp_path, demo_frames):
 DETECT = (
     "import os, sys, itertools; from pathlib import Path; from engine.footage import frames;"
     "from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector;"
-    "frames = itertools.islice(frames(Path(sys.argv[1])), 1);"
-    "found = list(MediaPipeDetector(MODELS['full'], max_people=1).detect(frames));"
+    "frames = list(itertools.islice(frames(Path(sys.argv[1])), 1));"
+    "detector = MediaPipeDetector(MODELS['full'], max_people=1); found = list(detector.detect(frames));"
+    "detector.__enter__(); found = list(detector.detect(frames)); detector.__exit__();"
     "sys.exit(0 if len(found[0].keypoints) and os.environ.get('https_proxy') == sys.argv[2] else 3)"
 )
 
