@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from engine.backbones import backbone
 from engine.backbones.evidence import gather
 from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings
@@ -18,7 +17,7 @@ from engine.backbones.types import Prediction
 from engine.backbones.windows import blend, spans
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import load_body
-from engine.errors import CancelledError, ModelFileError
+from engine.errors import CancelledError
 from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
 
@@ -238,13 +237,6 @@ def test_progress_can_cancel(body, walker):
 
     with pytest.raises(CancelledError):
         FitBackbone(QUICK).predict(seen(body, walker), walker.camera, body, Cancelling())
-
-
-def test_unknown_backbones_say_so():
-    assert isinstance(backbone("fit"), FitBackbone)
-    with pytest.raises(ModelFileError, match="hmr3") as error:
-        backbone("hmr3")
-    assert "fit" in error.value.hint
 
 
 def test_splines_follow_curves_at_uneven_times():
