@@ -101,7 +101,7 @@ def test_importing_the_engine_does_nothing(tmp_path):
         if path.name != "__main__.py" and "assets" not in path.parts  # build scripts need packages of their own
     ]
     code = IMPORTING.format(here=tmp_path.as_posix())
-    words = [sys.executable, "-B", "-c", code, *modules]  # -B: in a fresh checkout Python itself writes what it compiled
+    words = [sys.executable, "-B", "-c", code, *modules]  # -B: in a fresh checkout Python writes what it compiles
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == ""
