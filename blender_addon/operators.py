@@ -331,15 +331,4 @@ _CLASSES = (
     ADAPT_MOTION_OT_set_scene_rate,
     ADAPT_MOTION_OT_view_camera,
 )
-
-
-def register() -> None:
-    """Register the operators."""
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Undo `register`."""
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -103,15 +103,4 @@ def _draw_rate(layout, character, context) -> None:
 
 
 _CLASSES = (ADAPT_MOTION_PT_adapt, ADAPT_MOTION_PT_result)
-
-
-def register() -> None:
-    """Register the panels."""
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Undo `register`."""
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

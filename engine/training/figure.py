@@ -13,22 +13,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
+from engine.body.smpl_file import PARENTS
+from engine.keypoints.joint_sets import mirror_order
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-JOINTS = (
-    *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle"),
-    *("spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_hand", "right_hand"),
-)
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+JOINTS = JOINT_NAMES
 INDEX = {name: i for i, name in enumerate(JOINTS)}
-MIRROR = np.array(
-    [INDEX[n.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")] for n in JOINTS]
-)
+MIRROR = np.array(mirror_order(JOINTS))
 """Joint that each joint becomes when left and right change places."""
 CONTACTS = ("left_heel", "left_toe", "right_heel", "right_toe")
 

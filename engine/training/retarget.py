@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.body.smpl_file import PARENTS
 from engine.errors import UsageError
 from engine.training.bvh import BvhClip, read_bvh
 from engine.training.figure import (
     INDEX,
     JOINTS,
-    PARENTS,
     Figure,
     Floats,
     MotionClip,

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.training.figure import INDEX, JOINTS, PARENTS, Figure, Floats
+from engine.body.smpl_file import PARENTS
+from engine.training.figure import INDEX, JOINTS, Figure, Floats
 
 _LEFT, _RIGHT, _MIDDLE = (40, 60, 220), (220, 110, 30), (70, 70, 70)  # BGR
 _SOLE_EDGES = ((0, 1), (2, 3))

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.training.figure import INDEX, JOINTS, PARENTS
+from engine.body.smpl_file import PARENTS
+from engine.training.figure import INDEX, JOINTS
 from engine.training.source_pose import JointMap
 
 # Another skeleton than any of ours: straight limbs, wide hips far under the root, a long flat foot; centimetres
