@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from engine.body.model import BodyModel
 from engine.keypoints.types import PersonTrack
@@ -54,3 +56,43 @@ class Backbone(Protocol):
 
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included."""
+
+
+@dataclass(frozen=True)
+class PoseBatch:
+    """What a pose network says of rows of a track, differentiable. Camera frame, metres. B segments, S frames.
+
+    Attributes:
+        rotations: (B, S, 24, 3, 3) relative to the parent; the root's in the camera frame.
+        betas: (B, S, 10) shape.
+        transl: (B, S, 3) as in `Prediction`.
+        contact_logits: (B, S, 4) left heel, left toe, right heel, right toe; None from a network without contacts.
+    """
+
+    rotations: Tensor
+    betas: Tensor
+    transl: Tensor
+    contact_logits: Tensor | None
+
+
+class PoseNetwork(Protocol):
+    """A pose network bound to one person's track: what adaptation fine-tunes."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The weights that are adapted."""
+
+    def __call__(self, rows: Tensor) -> PoseBatch:
+        """Predict rows (B, S) int64 of the track, each segment in the order of time. Gradients reach the weights."""
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of the weights, to `restore` later."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Put weights back, such as the pre-trained ones for the next clip."""
+
+
+class TrainableBackbone(Backbone, Protocol):
+    """A backbone that is a network with weights, which adaptation fine-tunes."""
+
+    def bind(self, track: PersonTrack, camera: Camera, body: BodyModel, device: torch.device) -> PoseNetwork:
+        """The network, with pre-trained weights of its own, that sees this track through this camera."""
