@@ -40,13 +40,16 @@ def run(
         str, typer.Option(help="Who labels what has no label: none, retrieval or openai.", rich_help_panel=_WHO)
     ] = "none",
     person: Annotated[
-        str, typer.Option(help="main (largest and longest in view), all, or a number.", rich_help_panel=_WHO)
+        str, typer.Option(help="main (largest and longest in view), all, or numbers: 1,3.", rich_help_panel=_WHO)
     ] = "main",
+    only: Annotated[
+        str, typer.Option(help="people or labels: stop when that is known and tell it.", rich_help_panel=_HOW)
+    ] = "",
     backbone: Annotated[
         str, typer.Option(help="First pose estimate: fit, landmark, hmr or hmr2.", rich_help_panel=_HOW)
     ] = "fit",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_HOW)] = "auto",
-    body: Annotated[str, typer.Option(help="Your SMPL file (.npz or .pkl) in place of the open body.")] = "",
+    body: Annotated[str, typer.Option(help="Your SMPL, SMPL-H or SMPL-X file in place of the open body.")] = "",
     focal_px: Annotated[
         float | None, typer.Option(help="Focal length in pixels, if you know it.", rich_help_panel=_WHO)
     ] = None,
@@ -88,6 +91,7 @@ def run(
         labels=labels,
         labeler=labeler,
         person=person,
+        only=only,
         backbone=backbone,
         device=device,
         body=body,

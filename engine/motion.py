@@ -44,7 +44,8 @@ class Motion:
         poses: (T, 72) axis-angle in radians, 24 SMPL joints, root first; root in the world frame.
         trans: (T, 3) SMPL translation in metres, world frame: right-handed, Z up, feet on z = 0.
         betas: (10,) shape.
-        gender, surface_model_type: `neutral`; `smpl` or `open-body`.
+        gender: `neutral`, `male` or `female`, as the body that `betas` are numbers of.
+        surface_model_type: that body: `open-body`, `smpl`, `smplh` or `smplx`; poses have SMPL's 24 joints in any case.
         mocap_framerate: frames a second, exact (30000/1001 for 29.97).
         timestamps: (T,) seconds into the footage, strictly increasing.
         cam_global_orient, cam_transl: (T, 3) the same root in the camera frame (x right, y down, z away).

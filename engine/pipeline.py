@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import outputs, report, stages
+from engine import findings, outputs, report, stages
 from engine.backbones.types import Camera, Prediction
 from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
@@ -28,6 +28,8 @@ from engine.semantics import segments
 from engine.world import to_world
 
 _STAGES = ("footage", "detect", "track", "predict", "segment", "world", "write")
+_LAST_STAGE = {"people": "track", "labels": "segment"}
+"""Where a run with `--only` stops."""
 
 
 def run_clips(
@@ -93,6 +95,8 @@ class _ClipRun:
         self.path, self.folder, self.options, self.body, self.reporter = path, folder, options, body, reporter
         self.cache = Cache(folder, options.resume, reporter.warn)
         self.stages = (*_STAGES, *(("export",) if options.exports or options.preview else ()))
+        if options.only:
+            self.stages = self.stages[: self.stages.index(_LAST_STAGE[options.only]) + 1]
 
     def run(self) -> None:
         """All the stages in order. Raises EngineError."""
@@ -106,6 +110,8 @@ class _ClipRun:
             found = stages.detect(clip, options, self.cache, reporter)
         with self._stage("track"):
             tracks = stages.track(clip, found, options, self.cache, reporter)
+            if options.only == "people":
+                return self._tell_people(clip, tracks)
         with self._stage("predict"):
             parts = [Part(reporter, number, len(tracks)) for number in range(len(tracks))]
             predictions = [
@@ -115,6 +121,8 @@ class _ClipRun:
         with self._stage("segment"):
             self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
             labels = [segments.spread(options.segments, track.timestamps) for track in tracks]
+            if options.only == "labels":
+                return self._tell_labels(tracks, labels, [np.zeros(len(one), np.float32) for one in labels])
         with self._stage("world"):
             motions: list[Motion] = []
             for person in zip(tracks, predictions, labels, strict=True):
@@ -126,6 +134,18 @@ class _ClipRun:
 
     def _stage(self, name: str) -> AbstractContextManager[None]:
         return self.reporter.stage(name, self.stages.index(name) + 1, len(self.stages))
+
+    def _tell_people(self, clip: stages.Clip, tracks: list[PersonTrack]) -> None:
+        folder = self.folder / "people"
+        people = findings.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
+        self.reporter.send("people", clip=self.folder.name, people=people)
+
+    def _tell_labels(
+        self, tracks: list[PersonTrack], labels: list[NDArray[np.str_]], similarity: list[NDArray[np.float32]]
+    ) -> None:
+        for track, names, fits in zip(tracks, labels, similarity, strict=True):
+            told = findings.label_segments(names, fits, track.timestamps)
+            self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=told)
 
     def _check_labels(self, end_s: float) -> None:
         for sentence in segments.beyond(self.options.segments, end_s):
@@ -153,7 +173,7 @@ class _ClipRun:
             poses=world.poses,
             trans=world.trans,
             betas=prediction.betas,
-            gender="neutral",
+            gender=self.body.gender,
             surface_model_type=self.body.surface_model_type,
             mocap_framerate=frame_rate,
             timestamps=track.timestamps,

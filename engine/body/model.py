@@ -47,7 +47,8 @@ class BodyModel(nn.Module):
     Attributes:
         landmark_names: L names, from `engine.body.landmarks.LANDMARKS`, of the keypoints that this body has.
         faces: (F, 3) vertex indices, counter-clockwise from outside.
-        surface_model_type: `smpl` or `open-body`.
+        surface_model_type: `smpl`, `smplh`, `smplx` or `open-body`.
+        gender: `neutral`, `male` or `female`.
     """
 
     joint_template: Tensor
@@ -61,7 +62,7 @@ class BodyModel(nn.Module):
 
     def __init__(self, arrays: BodyArrays) -> None:
         super().__init__()
-        self.surface_model_type = arrays.surface_model_type
+        self.surface_model_type, self.gender = arrays.surface_model_type, arrays.gender
         self.faces: NDArray[np.int64] = arrays.faces
         self.layer = _smplx_layer(arrays)
         points = _Points.of(arrays)
@@ -165,7 +166,7 @@ class BodyModel(nn.Module):
 
 
 def load_body(path: Path | None = None, device: str | torch.device = "cpu") -> BodyModel:
-    """The body in `path` (`.npz` or the official SMPL `.pkl`), or the bundled open body. Raises ModelFileError."""
+    """The body in `path` (SMPL, SMPL-H or SMPL-X; `.npz` or `.pkl`), or the bundled open body. Raises ModelFileError."""
     return BodyModel(read_body_file(OPEN_BODY if path is None else path)).to(device).requires_grad_(False)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.safe_pickle import UnsafePickleError, read_pickle
+from engine.body.smpl_family import as_smpl, gender_of
 from engine.errors import ModelFileError
 
 Array = NDArray[Any]
@@ -19,9 +20,10 @@ Array = NDArray[Any]
 JOINT_COUNT, SHAPE_COUNT, POSE_COUNT = 24, 10, 207
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-_WANTED = (*_NEEDED, "landmark_names", "landmark_vertices", "surface_model_type")
+_WANTED = (*_NEEDED, "landmark_names", "landmark_vertices", "surface_model_type", "gender")
+_KINDS, _GENDERS = ("smpl", "smplh", "smplx", "open-body"), ("neutral", "male", "female")
 _HINT = (
-    "Give SMPL_NEUTRAL.npz, or the official SMPL .pkl of version 1.0.0 or 1.1.0, "
+    "Give SMPL_NEUTRAL.npz, the official SMPL .pkl of version 1.0.0 or 1.1.0, or a SMPL-H or SMPL-X file, "
     "or leave the body out to use the open body."
 )
 
@@ -38,7 +40,8 @@ class BodyArrays:
         weights: (V, 24) skinning weights, rows sum to 1.
         faces: (F, 3) vertex indices, counter-clockwise from outside.
         landmark_vertices: name to the vertices whose mean is a point that detectors see; None if not told.
-        surface_model_type: `smpl` or `open-body`.
+        surface_model_type: whose shape numbers these are: `smpl`, `smplh`, `smplx` or `open-body`.
+        gender: `neutral`, `male` or `female`.
     """
 
     v_template: NDArray[np.float64]
@@ -49,15 +52,20 @@ class BodyArrays:
     faces: NDArray[np.int64]
     landmark_vertices: dict[str, list[int]] | None
     surface_model_type: str
+    gender: str = "neutral"
 
 
 def read_body_file(path: Path) -> BodyArrays:
-    """Read and check a body file (`.npz` or `.pkl`). Raises ModelFileError that says what is wrong with it."""
+    """Read and check a body file: SMPL, SMPL-H or SMPL-X, `.npz` or `.pkl`, of any gender.
+
+    Raises ModelFileError that says what is wrong with it.
+    """
     if not path.is_file():
         raise ModelFileError(f"The body file {path} does not exist.", _HINT)
     arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
     try:
-        return _checked(arrays)
+        told = str(arrays.get("gender", ""))
+        return _checked(as_smpl(arrays), told if told in _GENDERS else gender_of(path))
     except ValueError as error:
         raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
 
@@ -89,7 +97,7 @@ def _read_pkl(path: Path) -> dict[str, Array]:
     return {name: value for name, value in content.items() if name in _WANTED and isinstance(value, np.ndarray)}
 
 
-def _checked(arrays: dict[str, Array]) -> BodyArrays:
+def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:
     """`arrays` with the shapes and types of `BodyArrays`. Raises ValueError."""
     missing = [name for name in _NEEDED if name not in arrays]
     if missing:
@@ -110,8 +118,8 @@ def _checked(arrays: dict[str, Array]) -> BodyArrays:
         raise ValueError(f"shapedirs is {shapedirs.shape}, not {(vertices, 3, SHAPE_COUNT)} or more")
     _check_tree(arrays["kintree_table"])
     kind = str(arrays.get("surface_model_type", "smpl"))
-    if kind not in ("smpl", "open-body"):
-        raise ValueError(f"its surface_model_type is {kind}, not smpl or open-body")
+    if kind not in _KINDS:
+        raise ValueError(f"its surface_model_type is {kind}, not one of {', '.join(_KINDS)}")
     numbers = {
         name: _numbers(name, arrays[name]) for name in _NEEDED if name not in ("kintree_table", "f", "shapedirs")
     }
@@ -124,6 +132,7 @@ def _checked(arrays: dict[str, Array]) -> BodyArrays:
         faces=_faces(arrays["f"], vertices),
         landmark_vertices=_landmarks(arrays, vertices),
         surface_model_type=kind,
+        gender=gender,
     )
 
 
