@@ -166,7 +166,7 @@ class BodyModel(nn.Module):
 
 
 def load_body(path: Path | None = None, device: str | torch.device = "cpu") -> BodyModel:
-    """The body in `path` (SMPL, SMPL-H or SMPL-X; `.npz` or `.pkl`), or the bundled open body. Raises ModelFileError."""
+    """The body in `path` (SMPL, SMPL-H, SMPL-X; `.npz` or `.pkl`), or the bundled open body. Raises ModelFileError."""
     return BodyModel(read_body_file(OPEN_BODY if path is None else path)).to(device).requires_grad_(False)
 
 
