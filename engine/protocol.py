@@ -21,13 +21,16 @@ EVENTS = {
     "stage": ("clip", "stage", "index", "count"),
     "progress": ("clip", "stage", "done", "total"),
     "warning": ("code", "message"),
+    "people": ("clip", "people"),
+    "labels": ("clip", "person", "segments"),
     "result": ("clip", "person", "motion", "body", "report", "exports", "frames"),
     "error": ("code", "message", "hint"),
     "end": ("exit_code", "succeeded", "failed"),
     "log": ("message",),
 }
 """Event name to the keys that are always there. `clip` is also on warnings and errors that concern one clip; `eta_s` is
-on progress once there is an estimate. `log` is never sent: `parse_event` makes it of any line that is not an event."""
+on progress once there is an estimate. `people` and `labels` are what a run with `--only` tells (`engine.findings` says
+what is in them). `log` is never sent: `parse_event` makes it of any line that is not an event."""
 
 STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
 """Stage names in the order in which they run."""
@@ -78,6 +81,9 @@ class Job:
     labels: str = ""
     labeler: str = "none"
     person: str = "main"
+    """`main`, `all`, a number, or numbers with commas."""
+    only: str = ""
+    """`people` or `labels`: stop when that is known and tell it; empty: the whole run."""
     backbone: str = "fit"
     device: str = "auto"
     body: str = ""
@@ -96,7 +102,7 @@ class Job:
         arguments = ["run", "--out", self.out, "--preset", self.preset, "--labeler", self.labeler]
         arguments += ["--person", self.person, "--backbone", self.backbone, "--device", self.device]
         arguments += ["--seed", str(self.seed)]
-        for name in ("label", "labels", "body", "camera"):
+        for name in ("only", "label", "labels", "body", "camera"):
             if getattr(self, name):
                 arguments += [f"--{name}", getattr(self, name)]
         for name in ("focal_px", "start_s", "end_s"):

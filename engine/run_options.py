@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from engine.camera_file import read_camera
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, ModelFileError, UsageError
+from engine.keypoints.tracking import chosen_numbers
 from engine.protocol import Job
 from engine.semantics.segments import Segment, read_labels, whole_clip
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
+ONLY = ("people", "labels")
+"""What `--only` takes: the run stops once that is known, and tells it."""
 _LABELERS, _LABELERS_LATER = ("none",), ("retrieval", "openai")
 _BACKBONES, _BACKBONES_LATER = ("fit",), ("landmark", "hmr", "hmr2")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -29,7 +32,8 @@ class RunOptions:
     Attributes:
         settings, preset: what the preset and the overrides make of the defaults.
         segments: labelled stretches of the footage.
-        person: `main`, `all` or a number from 1.
+        person: `main`, `all`, a number from 1, or numbers with commas.
+        only: of `ONLY`, where the run stops once that is known; '' for a whole run.
         device: `cpu`, `cuda` or `mps`.
         body: the user's SMPL file, None for the open body.
         focal_px: focal length in pixels, None if not given.
@@ -46,6 +50,7 @@ class RunOptions:
     preset: str
     segments: tuple[Segment, ...]
     person: str
+    only: str
     device: str
     body: Path | None
     focal_px: float | None
@@ -65,8 +70,9 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     _offered("--backbone", job.backbone, _BACKBONES, _BACKBONES_LATER)
     if job.label and job.labels:
         raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
-    if job.person not in ("main", "all") and not (job.person.isascii() and job.person.isdigit() and int(job.person)):
-        raise UsageError(f"'{job.person}' is no person.", "Use --person main, --person all or a number from 1 on.")
+    chosen_numbers(job.person)
+    if job.only and job.only not in ONLY:
+        raise UsageError(f"--only does not know '{job.only}'.", f"Choose from {', '.join(ONLY)}.")
     if job.focal_px is not None and job.camera:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file tells the focal length.")
     _positive("--focal-px", job.focal_px)
@@ -85,6 +91,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         preset=job.preset,
         segments=read_labels(Path(job.labels)) if job.labels else whole_clip(job.label),
         person=job.person,
+        only=job.only,
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,
         focal_px=job.focal_px,

@@ -72,9 +72,9 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
 
 
 def tracking_key(clip: Clip, options: RunOptions) -> str:
-    """What the tracks depend on."""
+    """What the tracks of everybody depend on; who of them was asked for is chosen afterwards."""
     tracking = options.settings.tracking.model_dump()
-    return key_of(detections=detection_key(clip, options), settings=tracking, person=options.person)
+    return key_of(detections=detection_key(clip, options), settings=tracking)
 
 
 def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> list[FrameDetections]:
@@ -113,13 +113,13 @@ def track(
     key = tracking_key(clip, options)
     entry = _load(cache, "track", key, progress)
     if entry is not None:
-        return _unpack_tracks(entry)
+        return choose(_unpack_tracks(entry), options.person)
     recorder = Recorder(progress)
-    tracks = choose(track_people(found, clip.info), options.person)
+    tracks = track_people(found, clip.info)
     if options.settings.tracking.mend_swaps:
         tracks = [mend_swaps(one) for one in tracks]
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": _text(recorder.warnings)})
-    return tracks
+    return choose(tracks, options.person)
 
 
 def predict(

@@ -113,15 +113,29 @@ def track_people(detections: Iterable[FrameDetections], info: FootageInfo) -> li
     return [_person_track(number, one, frames, size) for number, one in enumerate(lasting, start=1)]
 
 
+def chosen_numbers(person: str) -> tuple[int, ...]:
+    """The numbers that `person` names, such as (1, 3) for `1,3`; () for `main` and `all`.
+
+    Raises UsageError if it is something else.
+    """
+    if person in ("main", "all"):
+        return ()
+    words = [word.strip() for word in person.split(",")]
+    if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+        raise UsageError(
+            f"'{person}' is no choice of person.", "Choose main, all, a number from 1, or numbers with commas such as 1,3."
+        )
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
 def choose(tracks: Sequence[PersonTrack], person: str) -> list[PersonTrack]:
-    """The tracks that `person` asks for: `main` (the first), `all`, or a number from 1.
+    """The tracks that `person` asks for: `main` (the first), `all`, a number from 1, or numbers with commas.
 
     Raises:
         NobodyFoundError: there is nobody, or nobody of that number.
         UsageError: `person` is something else.
     """
-    if person not in ("main", "all") and not (person.isascii() and person.isdigit() and int(person) > 0):
-        raise UsageError(f"'{person}' is no choice of person.", "Choose main, all or a number from 1.")
+    numbers = chosen_numbers(person)
     if not tracks:
         raise NobodyFoundError(
             "Nobody was found in the footage.",
@@ -129,14 +143,14 @@ def choose(tracks: Sequence[PersonTrack], person: str) -> list[PersonTrack]:
         )
     if person == "all":
         return list(tracks)
-    number = 1 if person == "main" else int(person)
-    if number > len(tracks):
+    numbers = numbers or (1,)
+    if max(numbers) > len(tracks):
         there_are = "only one person was" if len(tracks) == 1 else f"only {len(tracks)} people were"
         raise NobodyFoundError(
-            f"There is no person {number} in the footage: {there_are} found.",
+            f"There is no person {max(numbers)} in the footage: {there_are} found.",
             f"Choose 1 to {len(tracks)}, main or all.",
         )
-    return [tracks[number - 1]]
+    return [tracks[number - 1] for number in sorted(numbers)]
 
 
 def _linked(frames: Sequence[FrameDetections]) -> list[_Tracklet]:

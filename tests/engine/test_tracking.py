@@ -120,12 +120,12 @@ def test_choices():
     tracks = track_people(walkers(30, lambda t: 200, lambda t: 800), info())
     assert choose(tracks, "main") == choose(tracks, "1") == tracks[:1]
     assert choose(tracks, "2") == tracks[1:]
-    assert choose(tracks, "all") == tracks
+    assert choose(tracks, "all") == choose(tracks, "2, 1") == tracks
     with pytest.raises(NobodyFoundError, match="no person 3 in the footage: only 2 people were found"):
         choose(tracks, "3")
     with pytest.raises(NobodyFoundError, match="only one person was found"):
         choose(tracks[:1], "2")
-    for wrong in ("", "0", "-1", "first", "1.5", "²"):
+    for wrong in ("", "0", "-1", "1,", "1,all", "first", "1.5", "²"):
         with pytest.raises(UsageError, match="no choice of person"):
             choose(tracks, wrong)
     for person in ("main", "all", "1"):
