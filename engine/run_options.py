@@ -90,7 +90,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         settings=load_settings(job.preset, job.overrides),
         preset=job.preset,
         segments=read_labels(Path(job.labels)) if job.labels else whole_clip(job.label),
-        person=job.person,
+        person="all" if job.only == "people" else job.person,
         only=job.only,
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,

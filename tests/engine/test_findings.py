@@ -83,10 +83,10 @@ def test_labels_become_stretches():
 def test_a_run_can_stop_once_the_people_or_the_labels_are_known(copied_run, run_here, quick):
     before = (copied_run.folder / "person_1.npz").read_bytes()
     arguments = ("run", copied_run.clip, "-o", copied_run.out, "--resume", "--events", "jsonl", *quick)
-    ran = run_here(*arguments, "--only", "people", "--person", "all")
+    ran = run_here(*arguments, "--only", "people")
     assert ran.code == 0, ran.stderr
     (told,) = ran.named("people")
-    assert [person["person"] for person in told["people"]] == [1]
+    assert [person["person"] for person in told["people"]] == [1, 2], "the one in front, and who looks on"
     assert cv2.imread(told["people"][0]["thumbnail"]).shape == (THUMBNAIL_PX, THUMBNAIL_PX, 3)
     assert [event["stage"] for event in ran.named("stage")] == ["footage", "detect", "track"]
     assert {event["count"] for event in ran.named("stage")} == {3}
