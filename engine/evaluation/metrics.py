@@ -1,10 +1,14 @@
-"""Error measures for 3D joints. NumPy only, all frames at once.
+"""Error measures for joints, meshes and keypoints, and how sure their means are. NumPy only, all frames at once.
 
-Legend: T frames, J joints. `valid` (T, J) bool marks the joints that are known in the truth. Lengths in, lengths out;
-time in seconds. A mean over nothing is NaN.
+Legend: T frames, J joints, V vertices, K keypoints. `valid` (T, J) bool marks the joints that are known in the truth.
+Lengths in, lengths out; time in seconds. A mean over nothing is NaN.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +71,52 @@ def evenly_spaced(times: Float, steps: int) -> Bool:
 def derivative_norms(joints: Float, times: Float, order: int) -> Float:
     """(T - order, J) size of the joints' derivative by time: 2 acceleration, 3 jerk."""
     return np.asarray(np.linalg.norm(np.diff(joints, order, axis=0), axis=-1) / np.median(np.diff(times)) ** order)
+
+
+def vertex_errors(predicted: Float, true: Float, predicted_root: Float, true_root: Float) -> Float:
+    """(T,) mean distance of the vertices (T, V, 3) of two meshes after their roots (T, 3) are put together (MPVPE)."""
+    return np.asarray(np.linalg.norm(predicted - true - (predicted_root - true_root)[:, None], axis=-1).mean(axis=1))
+
+
+def correct_share(points: Float, true: Float, within: Float, mask: Bool) -> float:
+    """Percent of the marked points (T, K, 2) that lie within `within` (T,) of the true ones (PCK); NaN if none is."""
+    near = np.linalg.norm(points - true, axis=-1) <= within[:, None]
+    return 100 * mean_over(near.astype(np.float64), mask)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over clips, and the 95 % bootstrap confidence interval about it. NaN where there is nothing."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval is: a difference that chance does not explain."""
+        return self.high < 0
+
+
+def bootstrap(values: Float, groups: Sequence[str], seed: int = 0, draws: int = 10_000) -> Interval:
+    """Mean of the means of the groups, with the percentile interval of Efron and Tibshirani (1993, chapter 13).
+
+    Whole groups are drawn with replacement, since cases of one clip are not independent. Paired rows: give it their
+    differences.
+
+    Args:
+        values: (N,) one a case; NaN ones do not count.
+        groups: N names; cases of one name belong together.
+        seed: of the draws.
+        draws: how many samples of groups.
+    """
+    by_group: dict[str, list[float]] = {}
+    for value, group in zip(values, groups, strict=True):
+        if np.isfinite(value):
+            by_group.setdefault(group, []).append(float(value))
+    if not by_group:
+        return Interval(math.nan, math.nan, math.nan)
+    means = np.array([np.mean(by_group[group]) for group in sorted(by_group)])
+    picked = np.random.default_rng(seed).integers(len(means), size=(draws, len(means)))
+    low, high = np.percentile(means[picked].mean(axis=1), (2.5, 97.5))
+    return Interval(float(means.mean()), float(low), float(high))

@@ -71,3 +71,69 @@ def test_frames_around_a_gap_are_not_evenly_spaced():
 
 def test_a_mean_over_nothing_is_no_number():
     assert np.isnan(metrics.mean_over(np.ones(3), np.zeros(3, bool)))
+
+
+def test_a_mesh_that_is_only_elsewhere_has_no_error():
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(3, 50, 3))
+    root = rng.normal(size=(3, 3))
+    shift = np.array([1.0, -2.0, 0.5])
+    assert metrics.vertex_errors(true + shift, true, root + shift, root) == pytest.approx(np.zeros(3), abs=1e-12)
+    assert metrics.vertex_errors(true + shift, true, root, root) == pytest.approx(np.full(3, np.linalg.norm(shift)))
+
+
+def test_one_moved_vertex_counts_as_its_share():
+    true = np.zeros((1, 4, 3))
+    moved = true.copy()
+    moved[0, 2] = [0, 3, 4]
+    assert metrics.vertex_errors(moved, true, np.zeros((1, 3)), np.zeros((1, 3))) == pytest.approx([5 / 4])
+
+
+def test_pck_counts_marked_points_that_are_near_enough():
+    true = np.zeros((2, 3, 2))
+    points = true.copy()
+    points[0, 0] = [3, 4]
+    points[1, 1] = [30, 40]
+    mask = np.ones((2, 3), bool)
+    mask[0, 2] = False
+    assert metrics.correct_share(points, true, np.array([5.0, 49.0]), mask) == pytest.approx(100 * 4 / 5)
+    assert metrics.correct_share(points, true, np.array([4.9, 50.0]), mask) == pytest.approx(100 * 4 / 5)
+    assert np.isnan(metrics.correct_share(points, true, np.array([5.0, 5.0]), np.zeros((2, 3), bool)))
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    names = [str(clip) for clip in range(40)]
+    covered = 0
+    for trial in range(200):
+        interval = metrics.bootstrap(rng.normal(5, 2, 40), names, seed=trial, draws=400)
+        covered += interval.low <= 5 <= interval.high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_cases_of_one_clip_count_as_one():
+    values = np.array([1.0, 1.0, 1.0, 5.0])
+    interval = metrics.bootstrap(values, ["a", "a", "a", "b"])
+    assert interval.mean == 3
+    assert (interval.low, interval.high) == (1, 5)
+    alone = metrics.bootstrap(values, list("abcd"))
+    assert alone.mean == 2
+    assert alone.high < 5
+
+
+def test_the_interval_is_the_same_for_the_same_seed_and_leaves_out_what_is_no_number():
+    values = np.random.default_rng(0).normal(size=30)
+    names = [str(clip) for clip in range(30)]
+    again = metrics.bootstrap(values, names, seed=1)
+    assert again == metrics.bootstrap(values, names, seed=1)
+    assert again.low < values.mean() < again.high
+    with_gap = metrics.bootstrap(np.append(values, np.nan), [*names, "x"], seed=1)
+    assert with_gap == again
+    assert np.isnan(metrics.bootstrap(np.array([np.nan]), ["a"]).mean)
+
+
+def test_a_difference_beyond_chance_lies_below_zero():
+    rng = np.random.default_rng(0)
+    names = [str(clip) for clip in range(33)]
+    assert metrics.bootstrap(rng.normal(-3, 2, 33), names).below_zero
+    assert not metrics.bootstrap(rng.normal(0, 2, 33), names).below_zero
