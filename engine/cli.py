@@ -110,13 +110,18 @@ def run(
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
+    body: Annotated[str, typer.Option(help="Your SMPL, SMPL-H or SMPL-X file, to check it.")] = "",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Where a model lies, such as models.hmr=FILE; repeat it.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Tell what is installed, which devices and model files are there, what is missing and how to get it."""
     with clean_stdout() as stream:
         from engine import doctor as checks
+        from engine.config import load_settings
 
-        found = checks.examine()
+        found = checks.examine(load_settings(overrides=overrides or []).models, body)
         checks.show(found, stream, as_json)
     raise typer.Exit(ExitCode.DONE if found.usable else ExitCode.MODEL_FILE)
 

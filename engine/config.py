@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.backbones.fit_settings import FitSettings
 from engine.errors import ModelFileError, UsageError
+from engine.model_settings import ModelSettings
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "adaptation"
 DEFAULT_PRESET = "balanced"
@@ -54,6 +55,7 @@ class Settings(_Section):
     detection: DetectionSettings = Field(default=DetectionSettings(), description="Finding people and their keypoints.")
     tracking: TrackingSettings = Field(default=TrackingSettings(), description="Following people from frame to frame.")
     fit: FitSettings = Field(default=FitSettings(), description="Fitting the body to the keypoints.")
+    models: ModelSettings = Field(default=ModelSettings(), description="Where published models lie.")
 
 
 def preset_names() -> list[str]:

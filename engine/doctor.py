@@ -15,6 +15,7 @@ from typing import TextIO
 
 from engine import __version__
 from engine.errors import ExportError
+from engine.model_settings import ModelSettings
 from engine.versions import version_of
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -46,10 +47,12 @@ class Check:
     """One thing that was looked at.
 
     Attributes:
-        section: `engine`, `packages`, `devices`, `models` or `exports`.
+        section: `engine`, `packages`, `devices`, `models`, `labels`, `exports` or `published models`.
         name, found: what it is, and what there is of it.
-        state: `ok`; `missing` stops the engine; `optional` is not there and not needed for the motion itself.
-        hint: how to get what is missing.
+        state: `ok`; `missing` stops the engine; `optional` is not there and not needed for the motion itself; `refused`
+            is there and of no use.
+        hint: how to get what is missing, and its licence where it is not ours.
+        key, path, obtain, licence, place, option: of a published model, see `engine.model_files.ModelFinding`.
     """
 
     section: str
@@ -57,6 +60,12 @@ class Check:
     found: str
     state: str = "ok"
     hint: str = ""
+    key: str = ""
+    path: str = ""
+    obtain: str = ""
+    licence: str = ""
+    place: str = ""
+    option: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,15 @@ class Findings:
         return all(check.state != "missing" for check in self.checks)
 
 
-def examine() -> Findings:
-    """Look at everything. Imports every package, which takes some seconds."""
-    return Findings((*_engine(), *_packages(), *_devices(), *_models(), *_exports()))
+def examine(settings: ModelSettings | None = None, body: str = "") -> Findings:
+    """Look at everything. Imports every package and loads every published model, which takes some seconds.
+
+    Args:
+        settings: where published models lie; None for the usual places.
+        body: the user's body file, as `--body` of a run takes it.
+    """
+    own = (*_engine(), *_packages(), *_devices(), *_models(), *_labels(), *_exports())
+    return Findings((*own, *_published(settings or ModelSettings(), body)))
 
 
 def show(findings: Findings, stream: TextIO, as_json: bool) -> None:
@@ -85,7 +100,7 @@ def show(findings: Findings, stream: TextIO, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    colours = {"ok": "green", "missing": "red", "optional": "yellow"}
+    colours = {"ok": "green", "missing": "red", "optional": "yellow", "refused": "red"}
     table = Table(title=f"Adapt Motion engine {__version__}")
     for column in ("", "What", "Found", "State"):
         table.add_column(column, overflow="fold")
@@ -147,9 +162,7 @@ def _devices() -> list[Check]:
 
 
 def _models() -> list[Check]:
-    checks = [_model(ASSETS / name, use, licence) for name, use, licence in _MODELS]
-    hint = "Optional: a SMPL file from the SMPL project's site (its own licence), given with --body."
-    return [*checks, Check("models", "SMPL file", "none is shipped; give yours with --body", "optional", hint)]
+    return [_model(ASSETS / name, use, licence) for name, use, licence in _MODELS]
 
 
 def _model(path: Path, use: str, licence: str) -> Check:
@@ -165,6 +178,36 @@ def _model(path: Path, use: str, licence: str) -> Check:
     except zipfile.BadZipFile:
         damaged = True
     return Check("models", name, "damaged: " + found, "missing", _INSTALL) if damaged else Check("models", name, found)
+
+
+def _labels() -> list[Check]:
+    """What `--labeler openai` needs. The key itself is never shown."""
+    client = version_of("openai")
+    checks = [Check("labels", "openai client", client)] if client else []
+    if not client:
+        hint = "Only for --labeler openai: `pip install openai` in the engine's environment."
+        checks.append(Check("labels", "openai client", "not installed", "optional", hint))
+    server, key = os.environ.get("OPENAI_BASE_URL", ""), bool(os.environ.get("OPENAI_API_KEY"))
+    found = f"{'a' if key else 'no'} key in OPENAI_API_KEY, server {server or 'of OpenAI'}"
+    hint = "" if key or server else "Only for --labeler openai: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server."
+    return [*checks, Check("labels", "openai server", found, "ok" if key or server else "optional", hint)]
+
+
+def _published(settings: ModelSettings, body: str) -> list[Check]:
+    """Models that are had from their authors alone; none of them is needed."""
+    from engine.model_files import examine as examine_models
+
+    return [
+        Check(
+            "published models",
+            f"{one.title} ({one.use})",
+            f"{one.found} {one.path}".strip(),
+            {"missing": "optional"}.get(one.state, one.state),
+            f"{one.hint} Had from: {one.obtain} Licence: {one.licence} {'' if one.path else one.place}".strip(),
+            **{name: getattr(one, name) for name in ("key", "path", "obtain", "licence", "place", "option")},
+        )
+        for one in examine_models(settings, body)
+    ]
 
 
 def _exports() -> list[Check]:

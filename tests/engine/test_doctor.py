@@ -9,6 +9,7 @@ import pytest
 
 from engine import doctor
 from engine.errors import ExportError
+from engine.model_settings import ModelSettings
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,33 @@ def test_missing_and_damaged_model_files_are_told(tmp_path, monkeypatch):
     states = {check.name.split(" ")[0]: (check.state, check.found.split(":")[0]) for check in checks}
     assert states["open_body.npz"] == ("missing", "damaged")
     assert states["pose_landmarker_full.task"] == ("missing", "not there")
-    assert states["SMPL"][0] == "optional"
     assert not doctor.Findings(tuple(checks)).usable
-    assert all(check.hint for check in checks)
+    assert all(check.hint for check in checks if check.state != "ok")
+
+
+def test_published_models_are_told_with_origin_licence_and_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADAPT_MOTION_MODELS", str(tmp_path))
+    (tmp_path / "hmr_basemodel.pt").write_bytes(b"cut off")
+    checks = {check.key: check for check in doctor._published(ModelSettings(), "")}
+    assert {"smpl", "hmr", "hmr2", "mdnet", "motionclip", "clip", "babel", "amass"} == set(checks)
+    for check in checks.values():
+        assert check.obtain
+        assert check.licence
+        assert check.place
+        assert check.obtain in check.hint
+        assert check.licence in check.hint
+    assert (checks["hmr"].state, checks["hmr"].path) == ("refused", str(tmp_path / "hmr_basemodel.pt"))
+    assert (checks["hmr2"].state, checks["hmr2"].path) == ("optional", "")
+    assert doctor.Findings(tuple(checks.values())).usable, "nothing of these is needed"
+
+
+def test_the_key_of_a_server_is_never_shown(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
+    text = io.StringIO()
+    doctor.show(doctor.Findings(tuple(doctor._labels())), text, as_json=True)
+    assert "127.0.0.1" in text.getvalue()
+    assert "sk-secret" not in text.getvalue()
 
 
 def test_a_missing_package_is_told_and_the_rest_is_still_examined():

@@ -1,0 +1,87 @@
+"""AMASS (Mahmood et al. 2019): motions by the path that BABEL gives them, as rotations at 30 frames a second."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
+from engine.errors import ModelFileError
+from engine.semantics.types import RATE, WINDOW
+
+_HINT = "Give the folder into which AMASS's archives were unpacked."
+_HANDS = {52: (22, 37), 55: (25, 40), 24: (22, 23)}
+"""Joints that stand for SMPL's hands, by the number of joints: SMPL+H, SMPL-X, SMPL."""
+_ENDINGS = ("_poses", "_stageii")
+
+
+def find_amass(folder: Path) -> dict[tuple[str, str], Path]:
+    """Every motion below a folder, by the name of its folder and its own, in small letters.
+
+    The data sets in AMASS were renamed from release to release; subject and take were not. Raises ModelFileError.
+    """
+    if not folder.is_dir():
+        raise ModelFileError(f"The AMASS folder {folder} does not exist.", _HINT)
+    found = {_key(path.parent.name, path.stem): path for path in sorted(folder.rglob("*.npz")) if path.stem != "shape"}
+    if not found:
+        raise ModelFileError(f"There are no AMASS motions in {folder}.", _HINT)
+    return found
+
+
+def key_of(motion: str) -> tuple[str, str]:
+    """Key in `find_amass` of a path as BABEL writes it."""
+    path = PurePosixPath(motion)
+    return _key(path.parent.name, path.stem)
+
+
+def _key(folder: str, name: str) -> tuple[str, str]:
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    return folder.lower().replace(" ", "_"), name.lower().replace(" ", "_")
+
+
+def read_window(path: Path, start_s: float, end_s: float) -> NDArray[np.float32]:
+    """The 60 frames in the middle of a stretch of a motion; what lies beyond the motion is held.
+
+    Args:
+        path: SMPL+H, SMPL-X or SMPL motion of AMASS.
+        start_s, end_s: seconds into the motion. A shorter stretch takes in what is around it.
+
+    Returns:
+        (60, 24, 6) rotations as `engine.semantics.types` describes them, z up.
+
+    Raises:
+        ModelFileError: the file is damaged or no motion.
+    """
+    poses, rate = _read(path)
+    first = (start_s + end_s) / 2 - WINDOW / RATE / 2
+    rows = np.rint((first + np.arange(WINDOW) / RATE) * rate).astype(np.int64).clip(0, len(poses) - 1)
+    joints = poses.shape[1] // 3
+    some = torch.as_tensor(poses[rows].reshape(WINDOW, joints, 3)).float()
+    rotations = axis_angle_to_matrix(some[:, [*range(22), *_HANDS[joints]]])
+    six: NDArray[np.float32] = matrix_to_six(rotations, "columns").numpy()
+    return six
+
+
+def _read(path: Path) -> tuple[NDArray[np.floating], float]:
+    """Poses (T, 3 J) in axis-angle and frames a second."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            poses = np.asarray(archive["poses"])
+            name = next(one for one in ("mocap_framerate", "mocap_frame_rate") if one in archive.files)
+            rate = float(archive[name])
+    except StopIteration as error:
+        raise ModelFileError(f"{path} is no AMASS motion: it does not tell its frame rate.", _HINT) from error
+    except KeyError as error:
+        raise ModelFileError(f"{path} is no AMASS motion: it holds no poses.", _HINT) from error
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelFileError(f"{path} cannot be read as an AMASS motion: {error}.", _HINT) from error
+    fits = poses.ndim == 2 and len(poses) and poses.dtype.kind == "f" and poses.shape[1] in [3 * j for j in _HANDS]
+    if not fits or not np.isfinite(poses).all() or not (np.isfinite(rate) and rate > 0):
+        raise ModelFileError(f"{path} is no AMASS motion: its poses are {poses.shape} at {rate:g} a second.", _HINT)
+    return poses, rate
