@@ -19,6 +19,9 @@ from engine.training.corpus import CorpusClip
 from engine.training.figure import INDEX, MIRROR
 
 _LOWER_BODY = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")]
+_ARMS = [
+    [INDEX[f"{side}_{part}"] for part in ("collar", "shoulder", "elbow", "wrist", "hand")] for side in ("left", "right")
+]
 _SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
 RATES = (24.0, 25.0, 30.0, 50.0, 60.0)
 """Frame rates of footage that windows are drawn at."""
@@ -42,6 +45,10 @@ class Variation:
     """Standard deviation of the logarithm of the speed."""
     shape: float = 1.0
     """Standard deviation of the shape numbers."""
+    arms: float = 0.0
+    """Share of windows in which one arm is that of another window."""
+    sway_rad: float = 0.0
+    """Standard deviation of a turn added to each joint that comes and goes in about a second."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,17 @@ class MotionWindows:
         # a long clip repeats itself: the square root keeps it from crowding out the short ones
         self._weights = lengths.float().sqrt()
 
-    def draw(self, count: int, generator: torch.Generator, variation: Variation) -> MotionBatch:
-        """Draw `count` windows. `generator` is a CPU generator, so that a seed means the same on every device."""
+    def draw(
+        self, count: int, generator: torch.Generator, variation: Variation, kept: Tensor | None = None
+    ) -> MotionBatch:
+        """Draw `count` windows.
+
+        Args:
+            count: B.
+            generator: a CPU generator, so that a seed means the same on every device.
+            variation: how much they are varied.
+            kept: (B, S) the frames of each window to give, increasing; all T if None.
+        """
 
         def rand(*shape: int) -> Tensor:
             return torch.rand(*shape, generator=generator).to(self.device)
@@ -99,18 +115,25 @@ class MotionWindows:
         rates = torch.tensor(RATES, device=self.device)[(rand(count) * len(RATES)).long()]
         times = torch.arange(self.frames, device=self.device) / rates[:, None]
         speed = torch.exp(variation.speed * normal(count)).clamp(0.5, 2.0)
-        rotations, pelvis, contacts = self._read(clip, rand(count), times * 30.0 * speed[:, None])
+        times = times if kept is None else times.gather(1, kept.to(self.device))
+        length = (self.frames - 1) / rates * 30.0 * speed
+        rotations, pelvis, contacts = self._read(clip, rand(count), length, times * 30.0 * speed[:, None])
         rotations, pelvis, contacts = _mirrored(rotations, pelvis, contacts, rand(count) < variation.mirror)
         rotations, contacts = _mixed(rotations, contacts, rand(count) < variation.mixed)
         rotations = _jittered(rotations, variation, normal, rand)
         rotations, pelvis = _turned(rotations, pelvis, 2 * math.pi * rand(count), variation.tilt_rad * normal(count, 2))
         betas = (variation.shape * normal(count, 10)).clamp(-2.5, 2.5)
+        if variation.arms:
+            rotations = _other_arm(rotations, rand(count) < variation.arms, rand(count) < 0.5)
+        if variation.sway_rad:
+            rotations = _swayed(rotations, times, variation.sway_rad, normal, rand)
         return MotionBatch(rotations, pelvis, betas, contacts, times)
 
-    def _read(self, clip: Tensor, place: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Motion at `steps` (B, T) frames from a random start; clips that are too short run to and fro."""
+    def _read(self, clip: Tensor, place: Tensor, length: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Motion at `steps` (B, T) frames from a random start of a window of `length` (B,) frames; clips that are too
+        short run to and fro."""
         last = (self._lengths[clip] - 1).float()
-        start = place * (last - steps[:, -1]).clamp(min=0)
+        start = place * (last - length).clamp(min=0)
         position = start[:, None] + steps
         period = (2 * last[:, None]).clamp(min=1)
         position = last[:, None] - (position % period - last[:, None]).abs()
@@ -151,6 +174,27 @@ def _jittered(
     turn[:, :, 0] = 0
     reach = variation.reach_rad * normal(count, 1, 2, 3) * (rand(count) < 0.25)[:, None, None, None]
     turn[:, :, _SHOULDERS] += reach
+    return rotations @ axis_angle_to_matrix(turn)
+
+
+def _other_arm(rotations: Tensor, chosen: Tensor, left: Tensor) -> Tensor:
+    """The chosen windows get the left or the right arm of the window two before them."""
+    mixed = rotations.clone()
+    other = rotations.roll(2, 0)
+    for arm, mine in ((_ARMS[0], left), (_ARMS[1], ~left)):
+        mixed[:, :, arm] = torch.where((chosen & mine)[:, None, None, None, None], other[:, :, arm], mixed[:, :, arm])
+    return mixed
+
+
+def _swayed(
+    rotations: Tensor, times: Tensor, size: float, normal: Callable[..., Tensor], rand: Callable[..., Tensor]
+) -> Tensor:
+    """Each joint but the root turns to and fro, by its own axis, pace and strength."""
+    count = len(rotations)
+    pace = 2 * math.pi * (0.3 + 0.9 * rand(count, 1, 24))
+    wave = torch.sin(times[..., None] * pace + 2 * math.pi * rand(count, 1, 24))
+    turn = size * math.sqrt(2) * rand(count, 1, 1, 1) * wave[..., None] * normal(count, 1, 24, 3)
+    turn[:, :, 0] = 0
     return rotations @ axis_angle_to_matrix(turn)
 
 
