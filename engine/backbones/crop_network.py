@@ -38,6 +38,10 @@ class CropNetwork(nn.Module):
         """(B, 3, size, size) normalised crops to SMPL parameters."""
         raise NotImplementedError
 
+    def compile_large_part(self) -> None:
+        """Compile what takes the most time, in place."""
+        raise NotImplementedError
+
     def adapt_only(self, layers: Sequence[str]) -> list[nn.Parameter]:
         """Let adaptation change only the weights whose names begin with one of `layers`; all of them where it is empty.
 

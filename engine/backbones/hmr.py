@@ -4,6 +4,7 @@ published it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -67,6 +68,8 @@ class Hmr(CropNetwork):
 
     Args:
         batch_norm: SPIN's variant; else CycleAdapt's, with group norm.
+        half_dtype: type of the convolutions' products, such as `torch.bfloat16`; None for float32. Weights, norms and
+            the regressor stay float32.
     """
 
     crop_style = HMR_CROPS
@@ -74,8 +77,9 @@ class Hmr(CropNetwork):
     init_shape: Tensor
     init_cam: Tensor
 
-    def __init__(self, batch_norm: bool = False) -> None:
+    def __init__(self, batch_norm: bool = False, half_dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        self.half_dtype = half_dtype
         norm: NormMaker = FrozenBatchNorm if batch_norm else partial(nn.GroupNorm, 4)
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = norm(64)
@@ -100,11 +104,12 @@ class Hmr(CropNetwork):
 
     def features(self, crops: Tensor) -> Tensor:
         """(B, 3, 224, 224) to (B, 2048)."""
-        picture = functional.relu(self.bn1(self.conv1(crops)))
-        picture = functional.max_pool2d(picture, 3, stride=2, padding=1)
-        for index in range(len(_STAGES)):
-            picture = getattr(self, f"layer{index + 1}")(picture)
-        return picture.mean((2, 3))
+        with torch.autocast(crops.device.type, self.half_dtype) if self.half_dtype else nullcontext():
+            picture = functional.relu(self.bn1(self.conv1(crops)))
+            picture = functional.max_pool2d(picture, 3, stride=2, padding=1)
+            for index in range(len(_STAGES)):
+                picture = getattr(self, f"layer{index + 1}")(picture)
+        return picture.float().mean((2, 3))
 
     def regress(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 2048) to pose (B, 144) in interleaved sixes, shape (B, 10) and camera (B, 3), refined in three rounds."""
@@ -121,8 +126,14 @@ class Hmr(CropNetwork):
         pose, shape, camera = self.regress(self.features(crops))
         return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "interleaved"), shape, camera)
 
+    def compile_large_part(self) -> None:
+        """Compile the ResNet, in place."""
+        self.features = torch.compile(self.features)  # type: ignore[method-assign]
+
     @classmethod
-    def from_checkpoint(cls, path: Path, progress: Progress | None = None) -> Hmr:
+    def from_checkpoint(
+        cls, path: Path, progress: Progress | None = None, half_dtype: torch.dtype | None = None
+    ) -> Hmr:
         """CycleAdapt's or SPIN's published file; which of the two is told from its tensors.
 
         Start values that it lacks are read from `smpl_mean_params.npz` beside it. Raises ModelFileError.
@@ -137,7 +148,7 @@ class Hmr(CropNetwork):
                 defaults.update(
                     (name.replace("running_mean", "num_batches_tracked"), torch.tensor(0)) for name in counters
                 )
-            return build(checkpoint, lambda: cls(batch_norm), progress, defaults=defaults)
+            return build(checkpoint, lambda: cls(batch_norm, half_dtype), progress, defaults=defaults)
 
 
 def _mean_parameters(path: Path) -> Mapping[str, Tensor]:

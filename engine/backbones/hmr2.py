@@ -227,7 +227,7 @@ class Hmr2(CropNetwork):
     """HMR2.0.
 
     To adapt a part of it, give `adapt_only` names such as `smpl_head` and `backbone.blocks.31`: what lies before the
-    first of them then needs no memory for the backward pass. `network.backbone.compile()` compiles the large part.
+    first of them then needs no memory for the backward pass.
 
     Args:
         depth: layers of the picture transformer; 32 as published.
@@ -246,6 +246,10 @@ class Hmr2(CropNetwork):
         """(B, 3, 256, 256) normalised crops to SMPL parameters."""
         pose, shape, camera = self.smpl_head(self.backbone(crops))
         return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "columns"), shape, camera)
+
+    def compile_large_part(self) -> None:
+        """Compile the picture transformer, in place."""
+        self.backbone.compile()
 
     @classmethod
     def from_checkpoint(
