@@ -16,6 +16,7 @@ import typer
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.protocol import ExitCode, Job, format_event
 from engine.streams import clean_stdout, quiet_stderr
+from engine.training.commands import train_app
 
 app = typer.Typer(
     help="Video of a person in, SMPL motion out.",
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(train_app, name="train")
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 
 
@@ -46,7 +48,7 @@ def run(
         str, typer.Option(help="people or labels: stop when that is known and tell it.", rich_help_panel=_HOW)
     ] = "",
     backbone: Annotated[
-        str, typer.Option(help="First pose estimate: fit, landmark, hmr or hmr2.", rich_help_panel=_HOW)
+        str, typer.Option(help="First pose estimate: landmark, fit, hmr or hmr2.", rich_help_panel=_HOW)
     ] = "fit",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_HOW)] = "auto",
     body: Annotated[str, typer.Option(help="Your SMPL, SMPL-H or SMPL-X file in place of the open body.")] = "",

@@ -27,6 +27,7 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
         "preset": options.preset,
         "settings": options.settings.model_dump(mode="json"),
         "seed": options.seed,
+        "backbone": options.backbone,
         "device": options.device,
         "person": options.person,
         "body": str(options.body) if options.body else None,

@@ -21,7 +21,7 @@ EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
 """What `--only` takes: the run stops once that is known, and tells it."""
 _LABELERS, _LABELERS_LATER = ("none",), ("retrieval", "openai")
-_BACKBONES, _BACKBONES_LATER = ("fit",), ("landmark", "hmr", "hmr2")
+_BACKBONES, _BACKBONES_LATER = ("fit", "landmark"), ("hmr", "hmr2")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -34,6 +34,7 @@ class RunOptions:
         segments: labelled stretches of the footage.
         person: `main`, `all`, a number from 1, or numbers with commas.
         only: of `ONLY`, where the run stops once that is known; '' for a whole run.
+        backbone: what gives the first estimate of the pose: `landmark` or `fit`.
         device: `cpu`, `cuda` or `mps`.
         body: the user's SMPL file, None for the open body.
         focal_px: focal length in pixels, None if not given.
@@ -51,6 +52,7 @@ class RunOptions:
     segments: tuple[Segment, ...]
     person: str
     only: str
+    backbone: str
     device: str
     body: Path | None
     focal_px: float | None
@@ -92,6 +94,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         segments=read_labels(Path(job.labels)) if job.labels else whole_clip(job.label),
         person="all" if job.only == "people" else job.person,
         only=job.only,
+        backbone=job.backbone,
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,
         focal_px=job.focal_px,

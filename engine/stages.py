@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.backbones.fit import FitBackbone
+from engine.backbones.choice import backbone_key, make_backbone
 from engine.backbones.types import Camera, Prediction
 from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import BodyModel
@@ -137,7 +137,7 @@ def predict(
         person=person.person,
         camera=camera.intrinsics.tolist(),
         body=content_of(options.body) if options.body else body.surface_model_type,
-        settings=options.settings.fit.model_dump(),
+        backbone=backbone_key(options.backbone, options.settings.fit),
         seed=options.seed,
         device=options.device,
     )
@@ -146,7 +146,8 @@ def predict(
         return Prediction(**{name: entry[name] for name in _PREDICTION})
     recorder = Recorder(progress)
     torch.manual_seed(options.seed)
-    prediction = FitBackbone(options.settings.fit).predict(person, camera, body, recorder)
+    backbone = make_backbone(options.backbone, options.settings.fit, options.device)
+    prediction = backbone.predict(person, camera, body, recorder)
     arrays = {name: getattr(prediction, name) for name in _PREDICTION}
     cache.store("predict", key, {**arrays, "warnings": _text(recorder.warnings)})
     return prediction

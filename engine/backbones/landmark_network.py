@@ -18,6 +18,7 @@ KEYPOINTS = 33
 FEATURES = KEYPOINTS * 6 + 4
 JOINTS = 24
 _OUTPUTS = JOINTS * 6 + 3 + 4
+_FARTHEST_LOG = 5.0
 _WORKING_RATE = 30.0
 """Time is counted in thirtieths of a second inside of the network, whatever the footage's rate."""
 
@@ -100,6 +101,21 @@ class LandmarkNetwork(nn.Module):
             offset=rest[..., 1:3].float(),
             contact_logits=rest[..., 3:].float(),
         )
+
+
+def in_camera(output: NetworkOutput, turn: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The network's answer out of the virtual camera: rotations (B, T, 24, 3, 3) and pelvis (B, T, 3) metres.
+
+    Args:
+        output: of the network.
+        turn: (B, T, 3, 3) from the virtual camera's axes to the camera's.
+        scale: (B, T) half the box in units of the focal length.
+    """
+    root = turn @ output.rotations[:, :, 0]
+    rotations = torch.cat((root[:, :, None], output.rotations[:, :, 1:]), 2)
+    depth = output.log_depth.clamp(max=_FARTHEST_LOG).exp() / scale
+    ahead = torch.cat((output.offset * scale[..., None], torch.ones_like(depth)[..., None]), -1)
+    return rotations, (turn @ (ahead * depth[..., None])[..., None]).squeeze(-1)
 
 
 def _mean(hidden: Tensor, real: Tensor) -> Tensor:

@@ -22,8 +22,8 @@ from engine.files import replacing
 from engine.progress import Progress
 from engine.training.backbone_batches import BatchMaker
 from engine.training.backbone_losses import Weights, backbone_losses, total
-from engine.training.backbone_score import WINDOW, BackboneScore, held_out, score_backbone
-from engine.training.corpus import CorpusClip, read_corpus
+from engine.training.backbone_score import WINDOW, BackboneScores, score_all
+from engine.training.corpus import read_corpus
 from engine.training.detector_model import DETECTOR_MODEL, DetectorModel
 from engine.training.motion_batches import MotionWindows
 
@@ -74,7 +74,7 @@ def train_backbone(
     progress: Progress,
     device: str = "cpu",
     detector: Path = DETECTOR_MODEL,
-) -> dict[str, BackboneScore]:
+) -> BackboneScores:
     """Train the backbone, or go on from the checkpoint beside `out`, and score it.
 
     Args:
@@ -88,7 +88,7 @@ def train_backbone(
         detector: the measured detector.
 
     Returns:
-        Figures on held-out performers, `captured` and `authored`.
+        Figures on held-out performers.
 
     Raises:
         UsageError: no corpus, one without held-out clips, or a checkpoint of another training.
@@ -104,24 +104,15 @@ def train_backbone(
     for step in range(run.resumed(), settings.steps):
         run.step(step, maker, body)
         if (step + 1) % settings.score_every == 0:
-            scores = _scores(run.averaged(), clips, body, measured, _QUICK_WINDOWS)
-            run.log({"step": step + 1, **{name: score.rounded() for name, score in scores.items()}})
+            scores = score_all(run.averaged(), clips, body, measured, _QUICK_WINDOWS)
+            run.log({"step": step + 1, **scores.rounded()})
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             run.save(step + 1)
         progress(step + 1, settings.steps)
     network = run.averaged()
     with replacing(out) as file:
         file.write(safetensors_bytes({k: v.half().cpu().contiguous() for k, v in network.state_dict().items()}))
-    return _scores(network, clips, body, measured, 4 * _QUICK_WINDOWS)
-
-
-def _scores(
-    network: LandmarkNetwork, clips: list[CorpusClip], body: BodyModel, measured: DetectorModel, windows: int
-) -> dict[str, BackboneScore]:
-    return {
-        name: score_backbone(network, held_out(clips, synthetic), body, measured, windows=windows)
-        for name, synthetic in (("captured", False), ("authored", True))
-    }
+    return score_all(network, clips, body, measured)
 
 
 class _Run:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.backbones.landmark_network import NetworkOutput
+from engine.backbones.landmark_network import NetworkOutput, in_camera
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six
@@ -39,29 +39,13 @@ class Weights:
     """Of the joints' way from frame to frame."""
 
 
-def in_camera(output: NetworkOutput, turn: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The network's answer out of the virtual camera: rotations (B, S, 24, 3, 3) and pelvis (B, S, 3), camera frame.
-
-    Args:
-        output: of the network.
-        turn: (B, S, 3, 3) from the virtual camera's axes to the camera's.
-        scale: (B, S) half the box in units of the focal length.
-    """
-    root = turn @ output.rotations[:, :, 0]
-    rotations = torch.cat((root[:, :, None], output.rotations[:, :, 1:]), 2)
-    depth = output.log_depth.exp() / scale
-    flat = torch.cat((output.offset * scale[..., None], torch.ones_like(depth)[..., None]), -1)
-    return rotations, (turn @ (flat * depth[..., None])[..., None]).squeeze(-1)
-
-
 def posed(rotations: Tensor, betas: Tensor, body: BodyModel) -> tuple[Tensor, Tensor]:
     """Joints (B, S, 24, 3) and MediaPipe's landmarks (B, S, 33, 3) about the pelvis; betas (B, 10)."""
     shape = betas[:, None].expand(-1, rotations.shape[1], -1).flatten(0, 1)
     joints, landmarks = body.joints_and_landmarks(rotations.flatten(0, 1), shape)
     order = [body.landmark_names.index(name) for name in MEDIAPIPE_33]
-    pelvis = joints[:, :1]
-    size = rotations.shape[:2]
-    return (joints - pelvis).unflatten(0, size), (landmarks[:, order] - pelvis).unflatten(0, size)
+    pelvis, size = joints[:, :1], rotations.shape[:2]
+    return (joints - pelvis).reshape(*size, -1, 3), (landmarks[:, order] - pelvis).reshape(*size, -1, 3)
 
 
 def backbone_losses(output: NetworkOutput, batch: BackboneBatch, body: BodyModel) -> dict[str, Tensor]:

@@ -8,18 +8,19 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from engine.backbones.landmark_network import LandmarkNetwork
+from engine.backbones.landmark_network import LandmarkNetwork, in_camera
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.errors import UsageError
 from engine.evaluation.metrics import aligned_errors, joint_errors
+from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.training.backbone_batches import NOT_SPOILT, NOT_VARIED, BackboneBatch, BatchMaker
-from engine.training.backbone_losses import in_camera, posed
+from engine.training.backbone_losses import posed
 from engine.training.corpus import CorpusClip
 from engine.training.detector_model import DetectorModel
 from engine.training.figure import Floats
 from engine.training.motion_batches import MotionWindows
-from engine.training.observations import Conditions
+from engine.training.observations import NOTHING_HIDDEN, Conditions
 
 WINDOW = 60
 """Frames that the network is trained and used on at once."""
@@ -28,7 +29,7 @@ _SCORED = [JOINT_NAMES.index(f"{side}_{part}") for part in _LIMBS for side in ("
 _HIPS = (6, 7)
 _LEGS = np.array([JOINT_NAMES[joint].endswith(("knee", "ankle")) for joint in _SCORED])
 _AT_ONCE = 16
-LOWER_BODY_UNSEEN = replace(Conditions(0, 0, 0, 0, 0), lower_body_hidden=0.5, lower_body_out=0.5)
+LOWER_BODY_UNSEEN = replace(NOTHING_HIDDEN, lower_body_hidden=0.5, lower_body_out=0.5)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,36 @@ class BackboneScore:
     def rounded(self) -> dict[str, float | None]:
         """One decimal each, None for what could not be measured."""
         return {name: round(value, 1) if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class BackboneScores:
+    """Figures on held-out performers, captured and authored motions apart, and with the lower body never seen."""
+
+    captured: BackboneScore
+    authored: BackboneScore
+    captured_legs_unseen: BackboneScore
+    authored_legs_unseen: BackboneScore
+
+    def rounded(self) -> dict[str, dict[str, float | None]]:
+        """Fit for JSON."""
+        return {name: score.rounded() for name, score in vars(self).items()}
+
+
+def score_all(
+    network: LandmarkNetwork, clips: Sequence[CorpusClip], body: BodyModel, detector: DetectorModel, windows: int = 192
+) -> BackboneScores:
+    """All figures, each over `windows` windows. Raises UsageError if the corpus has no held-out clips.
+
+    Arguments as in `score_backbone`; `clips` is the whole corpus.
+    """
+
+    def score(synthetic: bool, conditions: Conditions | None) -> BackboneScore:
+        return score_backbone(network, held_out(clips, synthetic), body, detector, conditions, windows)
+
+    return BackboneScores(
+        score(False, None), score(True, None), score(False, LOWER_BODY_UNSEEN), score(True, LOWER_BODY_UNSEEN)
+    )
 
 
 def held_out(clips: Sequence[CorpusClip], synthetic: bool) -> list[CorpusClip]:
@@ -101,8 +132,6 @@ def _compared(network: LandmarkNetwork, batch: BackboneBatch, body: BodyModel) -
         output = network(batch.features, batch.times_s)
         joints, _ = posed(in_camera(output, batch.turn, batch.scale)[0], output.betas, body)
     pick = [JOINT_NAMES[joint] for joint in _SCORED]
-    from engine.keypoints.joint_sets import MEDIAPIPE_33
-
     seen = ~batch.hidden[:, :, [MEDIAPIPE_33.index(name) for name in pick]]
     arrays = (joints[:, :, _SCORED], batch.joints[:, :, _SCORED], seen, batch.times_s)
     return tuple(array.cpu().numpy().astype(np.float64) for array in arrays)
