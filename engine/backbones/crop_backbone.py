@@ -48,6 +48,8 @@ class CropPoseNetwork:
         settings: see there.
     """
 
+    frame_by_frame = True
+
     def __init__(
         self,
         network: CropNetwork,

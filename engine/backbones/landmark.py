@@ -38,6 +38,8 @@ _HINT = "Install the engine again, or rebuild the file with: adapt-motion train 
 class BoundLandmarkNetwork:
     """The network bound to one track. Meets `engine.backbones.types.PoseNetwork`."""
 
+    frame_by_frame = False
+
     def __init__(self, network: LandmarkNetwork, view: TrackView, body: BodyModel, device: torch.device) -> None:
         self._network, self.view = network, view
         self._pelvis = body.joint_template[0].detach().to(device)

@@ -78,6 +78,10 @@ class PoseBatch:
 class PoseNetwork(Protocol):
     """A pose network bound to one person's track: what adaptation fine-tunes."""
 
+    @property
+    def frame_by_frame(self) -> bool:
+        """Whether a row's prediction rests on that row alone, so that windows need no overlap and gaps a bridge."""
+
     def parameters(self) -> list[nn.Parameter]:
         """The weights that are adapted."""
 

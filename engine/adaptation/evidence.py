@@ -1,0 +1,91 @@
+"""What was seen of one person, as adaptation compares with it: tensors on the device of the pose network.
+
+Legend: T rows, K keypoints that the body has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.adaptation.targets import Targets
+from engine.backbones import evidence
+from engine.backbones.types import Camera
+from engine.body.model import BodyModel
+from engine.keypoints.types import PersonTrack
+
+_STEADY_S = 1.0
+_SMALLEST_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Evidence of a track.
+
+    Attributes:
+        track: the track itself.
+        gathered: the same on the CPU, for the summary at the end.
+        columns: (K,) places of the keypoints in the track.
+        places: (K,) places in the body's landmarks.
+        points: (T, K, 2) pixels.
+        valid: (T, K) bool: v_k of eq. 5, confidence of at least 0.3.
+        importance: (K,) weight of a keypoint beside the others, since detectors give a face many.
+        box_px: (T,) longer side of the person's box, steady over time.
+        found: (T,) bool, on the CPU: rows in which the person was found.
+        detected: (T,) the same as 0 and 1.
+        camera: (3, 3) intrinsics.
+    """
+
+    track: PersonTrack
+    gathered: evidence.Evidence
+    columns: tuple[int, ...]
+    places: Tensor
+    points: Tensor
+    valid: Tensor
+    importance: Tensor
+    box_px: Tensor
+    found: Tensor
+    detected: Tensor
+    camera: Tensor
+
+    @classmethod
+    def of(cls, track: PersonTrack, camera: Camera, body: BodyModel, device: torch.device) -> Seen:
+        """The evidence of a track."""
+        gathered = evidence.gather(track, camera.intrinsics, body.landmark_names)
+        importance = torch.tensor([evidence.importance(name) for name in gathered.names], dtype=torch.float32)
+        detected = torch.as_tensor(track.detected).float()
+        return cls(
+            track=track,
+            gathered=gathered,
+            columns=tuple(track.keypoint_names.index(name) for name in gathered.names),
+            places=gathered.places.to(device),
+            points=gathered.points.to(device),
+            valid=(gathered.weights > 0).to(device),
+            importance=importance.to(device),
+            box_px=_steady_sides(gathered.boxes, detected, gathered.times).to(device),
+            found=detected > 0,
+            detected=detected.to(device),
+            camera=gathered.camera.to(device),
+        )
+
+    def targets(self) -> Targets:
+        """The 2D targets of the first epoch."""
+        return Targets.detected(self.points, self.valid)
+
+
+def _steady_sides(boxes: Tensor, detected: Tensor, times: Tensor) -> Tensor:
+    """(T,) longer side of boxes (T, 4), a running mean over a second; never much less than is usual in the clip."""
+    sides = torch.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    good = (detected > 0) & (sides > 1) & sides.isfinite()
+    if not bool(good.any()):
+        return torch.full_like(sides, 224.0)
+    usual = sides[good].median()
+    reach = max(round(_STEADY_S / 2 / float(times.diff().median())), 1) if len(times) > 1 else 1
+    sums = [torch.where(good, values, 0.0) for values in (sides, torch.ones_like(sides))]
+    total, count = (
+        functional.avg_pool1d(functional.pad(part[None, None], (reach, reach)), 2 * reach + 1, 1)[0, 0] for part in sums
+    )
+    return torch.where(count > 0, total / count.clamp(min=1e-9), usual).clamp(min=float(_SMALLEST_SHARE * usual))

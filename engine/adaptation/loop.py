@@ -1,0 +1,343 @@
+"""Test-time adaptation: a pose network is fine-tuned on one person's track (Lin et al. 2025, sections 4.2 and 4.3).
+
+An epoch draws segments, takes steps on eq. 10 with targets that stand still, and ends with new targets: eq. 8 for the
+keypoints, the denoiser's output for eq. 9. Legend: T rows, B segments of S rows, K keypoints.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.adaptation import losses, sampler
+from engine.adaptation.alignment import Alignment, understood
+from engine.adaptation.batches import Batches
+from engine.adaptation.evidence import Seen
+from engine.adaptation.outcome import AdaptationResult, outcome
+from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
+from engine.adaptation.settings import AdaptationSettings
+from engine.adaptation.smoothing import Smoother
+from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
+from engine.adaptation.targets import Targets, updated
+from engine.adaptation.whole_track import Estimate, estimate, projected
+from engine.backbones.types import Camera, PoseNetwork
+from engine.body.camera import project
+from engine.body.model import BodyModel
+from engine.errors import ModelFileError
+from engine.keypoints.types import PersonTrack
+from engine.progress import Progress
+from engine.semantics.segments import Segment, spread
+from engine.semantics.types import MotionDictionary, MotionTextSpace
+
+_SEEDS = 1_000_003
+_TERMS = ("projection", "alignment", "smoothing")
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is known of motion beside the footage. Each may be missing, and its term with it.
+
+    Attributes:
+        space, dictionary: where motions and labels meet; both or none.
+        denoiser: pre-trained; a copy of it is adapted.
+    """
+
+    space: MotionTextSpace | None = None
+    dictionary: MotionDictionary | None = None
+    denoiser: nn.Module | None = None
+
+
+def adapt(
+    network: PoseNetwork,
+    track: PersonTrack,
+    camera: Camera,
+    body: BodyModel,
+    segments: Sequence[Segment],
+    priors: Priors,
+    settings: AdaptationSettings,
+    seed: int,
+    progress: Progress,
+    device: str | torch.device = "cpu",
+    state: StateFile | None = None,
+) -> AdaptationResult:
+    """Fine-tune `network` on the track and predict it again.
+
+    Args:
+        network: bound to `track`, with pre-trained weights, which it has again afterwards.
+        track: one person.
+        camera: of the footage.
+        body: on `device`.
+        segments: typed or found labels; rows without one are adapted without one.
+        priors: denoiser, motion-text space and dictionary.
+        settings: see there; a preset's, usually.
+        seed: of everything random: same seed and device, same result.
+        progress: told after every step; cancelling leaves `state` behind.
+        device: where network and body are.
+        state: where to keep what an interrupted run goes on from, if anywhere.
+
+    Returns:
+        Motion, final 2D targets, similarity, and what happened in each epoch.
+
+    Raises:
+        ModelFileError: the pre-trained network does not give finite numbers.
+        OutOfMemoryError: a single segment does not fit; `state` holds the epochs that are done.
+        CancelledError: the user asked to stop.
+    """
+    pretrained = network.state()
+    try:
+        return _Adaptation(
+            network, track, camera, body, segments, priors, settings, seed, progress, torch.device(device), state
+        ).run()
+    finally:
+        network.restore(pretrained)
+
+
+class _Adaptation:
+    """One track's adaptation."""
+
+    def __init__(
+        self,
+        network: PoseNetwork,
+        track: PersonTrack,
+        camera: Camera,
+        body: BodyModel,
+        segments: Sequence[Segment],
+        priors: Priors,
+        settings: AdaptationSettings,
+        seed: int,
+        progress: Progress,
+        device: torch.device,
+        state: StateFile | None,
+    ) -> None:
+        self.network, self.body, self.settings, self.seed = network, body, settings, seed
+        self.device, self.state, self.warn = device, state, progress.warn
+        self.seen = Seen.of(track, camera, body, device)
+        self.times = np.asarray(track.timestamps, np.float64)
+        labels = self._labels(spread(tuple(segments), self.times), priors, progress)
+        cut = sampler.cut(self.times, labels, settings.segment_step_s, settings.least_label_s)
+        self.segments = cut.to(device)
+        self.align = self._alignment(priors)
+        self.smoother = self._smoother(priors)
+        self.weights = losses.Weights(settings.projection, settings.alignment, settings.smoothing, settings.shape)
+        self.optimiser = make_optimiser(network.parameters())
+        self.batches = Batches(settings.batch, progress)
+        count = len(cut.labels)
+        self.drawn = settings.batch * max(-(-count // settings.batch), settings.least_steps)
+        self.done, self.progress = 0, progress
+        self.total = settings.epochs * (self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0))
+        self.targets = self.seen.targets()
+        self.motion: Estimate
+        self.smooth: Estimate | None = None
+        self.similarity = torch.zeros(count, device=device)
+        self.history: History = []
+
+    def _labels(self, typed: NDArray[np.str_], priors: Priors, progress: Progress) -> NDArray[np.str_]:
+        """Label of each row in the dictionary's words, '' where it says nothing."""
+        self.meaning: dict[str, str] = {}
+        if priors.space is None or priors.dictionary is None:
+            return np.zeros(len(typed), "<U1")
+        self.meaning = understood(typed, priors.dictionary, progress)
+        return np.array([self.meaning[label] for label in typed.tolist()])
+
+    def _alignment(self, priors: Priors) -> Alignment | None:
+        if priors.space is None or priors.dictionary is None or not any(self.segments.labels):
+            return None
+        unpaired = self.settings.label_use == "unpaired"
+        return Alignment(self.segments, priors.space, priors.dictionary, unpaired, self.device)
+
+    def _smoother(self, priors: Priors) -> Smoother | None:
+        if priors.denoiser is None or not self.settings.smoothing:
+            return None
+        denoiser = copy.deepcopy(priors.denoiser).to(self.device).requires_grad_(True)
+        return Smoother(denoiser, self.seen.detected, sampler.stride_of(self.times), self.settings.denoiser_step)
+
+    def run(self) -> AdaptationResult:
+        """All the epochs."""
+        self.motion = self._estimate()
+        if not self.motion.finite():
+            raise ModelFileError(
+                "The pose network gives values that are not finite: its weights are damaged.",
+                "Install the engine again, or choose another backbone.",
+            )
+        initial = self.motion
+        self._measure()
+        if self.settings.denoise_first:
+            self._smoothe(0.0, None)
+        start = len(self.history) if self._resumed() else 0
+        for epoch in range(start, self.settings.epochs):
+            before = self._snapshot()
+            if not self._epoch(epoch):
+                self._restore(before)
+                self.warn(
+                    "adaptation_stopped",
+                    f"Round {epoch + 1} of adaptation gave values that are not finite; the motion before it is used.",
+                )
+                break
+            if self.state is not None:
+                self.state.write(self._snapshot())
+        rows = sampler.per_row(self.similarity, self.segments, len(self.times))
+        result = outcome(self.seen, self.body, initial, self.motion, self.targets, rows, self.history)
+        return replace(result, labels=self.meaning)
+
+    def _epoch(self, epoch: int) -> bool:
+        """Steps, then new targets. False if numbers are not finite."""
+        begun, settings = time.monotonic(), self.settings
+        schedule = WarmupCosine(settings.epochs - 1, 0, settings.learning_rate, settings.lowest_learning_rate)
+        generator = torch.Generator().manual_seed(self.seed * _SEEDS + epoch)
+        torch.manual_seed(self.seed * _SEEDS + epoch)  # dropout, where a network has it
+        rate = schedule.rate(epoch)
+        set_rate(self.optimiser, rate)
+        labelled = self.align.labelled if self.align else torch.zeros_like(self.similarity, dtype=torch.bool)
+        chosen = sampler.draw(self.similarity, labelled, self.drawn, generator)
+        values = [self._step(some) for some in torch.split(chosen.to(self.device), settings.batch)]
+        self.motion = self._estimate()
+        means = torch.stack(values).mean(0).tolist()  # the only time that the device is waited for
+        if not self.motion.finite() or not np.isfinite(means).all():
+            return False
+        self._measure()
+        reproduced = self._smoothe(rate / settings.learning_rate * settings.denoiser_learning_rate, generator)
+        aligned = self._aligned()
+        points = projected(self.motion, self.body, self.seen.places, self.seen.camera)
+        self.targets = updated(self.targets, points, aligned, settings.ema)
+        entry: dict[str, Any] = {
+            "epoch": epoch + 1,
+            "learning_rate": rate,
+            "steps": len(values),
+            "loss": means[0],
+            **dict(zip(_TERMS, means[1:], strict=True)),
+            "denoiser": reproduced,
+            "similarity": self._mean_similarity(),
+            "keypoints_filled_in": int(self.targets.filled.sum()),
+            "seconds": round(time.monotonic() - begun, 3),
+        }
+        self.history.append(entry)
+        return True
+
+    def _step(self, chosen: Tensor) -> Tensor:
+        """One step on the segments `chosen` (B,). Returns the objective and its three terms, (4,)."""
+        share = torch.zeros(len(chosen), device=self.device)
+        if self.align is not None:
+            share = self.align.labelled[chosen].float()
+            share = share / share.sum().clamp(min=1)
+        place = torch.arange(len(chosen), device=self.device)
+
+        def gradients(part: Tensor) -> Tensor:
+            terms = self._terms(chosen[part], share[part], len(part) / len(chosen))
+            loss = losses.objective(terms, self.weights)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return torch.stack([loss, *(getattr(terms, name) for name in _TERMS)]).detach()
+
+        values = self.batches.run(place, self.optimiser.zero_grad, gradients)
+        self.optimiser.step()
+        self._tick()
+        return values
+
+    def _terms(self, chosen: Tensor, share: Tensor, part: float) -> losses.Terms:
+        """Eq. 4, 5 and 9 of some segments, which are `part` of the batch."""
+        rows = self.segments.rows[chosen]
+        batch = self.network(rows)
+        zero = batch.transl.new_zeros(())
+        rotations, betas = batch.rotations.float(), batch.betas.float()
+        posed = self.body.landmarks(rotations.flatten(0, 1), betas.flatten(0, 1), batch.transl.float().flatten(0, 1))
+        points = project(posed[:, self.seen.places], self.seen.camera).reshape(*rows.shape, -1, 2)
+        valid = self.targets.valid[rows] * self.seen.importance
+        projection = losses.keypoint_loss(points, self.targets.points[rows], valid, self.seen.box_px[rows])
+        alignment = smoothing = zero
+        if self.align is not None and self.settings.alignment:
+            alignment = self.align.loss(rotations, chosen, share)
+        if self.smooth is not None:
+            everywhere = torch.ones(rows.numel(), device=self.device)
+            targets = (self.smooth.rotations[rows].flatten(0, 1), self.smooth.betas[rows].flatten(0, 1))
+            smoothing = losses.smoothing_loss(
+                rotations.flatten(0, 1), targets[0], betas.flatten(0, 1), targets[1], everywhere, self.settings.shape
+            )
+        return losses.Terms(projection * part, alignment, smoothing * part)
+
+    def _estimate(self) -> Estimate:
+        return estimate(self.network, torch.from_numpy(self.times), self.seen.found, self.device, self._beat).to(
+            self.device
+        )
+
+    def _measure(self) -> None:
+        """Similarity of all segments. A motion-text network that is out of order is not asked again."""
+        if self.align is None:
+            return
+        self.similarity = self.align.of_track(self.motion.rotations)
+        if not bool(self.similarity.isfinite().all()):
+            self.align, self.similarity = None, torch.zeros_like(self.similarity)
+            self.warn(
+                "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
+            )
+
+    def _smoothe(self, rate: float, generator: torch.Generator | None) -> float | None:
+        """New targets of eq. 9, after an epoch of the denoiser's own where there is a generator."""
+        if self.smoother is None:
+            return None
+        loss = None
+        if generator is not None and rate:
+            loss = float(self.smoother.adapt(self.motion.rotations, rate, generator, self._tick))
+        self.smooth = self.smoother.targets(self.motion)
+        if not self.smooth.finite():
+            self.smoother = self.smooth = None
+            self.warn("denoiser_unused", "The denoiser gives values that are not finite, so it is not used.")
+            return None
+        return loss
+
+    def _aligned(self) -> Tensor | None:
+        """(T,) bool: rows whose motion is like their label; None without fill-in."""
+        if self.align is None or not self.settings.fill_in:
+            return None
+        similarity = sampler.per_row(self.similarity, self.segments, len(self.times))
+        return similarity > self.settings.fill_in_similarity
+
+    def _mean_similarity(self) -> float | None:
+        return float(self.similarity[self.align.labelled].mean()) if self.align is not None else None
+
+    def _snapshot(self) -> Snapshot:
+        smoother = self.smoother
+        return Snapshot(
+            self.network.state(),
+            moments(self.optimiser),
+            copied(smoother.denoiser if smoother else None),
+            moments(smoother.optimiser) if smoother else {},
+            self.targets,
+            self.motion,
+            self.smooth,
+            self.similarity,
+            list(self.history),
+        )
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self.network.restore(snapshot.network)
+        put_moments(self.optimiser, snapshot.optimiser)
+        if self.smoother is not None and snapshot.denoiser:
+            self.smoother.denoiser.load_state_dict(snapshot.denoiser)
+            put_moments(self.smoother.optimiser, snapshot.denoiser_optimiser)
+        self.targets = Targets(**{name: part.to(self.device) for name, part in vars(snapshot.targets).items()})
+        self.motion = snapshot.motion.to(self.device)
+        self.smooth = snapshot.smooth.to(self.device) if snapshot.smooth is not None else None
+        self.similarity, self.history = snapshot.similarity.to(self.device), list(snapshot.history)
+
+    def _resumed(self) -> bool:
+        """Go on from what an earlier run left, if it left anything."""
+        snapshot = self.state.read(self.progress) if self.state is not None else None
+        if snapshot is None:
+            return False
+        self._restore(snapshot)
+        self.done = len(self.history) * self.total // self.settings.epochs
+        return True
+
+    def _tick(self) -> None:
+        self.done = min(self.done + 1, self.total)
+        self._beat()
+
+    def _beat(self) -> None:
+        self.progress(self.done, self.total)

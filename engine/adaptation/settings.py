@@ -1,0 +1,64 @@
+"""What can be set about adaptation. The numbers of the paper are in `presets/adaptation/paper.toml`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.semantics.types import ALIGNED
+
+
+class AdaptationSettings(BaseModel):
+    """How the pose network is fine-tuned on one person's track. Equations are those of the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=True, description="Whether the pose network is adapted to the clip at all.")
+    epochs: int = Field(default=6, ge=1, le=100, description="Rounds; targets change between them.")
+    batch: int = Field(default=4, ge=1, le=64, description="Segments in a step.")
+    least_steps: int = Field(
+        default=6, ge=1, le=1000, description="Steps of an epoch at least, so that short clips are adapted too."
+    )
+    segment_step_s: float = Field(
+        default=0.5, gt=0, le=10, description="Seconds from the start of a segment to the next one's; they may overlap."
+    )
+    least_label_s: float = Field(
+        default=1.0,
+        ge=0.25,
+        le=2,
+        description="Seconds of one label that a segment of mixed labels needs to be compared with it.",
+    )
+    learning_rate: float = Field(default=5e-5, gt=0, le=1e-2, description="Of the first epoch.")
+    lowest_learning_rate: float = Field(default=1e-6, ge=0, le=1e-2, description="Of the last; between them a cosine.")
+    projection: float = Field(default=0.1, ge=0, le=100, description="Weight of the 2D keypoints (eq. 5).")
+    alignment: float = Field(default=0.1, ge=0, le=100, description="Weight of agreement with the label (eq. 4).")
+    smoothing: float = Field(default=1.0, ge=0, le=100, description="Weight of the denoiser's motion (eq. 9).")
+    shape: float = Field(default=0.001, ge=0, le=10, description="Weight of a steady shape beside it (eq. 9).")
+    label_use: Literal["alignment", "unpaired"] = Field(
+        default="alignment",
+        description="`alignment` compares motion and label in their space; `unpaired` pulls local poses to a motion "
+        "made from the label, for comparison (the paper's Table 4).",
+    )
+    fill_in: bool = Field(default=True, description="Whether keypoints not seen get targets from the motion (eq. 6).")
+    fill_in_similarity: float = Field(
+        default=ALIGNED, ge=-1, le=1, description="Similarity of motion and label above which they do."
+    )
+    ema: float = Field(
+        default=0.90, ge=0, le=1, description="Share of a 2D target that stays from epoch to epoch (eq. 7); 1: all."
+    )
+    denoiser_learning_rate: float = Field(
+        default=5e-5, ge=0, le=1e-2, description="Of the denoiser, which is adapted in turn; 0 leaves it as it is."
+    )
+    denoiser_step: int = Field(
+        default=8, ge=1, le=49, description="Frames from one of the windows that it is adapted on to the next."
+    )
+    denoise_first: bool = Field(
+        default=True, description="Whether the first epoch has a denoised motion to follow, that of the prediction."
+    )
+
+    @model_validator(mode="after")
+    def _rates_in_order(self) -> Self:
+        if self.lowest_learning_rate > self.learning_rate:
+            raise ValueError("the lowest learning rate is above the first one")
+        return self
