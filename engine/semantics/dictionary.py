@@ -1,0 +1,165 @@
+"""The motion dictionary: which actions are known, what else they are called, and what they look like.
+
+`presets/actions.json` holds labels, categories and paraphrases; `actions_exemplars.npz` beside it a motion of each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
+from engine.errors import ModelFileError
+from engine.semantics.text_match import TextMatcher, side_of
+from engine.semantics.types import WINDOW, Match
+
+ACTIONS = Path(__file__).resolve().parents[2] / "presets" / "actions.json"
+NEAR_ENOUGH = 0.55
+"""Score from which a free text counts as a label. Chosen on texts that the matcher is not scored on."""
+_SUGGESTIONS = 3
+_CLOSE = 0.05
+"""How much lower a label without sides may score than one that is of the left or the right side."""
+_HINT = "Install the add-on again, or mend the file: presets/actions.json of the project shows how it should look."
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Action(_Part):
+    """One entry of the dictionary."""
+
+    label: _Text
+    category: _Text
+    captured: bool = Field(description="False for an action of which all motions are authored.")
+    paraphrases: tuple[_Text, ...]
+
+
+class _File(_Part):
+    format_version: Literal[1]
+    exemplars: Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.npz$")]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1)]
+
+
+class MotionDictionary:
+    """The actions that are known. Meets `types.MotionDictionary`.
+
+    Args:
+        actions: the entries; labels and all texts are different from each other.
+        exemplars: file with a motion of each label, read when one is asked for.
+    """
+
+    def __init__(self, actions: Sequence[Action], exemplars: Path) -> None:
+        self._actions = {action.label: action for action in actions}
+        self._exemplar_file = exemplars
+
+    @classmethod
+    def from_files(cls, path: Path = ACTIONS) -> MotionDictionary:
+        """The dictionary of a JSON file, with the exemplars beside it. Raises ModelFileError."""
+        try:
+            content = _File.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelFileError(f"The motion dictionary {path} cannot be read.", _HINT) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ModelFileError(f"The motion dictionary {path} is wrong at {where}: {first['msg']}.", _HINT) from error
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"The motion dictionary {path} is not JSON.", _HINT) from error
+        seen: set[str] = set()
+        for action in content.actions:
+            for text in (action.label, *action.paraphrases):
+                if text.lower() in seen:
+                    raise ModelFileError(f"The motion dictionary {path} has the text '{text}' twice.", _HINT)
+                seen.add(text.lower())
+        return cls(content.actions, path.with_name(content.exemplars))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, in the order of the file."""
+        return tuple(self._actions)
+
+    def category(self, label: str) -> str:
+        """The kind of action. Raises KeyError for a label that is not in the dictionary, as do the next four."""
+        return self._actions[label].category
+
+    def captured(self, label: str) -> bool:
+        """Whether there is motion capture of it, or authored motion alone."""
+        return self._actions[label].captured
+
+    def paraphrases(self, label: str) -> tuple[str, ...]:
+        """Other words for it."""
+        return self._actions[label].paraphrases
+
+    def texts(self, label: str) -> tuple[str, ...]:
+        """The label and its paraphrases."""
+        return (label, *self.paraphrases(label))
+
+    def exemplar(self, label: str) -> NDArray[np.float32]:
+        """A motion of the label (60, 24, 6) at 30 frames a second, global rotation included, facing -y with z up.
+
+        Raises:
+            KeyError: the label is not in the dictionary.
+            ModelFileError: the file of exemplars is missing, damaged or of another dictionary.
+        """
+        vectors = torch.from_numpy(self._exemplars[self.labels.index(self._actions[label].label)])
+        six: NDArray[np.float32] = matrix_to_six(axis_angle_to_matrix(vectors)).numpy()
+        return six
+
+    def match(self, text: str) -> Match:
+        """The label that free text means; none if nothing is near enough, or if it leaves open which side is meant."""
+        scores = np.full(len(self._actions), -1.0, np.float32)
+        np.maximum.at(scores, self._owners, self._matcher.scores(text))
+        order = [int(row) for row in np.argsort(-scores, kind="stable")[: _SUGGESTIONS + 1] if scores[row] > 0]
+        nearest = [self.labels[row] for row in order]
+        best = float(scores[order[0]]) if order else 0.0
+        clear = [label for label in nearest if not self._leaves_side_open(text, label, nearest)]
+        label = clear[0] if clear and scores[self.labels.index(clear[0])] >= max(NEAR_ENOUGH, best - _CLOSE) else None
+        return Match(label, best, tuple(nearest[:_SUGGESTIONS]))
+
+    @staticmethod
+    def _leaves_side_open(text: str, label: str, nearest: Sequence[str]) -> bool:
+        """Whether the label is of one side and the text of neither: "hop" may be on either leg, and the wrong one would
+        be pulled at."""
+        return side_of(label) != 0 and side_of(text) == 0 and mirrored(label) in nearest
+
+    @cached_property
+    def _matcher(self) -> TextMatcher:
+        return TextMatcher.from_file([text for label in self.labels for text in self.texts(label)])
+
+    @cached_property
+    def _owners(self) -> NDArray[np.int64]:
+        """Row of the label of each text."""
+        return np.array([row for row, label in enumerate(self.labels) for _ in self.texts(label)])
+
+    @cached_property
+    def _exemplars(self) -> NDArray[np.float32]:
+        """(N, 60, 24, 3) axis-angle."""
+        path = self._exemplar_file
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                labels, vectors = file["labels"].tolist(), file["rotations"].astype(np.float32)
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ModelFileError(f"The exemplar motions {path} cannot be read.", _HINT) from error
+        if tuple(labels) != self.labels or vectors.shape != (len(labels), WINDOW, 24, 3):
+            raise ModelFileError(f"The exemplar motions {path} are those of another dictionary.", _HINT)
+        if not np.isfinite(vectors).all():
+            raise ModelFileError(f"The exemplar motions {path} hold values that are no numbers.", _HINT)
+        exemplars: NDArray[np.float32] = vectors
+        return exemplars
+
+
+def mirrored(label: str) -> str:
+    """A label with left and right changed."""
+    return re.sub(r"\b(left|right)\b", lambda found: "right" if found[0] == "left" else "left", label)
