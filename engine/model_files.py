@@ -123,15 +123,18 @@ def published(key: str) -> PublishedModel:
 def models_folder(settings: ModelSettings) -> Path:
     """Where models are looked for that have no path of their own: the setting, the variable, the user's data folder."""
     chosen = settings.folder or os.environ.get(FOLDER_VARIABLE, "")
-    return Path(chosen).expanduser() if chosen else _data_folder() / "adapt-motion" / "models"
+    return Path(chosen).expanduser() if chosen else data_folder() / "models"
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Where the engine keeps what belongs to this user, whichever clip it is for. It may not be there yet."""
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        folder = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return folder / "adapt-motion"
 
 
 def find(key: str, settings: ModelSettings) -> Path | None:

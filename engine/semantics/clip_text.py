@@ -107,16 +107,20 @@ def load_clip_text(path: Path, progress: Progress | None = None) -> tuple[ClipTe
         ModelFileError: a file is missing, or is none of CLIP ViT-B/32.
     """
     folder = path if path.is_dir() else path.parent
-    if path.is_dir():
-        names = ("model.safetensors", "pytorch_model.bin", CLIP.file)
-        found = [path / name for name in names if (path / name).is_file()]
-        if not found:
-            raise ModelFileError(
-                f"There is no CLIP model in the folder {path}.", f"It needs one of {', '.join(names)}."
-            )
-        path = found[0]
+    file = clip_file(path)
     tokens = ClipTokens.from_folder(folder)
-    return ClipText.from_checkpoint(path, progress), tokens
+    return ClipText.from_checkpoint(file, progress), tokens
+
+
+def clip_file(path: Path) -> Path:
+    """The checkpoint that `path` names: itself, or the one in the folder. Raises ModelFileError."""
+    if not path.is_dir():
+        return path
+    names = ("model.safetensors", "pytorch_model.bin", CLIP.file)
+    found = [path / name for name in names if (path / name).is_file()]
+    if not found:
+        raise ModelFileError(f"There is no CLIP model in the folder {path}.", f"It needs one of {', '.join(names)}.")
+    return found[0]
 
 
 def openai_layout(tensors: dict[str, StoredTensor]) -> Mapping[str, StoredTensor]:
