@@ -43,16 +43,38 @@ class MeshRasteriser:
         Returns:
             (H, W) depth in metres, infinite where the mesh is not; (H, W) brightness 0..1, lit from the camera.
         """
+        depth, values = self._drawn(points, camera, size, None)
+        return depth, values[..., 0]
+
+    def paint(
+        self,
+        points: NDArray[np.floating[Any]],
+        camera: NDArray[np.float64],
+        size: tuple[int, int],
+        colours: NDArray[np.floating[Any]],
+    ) -> tuple[Float, Float]:
+        """Depth (H, W) and shaded colour (H, W, 3); `colours` (V, 3) of the vertices, the rest as in `draw`."""
+        return self._drawn(points, camera, size, colours)
+
+    def _drawn(
+        self,
+        points: NDArray[np.floating[Any]],
+        camera: NDArray[np.float64],
+        size: tuple[int, int],
+        colours: NDArray[np.floating[Any]] | None,
+    ) -> tuple[Float, Float]:
         points = np.asarray(points, dtype=np.float32)
         corners = points[self._faces]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         visible = (corners[:, :, 2].min(1) > _NEAREST_M) & ((normals * corners[:, 0]).sum(1) < 0)
-        brightness = self._brightness(points, normals)
+        shade = self._brightness(points, normals)[:, None]
+        if colours is not None:
+            shade = shade * np.asarray(colours, np.float32)
         inverse_depth = 1 / np.maximum(points[:, 2], _NEAREST_M)
         pixels = (points[:, :2] * inverse_depth[:, None]) @ camera[:2, :2].T.astype(np.float32)
         pixels += camera[:2, 2].astype(np.float32)
         faces = self._faces[visible]
-        values = np.stack((inverse_depth, brightness), -1)[faces]  # (F, 3 corners, 2)
+        values = np.concatenate((inverse_depth[:, None], shade), -1)[faces]  # (F, 3 corners, 1 + channels)
         return _fill(pixels[faces], values, size)
 
     def _brightness(self, points: Float, normals: Float) -> Float:
@@ -65,7 +87,7 @@ class MeshRasteriser:
 
 
 def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, Float]:
-    """Triangles (F, 3, 2) in pixels with (inverse depth, brightness) at their corners, nearest on top."""
+    """Triangles (F, 3, 2) in pixels with inverse depth and other values at their corners, nearest on top."""
     width, height = size
     # first and last pixel whose centre can lie inside; most triangles are so small that there is none
     first, second, third = corners.transpose(1, 0, 2)
@@ -86,18 +108,18 @@ def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, 
         bound *= 2
     pixels, fragments = np.concatenate(pixel_parts), np.concatenate(value_parts)
     order = np.argsort(fragments[:, 0], kind="stable")  # far to near: the last one written stays
-    image = np.zeros((height * width, 2), dtype=np.float32)
+    image = np.zeros((height * width, values.shape[-1]), dtype=np.float32)
     image[pixels[order]] = fragments[order]
-    inverse_depth, brightness = image.reshape(height, width, 2).transpose(2, 0, 1)
+    image = image.reshape(height, width, -1)
     with np.errstate(divide="ignore"):
-        depth: Float = np.float32(1) / inverse_depth
-    return depth, brightness
+        depth: Float = np.float32(1) / image[..., 0]
+    return depth, image[..., 1:]
 
 
 def _fragments(
     corners: Float, values: Float, low: NDArray[np.int32], bound: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.int32], Float]:
-    """Indices (N,) of the pixels that triangles cover within `bound` pixels from `low`, and values (N, 2) there."""
+    """Indices (N,) of the pixels that triangles cover within `bound` pixels from `low`, and values (N, C) there."""
     offset = np.arange(bound * bound, dtype=np.int32)
     x = low[:, :1] + offset % bound  # (F, bound²)
     y = low[:, 1:] + offset // bound
