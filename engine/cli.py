@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import CancelledError, EngineError, UsageError
+from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
 from engine.streams import clean_stdout, quiet_stderr
 from engine.training.commands import train_app
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(train_app, name="train")
+app.command()(bench)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 
 
@@ -126,37 +127,6 @@ def doctor(
         found = checks.examine(load_settings(overrides=overrides or []).models, body)
         checks.show(found, stream, as_json)
     raise typer.Exit(ExitCode.DONE if found.usable else ExitCode.MODEL_FILE)
-
-
-@app.command()
-def bench(
-    motions: Annotated[list[str] | None, typer.Argument(help="Motion files to score with --yardstick.")] = None,
-    speed: Annotated[
-        bool, typer.Option("--speed", help="Time and memory of each stage, on one clip and on it repeated.")
-    ] = False,
-    clip: Annotated[str, typer.Option(help="Footage for --speed; the demo clip if left out.")] = "",
-    repeats: Annotated[int, typer.Option(min=2, help="How often --speed repeats the clip.")] = 10,
-    run_options: Annotated[str, typer.Option(help="Options of `run` for --speed, such as '--preset fast'.")] = "",
-    yardstick: Annotated[
-        str, typer.Option(help="Folder with true joints, <clip>_gt.npz, to score motion files against.")
-    ] = "",
-    json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-) -> None:
-    """Print the benchmark tables: --speed, or --yardstick FOLDER with motion files."""
-    if speed == bool(yardstick) or bool(motions) != bool(yardstick):
-        raise UsageError("Choose --speed, or --yardstick FOLDER and motion files.", "See `adapt-motion bench --help`.")
-    with clean_stdout() as stream:
-        from engine.evaluation import tables
-        from engine.outputs import write_json
-
-        if speed:
-            figures = tables.speed(Path(clip) if clip else None, repeats, shlex.split(run_options), stream)
-        else:
-            figures = tables.yardstick(Path(yardstick), [Path(motion) for motion in motions or []], stream)
-        if json_file:
-            write_json(Path(json_file), figures)
-    raise typer.Exit(ExitCode.DONE)
 
 
 def main() -> None:

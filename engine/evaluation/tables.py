@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,7 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.evaluation import speed as costs
-from engine.evaluation.yardstick import read_truth, score_motion, truth_file
+from engine.evaluation import summary
+from engine.evaluation.methods import TABLES, Row
+from engine.evaluation.metrics import Interval
+from engine.evaluation.results import Record
+from engine.evaluation.scores import FIGURES
+from engine.evaluation.yardstick import Scores
 
 _SCORES = {
     "frames": "frames",
@@ -42,9 +49,9 @@ def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: Tex
     return {"clip": clip.name, "repeats": repeats, "short": costs.as_json(short), "long": costs.as_json(long)}
 
 
-def yardstick(folder: Path, motions: Sequence[Path], stream: TextIO) -> dict[str, Any]:
-    """Score motion files against the true joints in `folder`, and print the table."""
-    scores = {str(path): score_motion(path, read_truth(truth_file(folder, path))).rounded() for path in motions}
+def show_scores(folder: Path, found: Mapping[str, Scores], stream: TextIO) -> dict[str, Any]:
+    """Print scores against the true joints in `folder`, one column each."""
+    scores = {name: one.rounded() for name, one in found.items()}
     rows = [
         (title, *("-" if (value := figures[key]) is None else f"{value:g}" for figures in scores.values()))
         for key, title in _SCORES.items()
@@ -53,10 +60,190 @@ def yardstick(folder: Path, motions: Sequence[Path], stream: TextIO) -> dict[str
     return {"scores": scores}
 
 
+_TITLES = {
+    "ablation": "What each part does (the paper's Table 3)",
+    "label-use": "Ways to use the label (Table 4)",
+    "labels": "Right, wrong and no label (Table 7)",
+    "fill-in": "Fill-in threshold (Table 6, Figure 4)",
+    "ema": "EMA (Table 8)",
+}
+_PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
+_HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")
+_FILLED = ("mpjpe", "pa", "pa_unseen", "pck", "filled")
+_COLUMNS: dict[str, tuple[str, ...]] = {"fill-in": _FILLED, "ema": _FILLED}
+_WIDE = 132
+
+
+def benchmark(records: Sequence[Record], names: Sequence[str], notes: Sequence[str], stream: TextIO) -> dict[str, Any]:
+    """Print the tables of the benchmark on the corpus; returns their numbers.
+
+    Args:
+        records: of all rows on all cases.
+        names: tables, of `TABLES`.
+        notes: sentences that belong below the tables.
+        stream: where to print.
+    """
+    found: dict[str, Any] = {"tables": {}}
+    for name in names:
+        columns = _COLUMNS.get(name, _HIDDEN)
+        found["tables"][name] = {
+            "occluded": _rows(f"{_TITLES[name]}: occluded clips", TABLES[name], columns, records, stream),
+        }
+        if name == "ablation":
+            found["tables"][name]["clear"] = _rows(
+                "The same: nothing hidden", TABLES[name], _PLAIN, records, stream, True
+            )
+            found["changes"] = _changes(TABLES[name], records, stream)
+            found["conditions"] = _conditions(TABLES[name], records, stream)
+            found["categories"] = _categories(records, stream)
+            found["runtime"] = _runtime(TABLES[name], records, stream)
+    found["goals"] = _goals(records, stream)
+    for note in notes:
+        stream.write(f"{note}\n")
+    return found | {"notes": list(notes)}
+
+
+def data_set(
+    title: str, rows: Sequence[Row], records: Sequence[Record], notes: Sequence[str], stream: TextIO
+) -> dict[str, Any]:
+    """Print the table of a data set of others; returns its numbers. Arguments as in `benchmark`."""
+    figures = _rows(title, rows, _PLAIN, records, stream, everything=True)
+    for note in notes:
+        stream.write(f"{note}\n")
+    return {"table": figures, "notes": list(notes)}
+
+
+def _rows(
+    title: str,
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    records: Sequence[Record],
+    stream: TextIO,
+    clear: bool = False,
+    everything: bool = False,
+) -> dict[str, Any]:
+    """A line for each row that has records: means over clips with half the width of their intervals."""
+    chosen = summary.anywhere if everything else summary.clear if clear else summary.occluded
+    lines, found = [], {}
+    for row in rows:
+        means = {name: summary.mean_of(records, row.key, name, chosen) for name in columns}
+        if all(math.isnan(interval.mean) for interval in means.values()):
+            continue
+        found[row.key] = {name: _plain(interval) for name, interval in means.items()}
+        lines.append((row.title, *(_short(interval) for interval in means.values())))
+    clips = len({record.clip for record in records if chosen(record)})
+    if lines:
+        _print(
+            f"{title} ({clips} clips; mean, 95 % interval)",
+            ("", *(FIGURES[name] for name in columns)),
+            lines,
+            stream,
+        )
+    return found
+
+
+def _changes(rows: Sequence[Row], records: Sequence[Record], stream: TextIO) -> dict[str, Any]:
+    """What each row changes against the one above it, on the same clips."""
+    columns = ("mpjpe", "pa", "pa_seen", "pa_unseen", "accel")
+    lines, found = [], {}
+    for base, row in itertools.pairwise(rows):
+        changes = {name: summary.change_of(records, row.key, base.key, name, summary.occluded) for name in columns}
+        if all(math.isnan(change.mean) for change in changes.values()):
+            continue
+        found[row.key] = {"base": base.key} | {name: _plain(change) for name, change in changes.items()}
+        lines.append(
+            (row.title, *("-" if math.isnan(one.mean) else summary.difference(one) for one in changes.values()))
+        )
+    if lines:
+        _print("Against the row above, occluded clips", ("", *(FIGURES[name] for name in columns)), lines, stream)
+    return found
+
+
+def _conditions(rows: Sequence[Row], records: Sequence[Record], stream: TextIO) -> dict[str, Any]:
+    """PA-MPJPE under each condition."""
+    names = sorted({record.condition for record in records})
+    found = {
+        row.key: {name: _plain(summary.mean_of(records, row.key, "pa", summary.under(name))) for name in names}
+        for row in rows
+    }
+    lines = [
+        (row.title, *(_number(found[row.key][name]["mean"]) for name in names))
+        for row in rows
+        if any(cell["mean"] is not None for cell in found[row.key].values())
+    ]
+    if lines:
+        _print("PA-MPJPE by what hides the person", ("", *names), lines, stream)
+    return found
+
+
+def _categories(records: Sequence[Record], stream: TextIO) -> dict[str, Any]:
+    """PA-MPJPE of the whole method beside CycleAdapt's recipe, for each kind of action, occluded clips."""
+    found, lines = {}, []
+    for name in summary.categories(records):
+        one = summary.compare(records, "full", "cycle", "pa", summary.occluded_in(name))
+        if math.isnan(one.percent):
+            continue
+        found[name] = {"cycle": round(one.base, 2), "full": round(one.row, 2), "percent": round(one.percent, 2)}
+        lines.append((name, f"{one.base:.1f}", f"{one.row:.1f}", f"{one.percent:+.1f} %"))
+    if lines:
+        _print(
+            "PA-MPJPE by kind of action, occluded clips",
+            ("", "CycleAdapt's recipe", "whole method", "change"),
+            lines,
+            stream,
+        )
+    return found
+
+
+def _runtime(rows: Sequence[Row], records: Sequence[Record], stream: TextIO) -> dict[str, Any]:
+    """Milliseconds a frame of each stage (Table 5)."""
+    stages = sorted({name for record in records for name in record.figures if name.startswith("ms_")})
+    found, lines = {}, []
+    for row in rows:
+        means = {name: summary.mean_of(records, row.key, name).mean for name in stages}
+        if any(math.isfinite(value) for value in means.values()):
+            found[row.key] = {name.removeprefix("ms_"): _two(value) for name, value in means.items()}
+            lines.append((row.title, *("-" if math.isnan(value) else f"{value:.1f}" for value in means.values())))
+    if lines:
+        _print("Milliseconds a frame (Table 5)", ("", *(name.removeprefix("ms_") for name in stages)), lines, stream)
+    return found
+
+
+def _goals(records: Sequence[Record], stream: TextIO) -> list[dict[str, Any]]:
+    """What is to be reached, and whether it was."""
+    found = summary.goals(records)
+    lines = [(goal.text, goal.wanted, goal.value, "yes" if goal.met else "no") for goal in found]
+    if lines:
+        _print("What is to be reached", ("", "wanted", "measured", "reached"), lines, stream)
+    return [{"goal": goal.text, "wanted": goal.wanted, "measured": goal.value, "reached": goal.met} for goal in found]
+
+
+def _plain(interval: Interval) -> dict[str, float | None]:
+    return {"mean": _two(interval.mean), "low": _two(interval.low), "high": _two(interval.high)}
+
+
+def _two(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _short(interval: Interval) -> str:
+    """`53.1 ±2.9`, with two more digits for what is small."""
+    if math.isnan(interval.mean):
+        return "-"
+    digits = 2 if abs(interval.mean) < 2 else 1
+    return f"{interval.mean:.{digits}f} ±{(interval.high - interval.low) / 2:.{digits}f}"
+
+
 def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(file=stream, highlight=False).print(table)
+    # a file or a pipe has no width of its own
+    width = None if stream.isatty() else _WIDE
+    Console(file=stream, highlight=False, width=width).print(table)

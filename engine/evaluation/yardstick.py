@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,7 +18,7 @@ JOINTS = tuple(
 )
 """The joints that are compared."""
 
-_SMPL = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
+SMPL_PLACES = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
 _HIPS = (JOINTS.index("left_hip"), JOINTS.index("right_hip"))
 _LIMBS = np.array([not name.endswith(("shoulder", "hip")) for name in JOINTS])
 _LEAST_JOINTS, _LEAST_FRAMES = 8, 4
@@ -55,6 +55,10 @@ class Scores:
     def rounded(self) -> dict[str, float | None]:
         """Two decimals each, None for what could not be measured: fit for JSON."""
         return {name: round(value, 2) if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+    def without_place(self) -> Scores:
+        """The same for joints whose place in the room is not known."""
+        return replace(self, root=float("nan"), root_path=float("nan"))
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def score_motion(path: Path, truth: Truth) -> Scores:
     """Scores of a motion file. Raises UsageError if it is none or shares too few frames with the truth."""
     motion = read_motion(path)
     try:
-        return score(motion.timestamps, motion.joints3d_cam[:, _SMPL].astype(np.float64) * 1000, truth)
+        return score(motion.timestamps, motion.joints3d_cam[:, SMPL_PLACES].astype(np.float64) * 1000, truth)
     except ValueError as error:
         raise UsageError(f"{path} cannot be scored: {error}.", "Is it a motion of the same footage?") from error
 

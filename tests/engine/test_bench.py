@@ -95,8 +95,38 @@ def test_the_yardstick_scores_a_motion_file(real_run, run_here, tmp_path):
     assert 20 < scores["pa_mpjpe"] < 150
 
 
-@pytest.mark.parametrize("arguments", [(), ("--speed", "--yardstick", "x", "y.npz"), ("--yardstick", "x"), ("y.npz",)])
-def test_a_bench_of_nothing_is_refused(run_here, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "It is not clear what to measure."),
+        (("--speed", "--yardstick", "x", "y.npz"), "It is not clear what to measure."),
+        (("--dataset", "3dpw"), "It is not clear what to measure."),
+        (("--yardstick", "x"), "--yardstick takes motion files or --footage"),
+        (("--speed", "y.npz"), "--yardstick takes motion files or --footage"),
+        (("--corpus", "x.npz"), "x.npz is no corpus file."),
+        (("--corpus", "x.npz", "--tables", "all"), "There is no table 'all'."),
+    ],
+)
+def test_what_makes_no_sense_is_refused(run_here, arguments, message):
     ran = run_here("bench", *arguments)
     assert ran.code == 2
-    assert "Choose --speed, or --yardstick FOLDER" in ran.stderr
+    assert message in ran.stderr
+
+
+def test_footage_goes_through_presets_and_is_scored(run_here, quick, tmp_path):
+    if not REAL.is_dir():
+        pytest.skip("the yardstick is not here")
+    clip = tmp_path / "demo_balance.mp4"
+    shutil.copyfile(speed.demo_clip(), clip)
+    options = " ".join(["--backbone", "fit", *quick[2:], "--set", "fit.iterations=2"])
+    ran = run_here(
+        *("bench", "--yardstick", REAL, "--footage", clip, "--presets", "fast", "--run-options", options),
+        *("--json", tmp_path / "scores.json"),
+    )
+    assert ran.code == 0, ran.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert list(scores) == ["demo_balance, MediaPipe's own 3D", "demo_balance, fast"]
+    own = scores["demo_balance, MediaPipe's own 3D"]
+    assert own["pa_mpjpe"] == pytest.approx(84, abs=5)  # the yardstick's own figure for the heavy model
+    assert own["root"] is None
+    assert scores["demo_balance, fast"]["frames"] == 21

@@ -1,0 +1,134 @@
+"""The command `adapt-motion bench`. Heavy imports wait until it is known what is measured."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from engine.errors import UsageError
+from engine.protocol import ExitCode
+from engine.streams import clean_stdout
+
+_CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On real footage", "Speed"
+_EVERY_TABLE = "ablation,label-use,labels,fill-in,ema"
+_CHOICE = "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, or --speed."
+
+
+def bench(
+    motions: Annotated[list[str] | None, typer.Argument(help="Motion files to score with --yardstick.")] = None,
+    corpus: Annotated[
+        str,
+        typer.Option(
+            help="Corpus file; build it with `adapt-motion train corpus`. Clips of held-out performers are scored.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few clips and the first table.", rich_help_panel=_CORPUS)
+    ] = False,
+    clips: Annotated[int, typer.Option(min=1, help="How many clips.", rich_help_panel=_CORPUS)] = 33,
+    every_condition: Annotated[
+        bool, typer.Option("--every-condition", help="Each clip under each occlusion.", rich_help_panel=_CORPUS)
+    ] = False,
+    authored: Annotated[
+        bool, typer.Option("--authored", help="Authored actions in place of captured ones.", rich_help_panel=_CORPUS)
+    ] = False,
+    tables: Annotated[str, typer.Option(help="Which tables.", rich_help_panel=_CORPUS)] = _EVERY_TABLE,
+    dataset: Annotated[str, typer.Option(help="3dpw, 3dhp or egobody.", rich_help_panel=_OTHERS)] = "",
+    root: Annotated[str, typer.Option(help="Folder that it was unpacked to.", rich_help_panel=_OTHERS)] = "",
+    bodies: Annotated[
+        str, typer.Option(help="Folder with SMPL_MALE and SMPL_FEMALE (.npz, .pkl).", rich_help_panel=_OTHERS)
+    ] = "",
+    regressor: Annotated[str, typer.Option(help="J_regressor_h36m.npy.", rich_help_panel=_OTHERS)] = "",
+    keypoints: Annotated[
+        str, typer.Option(help="Folder with OpenPose's JSON files for each sequence.", rich_help_panel=_OTHERS)
+    ] = "",
+    yardstick: Annotated[str, typer.Option(help="Folder with true joints, <clip>_gt.npz.", rich_help_panel=_REAL)] = "",
+    footage: Annotated[
+        list[str] | None, typer.Option(help="Footage to run first, once for each preset.", rich_help_panel=_REAL)
+    ] = None,
+    presets: Annotated[str, typer.Option(help="Presets for --footage.", rich_help_panel=_REAL)] = "fast,balanced,paper",
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Time and memory of each stage.", rich_help_panel=_SPEED)
+    ] = False,
+    clip: Annotated[str, typer.Option(help="Footage; the demo clip if left out.", rich_help_panel=_SPEED)] = "",
+    repeats: Annotated[int, typer.Option(min=2, help="How often the clip is repeated.", rich_help_panel=_SPEED)] = 10,
+    run_options: Annotated[
+        str, typer.Option(help="Options of `run` for --speed and --footage, such as '--label walk'.")
+    ] = "",
+    preset: Annotated[str, typer.Option(help="Settings that rows start from.")] = "balanced",
+    backbone: Annotated[str, typer.Option(help="Pose network.")] = "landmark",
+    body: Annotated[str, typer.Option(help="Your SMPL file in place of the open body.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as section.name=value; repeat it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    results: Annotated[
+        str, typer.Option(help="File that keeps each finished result; what it holds is not done again.")
+    ] = "",
+    json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Measure: --corpus FILE, --dataset NAME --root FOLDER, --yardstick FOLDER, or --speed."""
+    if sum(map(bool, (corpus, dataset, yardstick, speed))) != 1 or bool(root) != bool(dataset):
+        raise UsageError("It is not clear what to measure.", _CHOICE)
+    if bool(motions or footage) != bool(yardstick):
+        raise UsageError("--yardstick takes motion files or --footage, and nothing else does.", _CHOICE)
+    with clean_stdout() as stream:
+        if speed:
+            figures = _speed(clip, repeats, run_options, stream)
+        elif yardstick:
+            figures = _yardstick(yardstick, motions or [], footage or [], presets, run_options, body, stream)
+        else:
+            from engine.evaluation import measures
+
+            common = measures.Common(
+                preset, backbone, _path(body), device, tuple(overrides or ()), seed, _path(results), stream
+            )
+            if corpus:
+                wanted = measures.CorpusChoice(
+                    Path(corpus), clips, every_condition, authored, tuple(filter(None, tables.split(","))), quick
+                )
+                figures = measures.on_corpus(wanted, common)
+            else:
+                files = (_path(bodies), _path(regressor), _path(keypoints))
+                figures = measures.on_data_set(dataset, Path(root), files, common)
+        if json_file:
+            from engine.outputs import write_json
+
+            write_json(Path(json_file), figures)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def _speed(clip: str, repeats: int, run_options: str, stream: TextIO) -> dict[str, Any]:
+    from engine.evaluation import tables
+
+    return tables.speed(_path(clip), repeats, shlex.split(run_options), stream)
+
+
+def _yardstick(
+    folder: str,
+    motions: list[str],
+    footage: list[str],
+    presets: str,
+    run_options: str,
+    body: str,
+    stream: TextIO,
+) -> dict[str, Any]:
+    from engine.evaluation import footage_runs, tables
+
+    scores = {motion: footage_runs.score_file(Path(folder), Path(motion)) for motion in motions}
+    for clip in footage:
+        names = tuple(filter(None, presets.split(",")))
+        scores |= footage_runs.run_and_score(
+            Path(folder), Path(clip), names, tuple(shlex.split(run_options)), _path(body)
+        )
+    return tables.show_scores(Path(folder), scores, stream)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

@@ -1,0 +1,40 @@
+"""OpenPose's keypoints beside a data set: of the people in each frame, the one that is nearest to the person scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.footage import Frame
+from engine.keypoints.openpose_json import OpenPoseJson
+from engine.keypoints.types import SEEN_CONFIDENCE
+
+
+def read(
+    folder: Path, frames: int, size: tuple[int, int], middles: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Keypoints (T, K, 3) and their names. Raises UsageError where the folder has no such files.
+
+    Args:
+        folder: with one `*_keypoints.json` a frame.
+        frames: T.
+        size: width and height of the pictures.
+        middles: (T, 2) pixels, where the person is; tells people apart and nothing else.
+    """
+    reader = OpenPoseJson(folder)
+    names = tuple(reader.keypoint_names)
+    blank = np.broadcast_to(np.zeros(3, np.uint8), (size[1], size[0], 3))
+    keypoints = np.zeros((frames, len(names), 3), np.float32)
+    found = reader.detect(Frame(index, index / 30, blank) for index in range(frames))
+    for row, detections in enumerate(found):
+        distances = [_distance(person, middles[row]) for person in detections.keypoints]
+        if distances and np.isfinite(min(distances)):
+            keypoints[row] = detections.keypoints[int(np.argmin(distances))]
+    return keypoints, names
+
+
+def _distance(person: NDArray[np.float32], middle: NDArray[np.float64]) -> float:
+    seen = person[:, 2] >= SEEN_CONFIDENCE
+    return float(np.linalg.norm(person[seen, :2].mean(0) - middle)) if seen.any() else float("inf")

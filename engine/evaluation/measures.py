@@ -1,0 +1,118 @@
+"""What `adapt-motion bench` measures with networks: the corpus, and data sets of others."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from engine.body.model import load_body
+from engine.errors import UsageError
+from engine.evaluation import benchmark, datasets, tables
+from engine.evaluation.assemble import assemble
+from engine.evaluation.data import CorpusCases, choose_pieces, held_out_clips, planned
+from engine.evaluation.datasets.shared import Licensed
+from engine.evaluation.methods import ABLATION, TABLES, rows_of
+from engine.evaluation.results import ResultStore, fingerprint
+from engine.evaluation.runner import Runner
+from engine.training.detector_model import DetectorModel
+
+_QUICK_CLIPS = 6
+_QUICK_TABLES = ("ablation",)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What both take. Names as on the command line; `overrides` are its --set, `results` keeps finished results."""
+
+    preset: str
+    backbone: str
+    body: Path | None
+    device: str
+    overrides: tuple[str, ...]
+    seed: int
+    results: Path | None
+    stream: TextIO
+
+    def runner(self) -> Runner:
+        """With the networks loaded. Raises EngineError."""
+        return Runner(assemble(self.preset, self.overrides, self.backbone, self.body, self.device, self.seed))
+
+
+@dataclass(frozen=True)
+class CorpusChoice:
+    """What of the corpus is measured. Names as on the command line."""
+
+    corpus: Path
+    clips: int
+    every_condition: bool
+    authored: bool
+    tables: tuple[str, ...]
+    quick: bool
+
+
+def on_corpus(choice: CorpusChoice, common: Common) -> dict[str, Any]:
+    """Print the tables for held-out performers; returns their numbers. Raises EngineError."""
+    names = _QUICK_TABLES if choice.quick else choice.tables
+    unknown = [name for name in names if name not in TABLES]
+    if unknown or not names:
+        raise UsageError(f"There is no table '{', '.join(unknown)}'.", f"Choose from {', '.join(TABLES)}.")
+    count = min(choice.clips, _QUICK_CLIPS) if choice.quick else choice.clips
+    pieces = choose_pieces(held_out_clips(choice.corpus), count, choice.authored, common.seed)
+    runner = common.runner()
+    cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
+    plan = benchmark.corpus_plan(planned(pieces, choice.every_condition), cases)
+    store = ResultStore(common.results)
+    records = benchmark.run(plan, rows_of(names), runner, store, fingerprint(), Counter())
+    found = tables.benchmark(records, names, _notes(choice, common, len(pieces)), common.stream)
+    return {"clips": [piece.name for piece in pieces], **_told(common), **found}
+
+
+def on_data_set(
+    name: str, root: Path, files: tuple[Path | None, Path | None, Path | None], common: Common
+) -> dict[str, Any]:
+    """Print the table of a data set; `files` are bodies, regressor and keypoints. Raises EngineError."""
+    runner = common.runner()
+    people = datasets.read(name, root, Licensed(runner.tools.body, *files))
+    store = ResultStore(common.results)
+    records, notes = benchmark.run_stream(people, ABLATION, runner, store, fingerprint(), Counter())
+    found = tables.data_set(name, ABLATION, records, notes, common.stream)
+    return {"data_set": name, **_told(common), **found}
+
+
+def _told(common: Common) -> dict[str, Any]:
+    return {"preset": common.preset, "backbone": common.backbone, "seed": common.seed, "set": list(common.overrides)}
+
+
+def _notes(choice: CorpusChoice, common: Common, clips: int) -> list[str]:
+    kind = "authored actions" if choice.authored else "captured motion"
+    notes = [
+        f"{clips} clips of {kind} by performers that no network was trained on; seed {common.seed}.",
+        "Millimetres, over 12 joints (shoulders, elbows, wrists, hips, knees, ankles); acceleration m/s2. "
+        "± is half the width of the 95 % bootstrap interval over clips.",
+    ]
+    if clips < 30:
+        notes.append("Fewer than 30 clips: too few to conclude from.")
+    return notes
+
+
+class Counter:
+    """A line on stderr for each result, with the time that is left."""
+
+    def __init__(self) -> None:
+        self._begun, self._worked = time.monotonic(), 0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Say what comes next. See `benchmark.Watch`."""
+        if not what:
+            return
+        left = ""
+        if self._worked and total:
+            seconds = (time.monotonic() - self._begun) / self._worked * (total - done)
+            left = f", about {seconds / 60:.0f} min left"
+        self._worked += 1
+        of = f"/{total}" if total else ""
+        sys.stderr.write(f"{done + 1}{of}{left}: {what}\n")
+        sys.stderr.flush()

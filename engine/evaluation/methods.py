@@ -1,0 +1,100 @@
+"""The rows of the tables: what is done to a track, and with which settings."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+LabelSource = Literal["none", "right", "wrong", "found"]
+"""Whose label adaptation gets: nobody's, the true one, one of another category, or the retrieval labeller's."""
+NONE: LabelSource = "none"
+RIGHT: LabelSource = "right"
+WRONG: LabelSource = "wrong"
+FOUND: LabelSource = "found"
+
+Kind = Literal["detector", "fit", "backbone", "adapted"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method.
+
+    Attributes:
+        key: its name in files.
+        title: its name in tables.
+        kind: the detector's own 3D, the fit without a network, the backbone as it is, or the backbone adapted.
+        settings: of adaptation, that differ from the preset's.
+        label: whose label it gets.
+    """
+
+    key: str
+    title: str
+    kind: Kind = "adapted"
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    label: LabelSource = RIGHT
+
+
+_TWO_D = {"alignment": 0.0, "ema": 1.0, "fill_in": False}
+_ALIGNED = {"ema": 1.0, "fill_in": False}
+_MOVED = {"fill_in": False}
+
+DETECTOR = Row("detector", "detector's own 3D", "detector", label=NONE)
+FIT = Row("fit", "fit", "fit", label=NONE)
+BACKBONE = Row("backbone", "backbone, not adapted", "backbone", label=NONE)
+CYCLE = Row("cycle", "CycleAdapt's recipe", settings=_TWO_D, label=NONE)
+ALIGNED = Row("aligned", "+ alignment", settings=_ALIGNED)
+MOVED = Row("ema", "+ EMA", settings=_MOVED)
+FULL = Row("full", "+ fill-in")
+UNPAIRED = Row("unpaired", "unpaired local poses", settings={"label_use": "unpaired"})
+NO_LABEL = Row("no_label", "no label", label=NONE)
+WRONG_LABEL = Row("wrong_label", "wrong label", label=WRONG)
+FOUND_LABEL = Row("found_label", "label found by retrieval", label=FOUND)
+
+ABLATION = (DETECTOR, FIT, BACKBONE, CYCLE, ALIGNED, MOVED, FULL)
+"""The paper's Table 3, and what stands before it."""
+LABEL_USE = (CYCLE, UNPAIRED, FULL)
+"""Table 4."""
+FILL_IN = tuple(
+    Row(f"fill_in_{value:.2f}", f"fill-in from {value:.2f}", settings={"fill_in_similarity": value})
+    for value in (0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
+)
+"""Table 6 and Figure 4."""
+EMA = tuple(
+    Row(f"ema_{value:.2f}", f"EMA {value:.2f}", settings={"ema": value}) for value in (0.75, 0.80, 0.85, 0.90, 0.95)
+)
+"""Table 8."""
+LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
+"""Table 7."""
+
+TABLES: dict[str, tuple[Row, ...]] = {
+    "ablation": ABLATION,
+    "label-use": LABEL_USE,
+    "labels": LABELS,
+    "fill-in": FILL_IN,
+    "ema": EMA,
+}
+
+
+def rows_of(tables: tuple[str, ...]) -> list[Row]:
+    """The rows of some tables, each once, in the order of the tables."""
+    seen: dict[str, Row] = {}
+    for table in tables:
+        for row in TABLES[table]:
+            seen.setdefault(row.key, row)
+    return list(seen.values())
+
+
+def wrong_label(case: str, category: str, categories: Mapping[str, str], seed: int) -> str:
+    """A label of another category, the same for a case whenever it is asked for.
+
+    Args:
+        case: name of the case.
+        category: of its true label.
+        categories: the dictionary's labels with their categories.
+        seed: of the choice.
+    """
+    others = sorted(label for label, other in categories.items() if other != category)
+    return others[zlib.crc32(f"{seed}/{case}".encode()) % len(others)] if others else ""

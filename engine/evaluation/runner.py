@@ -1,0 +1,162 @@
+"""Runs the methods: one row on one case."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from engine.adaptation.loop import Priors, adapt
+from engine.adaptation.settings import AdaptationSettings
+from engine.backbones.fit import FitBackbone
+from engine.backbones.fit_settings import FitSettings
+from engine.backbones.types import Prediction, TrainableBackbone
+from engine.body.model import BodyModel
+from engine.evaluation.data import Case
+from engine.evaluation.methods import FOUND, RIGHT, WRONG, Row, wrong_label
+from engine.evaluation.scores import Outcome
+from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED
+from engine.progress import Progress, Silent
+from engine.semantics.segments import Segment, whole_clip
+
+Labeler = Callable[[Case, Prediction], tuple[Segment, ...]]
+"""Finds labels in a motion."""
+
+
+@dataclass
+class Tools:
+    """What the methods need.
+
+    Attributes:
+        body: of the predictions, on `device`.
+        backbone: a network with weights.
+        priors: denoiser, motion-text space, dictionary.
+        settings: of adaptation, what a row's own settings are put over.
+        fit: settings of the fit.
+        labeler: finds labels from motion; None where there is none.
+        seed: of everything random.
+        device: where networks and body are.
+    """
+
+    body: BodyModel
+    backbone: TrainableBackbone
+    priors: Priors = field(default_factory=Priors)
+    settings: AdaptationSettings = field(default_factory=AdaptationSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
+    labeler: Labeler | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+class Runner:
+    """Runs rows. What rows of one case share, the prediction before adaptation, is made once.
+
+    Args:
+        tools: networks and settings.
+        progress: told while a row runs; may raise CancelledError.
+    """
+
+    def __init__(self, tools: Tools, progress: Progress | None = None) -> None:
+        self.tools, self.progress = tools, progress or Silent()
+        self._first: tuple[str, Prediction, float] | None = None
+
+    def settings_of(self, row: Row) -> AdaptationSettings:
+        """Settings that a row runs with."""
+        return AdaptationSettings.model_validate({**self.tools.settings.model_dump(), **row.settings})
+
+    def can(self, row: Row, case: Case) -> bool:
+        """Whether there is what a row needs: a label where it uses one, a labeller where it asks one."""
+        if row.kind == "adapted" and row.label in (RIGHT, WRONG):
+            return bool(case.label) and self.tools.priors.space is not None
+        return row.label != FOUND or (self.tools.labeler is not None and bool(case.label))
+
+    def outcome(self, row: Row, case: Case) -> Outcome:
+        """What a row gives for a case. Raises EngineError."""
+        torch.manual_seed(self.tools.seed)
+        if row.kind == "detector":
+            return _detectors_own(case)
+        if row.kind == "fit":
+            with _clock() as took:
+                prediction = FitBackbone(self.tools.fit).predict(
+                    case.track, case.camera, self.tools.body, self.progress
+                )
+            return Outcome(prediction, seconds={"predict": took[0]})
+        first, seconds = self._prediction(case)
+        if row.kind == "backbone":
+            return Outcome(first, seconds={"predict": seconds})
+        return self._adapted(row, case, first, seconds)
+
+    def _prediction(self, case: Case) -> tuple[Prediction, float]:
+        if self._first is None or self._first[0] != case.name:
+            with _clock() as took:
+                prediction = self.tools.backbone.predict(case.track, case.camera, self.tools.body, self.progress)
+            self._first = case.name, prediction, took[0]
+        return self._first[1], self._first[2]
+
+    def _adapted(self, row: Row, case: Case, first: Prediction, predicting: float) -> Outcome:
+        tools = self.tools
+        seconds = {"predict": predicting}
+        with _clock() as took:
+            segments = self._segments(row, case, first)
+        if row.label == FOUND:
+            seconds["label"] = took[0]
+        device = torch.device(tools.device)
+        with _clock() as took:
+            network = tools.backbone.bind(case.track, case.camera, tools.body, device)
+            result = adapt(
+                network,
+                case.track,
+                case.camera,
+                tools.body,
+                segments,
+                tools.priors,
+                self.settings_of(row),
+                tools.seed,
+                self.progress,
+                tools.device,
+            )
+        seconds["adapt"] = took[0]
+        labelled = result.similarity != 0
+        return Outcome(
+            prediction=result.prediction,
+            targets=result.keypoints[..., :2].astype(np.float64),
+            filled=result.origins == ORIGIN_FILLED,
+            detected=result.origins == ORIGIN_DETECTED,
+            similarity=float(result.similarity[labelled].mean()) if labelled.any() else math.nan,
+            seconds=seconds,
+        )
+
+    def _segments(self, row: Row, case: Case, first: Prediction) -> tuple[Segment, ...]:
+        dictionary = self.tools.priors.dictionary
+        if row.label == RIGHT:
+            return whole_clip(case.label)
+        if row.label == WRONG and dictionary is not None:
+            known = {label: dictionary.category(label) for label in dictionary.labels}
+            category = known.get(case.label, case.category)
+            return whole_clip(wrong_label(case.clip, category, known, self.tools.seed))
+        if row.label == FOUND and self.tools.labeler is not None:
+            return self.tools.labeler(case, first)
+        return ()
+
+
+def _detectors_own(case: Case) -> Outcome:
+    """The detector's 3D landmarks at the joints that are compared; none where it has others."""
+    names = case.track.keypoint_names
+    if not set(case.truth.joint_set.names) <= set(names):
+        return Outcome()
+    columns = [names.index(name) for name in case.truth.joint_set.names]
+    return Outcome(marks=case.track.landmarks3d[:, columns].astype(np.float64))
+
+
+@contextmanager
+def _clock() -> Iterator[list[float]]:
+    """A list that holds the seconds of the body once it has run."""
+    took = [math.nan]
+    begun = time.perf_counter()
+    yield took
+    took[0] = time.perf_counter() - begun
