@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
-from . import batch, engine_operators, operators, panels, preferences, properties, running
+from . import (
+    batch,
+    character_operators,
+    clip_queue,
+    engine_operators,
+    footage,
+    labels,
+    operators,
+    overlay,
+    panels,
+    people,
+    preferences,
+    properties,
+    results,
+    running,
+    solved_camera,
+    translations,
+)
 
-_MODULES = (preferences, properties, running, engine_operators, operators, panels, batch)  # what others use first
+_MODULES = (  # what others use first
+    translations,
+    preferences,
+    properties,
+    running,
+    engine_operators,
+    footage,
+    people,
+    labels,
+    results,
+    solved_camera,
+    clip_queue,
+    operators,
+    character_operators,
+    overlay,
+    panels,
+    batch,
+)
 
 
 def register() -> None:

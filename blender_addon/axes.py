@@ -101,6 +101,11 @@ def camera_matrix(camera_to_world: np.ndarray) -> np.ndarray:
     return np.asarray(camera_to_world, dtype=np.float64) @ CV_TO_BLENDER_CAMERA
 
 
+def camera_to_world(matrix_world) -> np.ndarray:
+    """(4, 4) camera (x right, y down, z away) to world of a Blender camera at `matrix_world`."""
+    return np.array(matrix_world, dtype=np.float64) @ CV_TO_BLENDER_CAMERA
+
+
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:
     """(3,) axis-angle of a (3, 3) rotation by less than half a turn."""
     axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])

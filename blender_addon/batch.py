@@ -21,18 +21,19 @@ if not __package__:  # run as a script
     script = importlib.import_module("adapt_motion.blender_addon.batch")
     script.compat.leave(script.main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]))
 
-import argparse
-import glob
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine import protocol
-from . import compat, export_motion, job, messages, preferences
+from . import compat, job, messages, preferences
 from .engine_home import EngineState, python_of
 from .errors import UserError
+
+if TYPE_CHECKING:  # what takes long to import waits until batch mode is used: the add-on is on in every Blender
+    import argparse
 
 COMMAND = "adapt_motion"
 PYTHON_VARIABLE = "ADAPT_MOTION_PYTHON"
@@ -107,6 +108,8 @@ def find_engine(chosen: str = "") -> Path:
 
 def expand(footage: list[str]) -> list[str]:
     """Clips that the arguments name, each once; patterns of a shell that left them as they are become their files."""
+    import glob
+
     clips: list[str] = []
     for word in footage:
         is_pattern = not os.path.exists(word) and any(sign in word for sign in "*?[")
@@ -207,6 +210,8 @@ def _job_of(clip: str, options: argparse.Namespace) -> protocol.Job:
 
 
 def _export(clip: str, motions: list[Path], options: argparse.Namespace, outcome: Outcome) -> None:
+    from . import export_motion
+
     kinds = [kind for kind in export_motion.KINDS if getattr(options, kind)]
     if kinds:
         print(f"    {messages.STAGE_TITLES['export']}", flush=True)
@@ -217,6 +222,10 @@ def _export(clip: str, motions: list[Path], options: argparse.Namespace, outcome
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    from . import export_motion
+
     parser = argparse.ArgumentParser(prog=COMMAND, description="Video of people to characters with their motion.")
     parser.add_argument("footage", nargs="+", metavar="FOOTAGE", help="videos, patterns, folders of images")
     parser.add_argument("-o", "--out", required=True, help="folder that takes a folder for each clip")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
-from math import radians
+from math import hypot, radians
 from pathlib import Path
 
 import bpy
@@ -13,20 +14,70 @@ from . import axes, compat, motion_io, timing
 from .errors import UserError
 from .motion_io import Motion
 
+FOOTAGE = "adapt_motion_footage"
+"""Custom property of cameras that show footage: its path."""
+
 SENSOR_MM = 36.0
 _AHEAD = 50_000
 
 
 def build_camera(name: str, motion: Motion, scene, collection):
-    """A new camera object that sees the person where the footage shows them.
+    """A new camera object that sees the person where the footage shows them."""
+    camera = _new_camera(name)
+    aim(camera, motion, scene)
+    collection.objects.link(camera)
+    return camera
+
+
+def aim(camera, motion: Motion, scene) -> None:
+    """Give a camera of ours the lens and the place of the one that took the footage of `motion`."""
+    _set_lens(camera.data, motion.intrinsics.tolist(), motion.image_size, scene)
+    camera.matrix_world = Matrix(axes.camera_matrix(motion.camera_to_world).tolist())
+
+
+def footage_camera(scene, footage: Path, clip):
+    """The camera of `scene` that shows `footage`, made if there is none; what it sees is guessed until motion is there.
+
+    It stands at eye height and looks along +y, with the image diagonal as its focal length, as the engine guesses it.
+    """
+    camera = camera_of_footage(scene, footage)
+    if camera is None:
+        width, height = clip.size if all(clip.size) else (1920, 1080)
+        camera = _new_camera(f"{footage.stem} camera")
+        camera[FOOTAGE] = str(footage)
+        focal = hypot(width, height)
+        lens = [[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]]
+        _set_lens(camera.data, lens, (width, height), scene)
+        camera.location, camera.rotation_euler = (0.0, -4.0, 1.5), (radians(90), 0.0, 0.0)
+        scene.collection.objects.link(camera)
+    show_clip(camera, clip)
+    return camera
+
+
+def camera_of_footage(scene, footage: Path):
+    """The camera that `footage_camera` made for a clip, if it is in the scene and may be changed."""
+    for item in scene.objects:
+        if item.type == "CAMERA" and item.get(FOOTAGE) == str(footage) and item.library is None:
+            return item
+    return None
+
+
+def _new_camera(name: str):
+    data = bpy.data.cameras.new(name)
+    data.clip_start, data.clip_end = 0.01, 1000.0
+    data.show_passepartout = True
+    return bpy.data.objects.new(name, data)
+
+
+def _set_lens(data, intrinsics: list[list[float]], image_size: tuple[int, int], scene) -> None:
+    """Lens and shift of a camera with `intrinsics`, 3 x 3 pixels.
 
     The longer fit of the sensor is chosen so that the whole frame of the footage is seen whatever the resolution of
     the scene is, as the background (method `FIT`) is.
     """
-    width, height = motion.image_size
-    data = bpy.data.cameras.new(name)
-    focal_x, focal_y = motion.intrinsics[0, 0], motion.intrinsics[1, 1]
-    centre_x, centre_y = motion.intrinsics[0, 2], motion.intrinsics[1, 2]
+    width, height = image_size
+    focal_x, focal_y = intrinsics[0][0], intrinsics[1][1]
+    centre_x, centre_y = intrinsics[0][2], intrinsics[1][2]
     render = scene.render
     wide = render.resolution_x * render.pixel_aspect_x * height >= render.resolution_y * render.pixel_aspect_y * width
     data.sensor_width = data.sensor_height = SENSOR_MM
@@ -35,12 +86,6 @@ def build_camera(name: str, motion: Motion, scene, collection):
     data.lens = SENSOR_MM * focal / fitted
     data.shift_x = (width / 2 - centre_x) / fitted
     data.shift_y = (centre_y - height / 2) / fitted
-    data.clip_start, data.clip_end = 0.01, 1000.0
-    data.show_passepartout = True
-    camera = bpy.data.objects.new(name, data)
-    camera.matrix_world = Matrix(axes.camera_matrix(motion.camera_to_world).tolist())
-    collection.objects.link(camera)
-    return camera
 
 
 def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
@@ -48,21 +93,54 @@ def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
 
     Raises UserError if Blender cannot read the footage.
     """
+    clip = load_clip(footage)
+    follow_keys(clip, motion.rate, timing.scene_rate(scene), start)
+    show_clip(camera, clip)
+    turn_upright(camera, motion, scene)
+    return clip
+
+
+def load_clip(footage: Path):
+    """The footage as a Movie Clip, the one that is there if there is one. Raises UserError if it is unreadable."""
     path = _first_image(footage)
     try:
-        clip = bpy.data.movieclips.load(str(path))
+        return bpy.data.movieclips.load(str(path), check_existing=True)
     except RuntimeError as error:
         raise UserError(f"Blender cannot show {path}: {error}.", "The motion is not affected.") from error
-    follow_keys(clip, motion.rate, timing.scene_rate(scene), start)
+
+
+def show_clip(camera, clip) -> None:
+    """Have `clip` behind what `camera` sees, once."""
     camera.data.show_background_images = True
+    if any(background.clip == clip for background in camera.data.background_images):
+        return
     background = camera.data.background_images.new()
     background.source = "MOVIE_CLIP"
     background.clip = clip
     background.alpha = 1.0
     background.frame_method = "FIT"
     background.display_depth = "BACK"
-    turn_upright(camera, motion, scene)
-    return clip
+
+
+def follow_path(camera, motion: Motion, scene, start: int) -> None:
+    """Key a camera of ours along the path of the one that took the footage."""
+    if camera.animation_data and camera.animation_data.action:
+        bpy.data.actions.remove(camera.animation_data.action)
+    camera.rotation_mode = "QUATERNION"
+    _, new_curve = compat.new_action(camera, f"{camera.name} path")
+    frames = timing.frames_at(motion.timestamps, motion.rate, timing.scene_rate(scene), start)
+    places = [Matrix(axes.camera_matrix(one).tolist()).decompose() for one in motion.camera_path]
+    for (_, before, _), (_, turn, _) in itertools.pairwise(places):
+        turn.make_compatible(before)
+    for path, part, size in (("location", 0, 3), ("rotation_quaternion", 1, 4)):
+        for index in range(size):
+            curve = new_curve(path, index, "Camera")
+            curve.keyframe_points.add(len(frames))
+            values = [
+                value for frame, place in zip(frames, places, strict=True) for value in (frame, place[part][index])
+            ]
+            curve.keyframe_points.foreach_set("co", values)
+            curve.update()
 
 
 def turn_upright(camera, motion: Motion, scene) -> None:

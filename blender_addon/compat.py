@@ -56,9 +56,20 @@ def curves_of(datablock) -> Iterable[Any]:
     return [curve for bag in bags if bag for curve in bag.fcurves]
 
 
+def all_curves(action) -> list[Any]:
+    """F-curves of an action, whichever data-block they are for."""
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    return [curve for bag in bags for curve in bag.fcurves]
+
+
 def copy_action(datablock) -> Any:
-    """Make the action of `datablock` a copy of its own; gives back the copy."""
+    """Make the action of `datablock` a copy of its own, which alone counts; gives back the copy."""
     animation = datablock.animation_data
+    for track in list(animation.nla_tracks):
+        animation.nla_tracks.remove(track)
+    animation.action_influence, animation.action_blend_type = 1.0, "REPLACE"
     slot = getattr(animation, "action_slot", None)
     animation.action = animation.action.copy()
     if slot is not None:
@@ -156,6 +167,56 @@ def online() -> bool:
     return getattr(bpy.app, "online_access", True)
 
 
+def principal_point(tracking_camera, width: int, height: int) -> tuple[float, float]:
+    """Pixels from the bottom left of a Movie Clip's optical centre (before 3.5 it had another name)."""
+    if hasattr(tracking_camera, "principal_point_pixels"):
+        return tuple(tracking_camera.principal_point_pixels)
+    return tuple(tracking_camera.principal)
+
+
+def new_footage_strip(scene, clip, frame: int):
+    """A strip of the footage in the sequencer of `scene`, in the first channel that is free; gives it back."""
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    channel = max((strip.channel for strip in strips), default=0) + 1
+    if clip.source == "MOVIE":
+        return strips.new_movie(clip.name, bpy.path.abspath(clip.filepath), channel, frame)
+    first = Path(bpy.path.abspath(clip.filepath))
+    strip = strips.new_image(clip.name, str(first), channel, frame)
+    for path in sorted(one for one in first.parent.iterdir() if one.suffix == first.suffix)[1:]:
+        strip.elements.append(path.name)
+    return strip
+
+
+def shader_2d() -> Any:
+    """The built-in shader that draws in one colour in pixels of the region."""
+    import gpu
+
+    try:
+        return gpu.shader.from_builtin("UNIFORM_COLOR")
+    except ValueError:  # before 3.4 ended in 4.0 it had two names
+        return gpu.shader.from_builtin("2D_UNIFORM_COLOR")
+
+
+def draw_bar(layout, group, name: str) -> None:
+    """A property between 0 and 1 as a bar that cannot be changed (a greyed slider before 4.0)."""
+    value = getattr(group, name)
+    if hasattr(layout, "progress"):
+        layout.progress(factor=value, text=f"{value:.2f}" if value > 0 else "")
+    else:
+        row = layout.row()
+        row.enabled = False
+        row.prop(group, name, text="", slider=True)
+
+
+def redraw_status_bar() -> None:
+    """Have the status bar drawn again; it belongs to no screen, so only what is said in it makes Blender do so."""
+    if bpy.app.background or not bpy.context.workspace:
+        return
+    if not any(getattr(window, "modal_operators", ()) for window in bpy.context.window_manager.windows):
+        bpy.context.workspace.status_text_set_internal(None)
+
+
 def draw_progress(layout, share: float, text: str) -> None:
     """A progress bar with `text` in it (4.0 and later), the text alone before. `share` is 0 to 1."""
     if hasattr(layout, "progress"):
@@ -171,3 +232,29 @@ def in_modal_operator(window) -> bool:
     """
     kinds = ("TRANSFORM_OT_", "SCULPT_OT_", "PAINT_OT_", "MESH_OT_", "POSE_OT_")
     return any(item.bl_idname.startswith(kinds) for item in getattr(window, "modal_operators", ()))
+
+
+class curve_maker:  # noqa: N801  used like the functions above
+    """Adds F-curves to the action that `datablock` uses now, in place of those with the same path and index."""
+
+    def __init__(self, datablock: Any) -> None:
+        action = datablock.animation_data.action
+        if hasattr(action, "slots"):
+            strip = action.layers[0].strips[0]
+            self._curves = strip.channelbag(datablock.animation_data.action_slot, ensure=True)
+        else:
+            self._curves = action
+        self._known = {(curve.data_path, curve.array_index): curve for curve in self._curves.fcurves}
+
+    def replace(self, path: str, index: int, group: str) -> Any:
+        """A new, empty curve."""
+        self.remove(path, index)
+        curve = self._curves.fcurves.new(path, index=index)
+        curve.group = self._curves.groups.get(group) or self._curves.groups.new(group)
+        return curve
+
+    def remove(self, path: str, index: int) -> None:
+        """Take a curve out, if it is there."""
+        old = self._known.pop((path, index), None)
+        if old is not None:
+            self._curves.fcurves.remove(old)

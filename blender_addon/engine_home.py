@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..engine import protocol
@@ -90,6 +92,47 @@ def parse_check(line: str) -> dict:
     if finding.get("protocol") != protocol.PROTOCOL_VERSION:
         finding["problems"].append("It answers for another version of the engine.")
     return finding
+
+
+def start_doctor(python: Path, log: Path, body: str, extra: Mapping[str, str]) -> Job:
+    """Ask the engine's doctor what is there and what is missing: a `doctor` event with its `checks` answers.
+
+    Args:
+        python: of the engine's environment.
+        log: takes what it writes to stderr.
+        body: the user's SMPL file, '' for none.
+        extra: environment variables to add.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    lines: list[str] = []
+
+    def parse(line: str) -> dict:
+        """The answer is one JSON document over many lines; it is whole with its last line."""
+        lines.append(line)
+        if line.startswith("}"):
+            with contextlib.suppress(ValueError):
+                return {"event": "doctor", **json.loads("".join(lines))}
+        return {"event": "log", "message": line.rstrip()}
+
+    command = [str(python), "-m", "engine", "doctor", "--json", *(["--body", body] if body else [])]
+    return Job(command, log, {**engine_environment(), **extra}, engine_root(), parse=parse)
+
+
+def start_key_store(python: Path, log: Path, words: list[str], key: str = "") -> Job:
+    """Look after the key in the system's keyring (`key_store.py`): a `key` event answers. Raises OSError."""
+
+    def parse(line: str) -> dict:
+        with contextlib.suppress(ValueError):
+            told = json.loads(line)
+            if isinstance(told, dict) and told.get("event") == "key":
+                return told
+        return {"event": "log", "message": line.rstrip()}
+
+    script = str(Path(__file__).with_name("key_store.py"))
+    stdin = f"{key}\n" if key else ""
+    return Job([str(python), script, *words], log, engine_environment(), parse=parse, stdin=stdin)
 
 
 def start_check(python: Path, log: Path) -> Job:

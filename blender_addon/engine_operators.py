@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import bpy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import compat, drawing, engine_home, install, job, messages, preferences, running
+import bpy
+from bpy.props import StringProperty
+
+from . import compat, drawing, engine_home, health, job, messages, preferences, running
 from .errors import UserError
+from .job import EventSource
 from .run_state import RunState
+
+if TYPE_CHECKING:
+    from .install import Plan
 
 WIDTH = 460
 """Of the prompt, pixels at scale 1."""
@@ -16,10 +26,12 @@ LOG_LIMIT = 200_000
 """Characters of the end of a log that are shown."""
 
 
-def plan_for(context) -> install.Plan:
+def plan_for(context) -> Plan:
     """What *Install Engine* would do with the preferences as they are. Raises UserError if they cannot be read."""
     machine = preferences.get(context)
     build = machine.build if machine else "cpu"
+    from . import install
+
     return install.make_plan(preferences.environment_folder(), build, machine.installer_arguments if machine else "")
 
 
@@ -69,6 +81,8 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
         """Begin."""
         try:
             plan = plan_for(context)
+            from . import install
+
             source = install.Installer(plan, job.new_log(preferences.log_folder(), "install"))
         except (UserError, OSError) as error:
             self.report({"ERROR"}, str(error))
@@ -88,10 +102,8 @@ def _installed(state: RunState) -> None:
         state.message = f"The engine is installed and runs{card}."
 
 
-class ADAPT_MOTION_OT_check_engine(bpy.types.Operator):
-    """Start the engine's Python once and see whether everything that the engine needs is there and loads"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.check_engine", "Check Engine", {"REGISTER"}
+class _WithEngine:
+    """Operators that start the engine's Python for a moment."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -103,21 +115,32 @@ class ADAPT_MOTION_OT_check_engine(bpy.types.Operator):
             cls.poll_message_set(problem)
         return not problem
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Start the check; the answer is shown when it comes."""
+    def _start(self, kind: str, begin: Callable[[Path], EventSource], at_end: running.AtEnd) -> set[str]:
+        """Start what `begin` starts with the engine's Python; `at_end` reads the answer."""
         preferences.forget_engine()
-        python = preferences.engine(context).python
+        python = preferences.engine().python
         try:
-            source = engine_home.start_check(python, job.new_log(preferences.log_folder(), "check"))
+            source = begin(python)
         except OSError as error:
             self.report({"ERROR"}, f"{python} could not be started: {error}.")
             return {"CANCELLED"}
-        running.start(RunState("check", source, stage="check"), _checked)
+        running.start(RunState(kind, source, stage=kind), at_end)
         state = running.latest()
         if state.finished and state.failed:
             self.report({"ERROR"}, f"{state.message} {state.hint}")
             return {"CANCELLED"}
         return {"FINISHED"}
+
+
+class ADAPT_MOTION_OT_check_engine(_WithEngine, bpy.types.Operator):
+    """Start the engine's Python once and see whether everything that the engine needs is there and loads"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.check_engine", "Check Engine", {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the check; the answer is shown when it comes."""
+        log = job.new_log(preferences.log_folder(), "check")
+        return self._start("check", lambda python: engine_home.start_check(python, log), _checked)
 
 
 def _checked(state: RunState) -> None:
@@ -131,6 +154,80 @@ def _checked(state: RunState) -> None:
         return
     card = finding["gpu"] or "the processor"
     state.message = f"The engine runs: Python {finding['python']}, PyTorch {finding['versions']['torch']}, on {card}."
+
+
+class ADAPT_MOTION_OT_doctor(_WithEngine, bpy.types.Operator):
+    """Look at everything that the engine needs or could use: packages, devices, your SMPL file, research weights"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.doctor", "Doctor", {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask the engine; the answer is shown in the preferences when it comes."""
+        machine = preferences.get(context)
+        body = os.path.abspath(bpy.path.abspath(machine.body_model)) if machine and machine.body_model else ""
+        extra = preferences.engine_variables(context)
+        log = job.new_log(preferences.log_folder(), "doctor")
+        return self._start("doctor", lambda python: engine_home.start_doctor(python, log, body, extra), _examined)
+
+
+def _examined(state: RunState) -> None:
+    if state.cancelled:
+        return
+    if state.finding is None:
+        state.fail(UserError("The engine's doctor did not answer.", "Press Check Engine, and see the log."))
+        return
+    health.remember(state.finding)
+    state.message, state.hint = health.summary(state.finding)
+    state.failed = bool(state.hint)
+
+
+class ADAPT_MOTION_OT_store_key(_WithEngine, bpy.types.Operator):
+    """Keep the labelling service's key in your system's keyring. It is in no .blend file and no log"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.store_key", "Store Key", {"INTERNAL"}
+
+    key: StringProperty(
+        name="Key", description="The service's key", subtype="PASSWORD", options={"SKIP_SAVE", "HIDDEN"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for it."""
+        return context.window_manager.invoke_props_dialog(self, width=WIDTH)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """One field that shows no letters."""
+        self.layout.prop(self, "key")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hand it to the engine's Python, which has the keyring."""
+        key, self.key = self.key.strip(), ""
+        if not key:
+            self.report({"ERROR"}, "No key was given.")
+            return {"CANCELLED"}
+        log = job.new_log(preferences.log_folder(), "key")
+        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["set"], key), _key_told)
+
+
+class ADAPT_MOTION_OT_forget_key(_WithEngine, bpy.types.Operator):
+    """Take the labelling service's key out of your system's keyring"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.forget_key", "Forget Key", {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove it."""
+        log = job.new_log(preferences.log_folder(), "key")
+        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["delete"]), _key_told)
+
+
+def _key_told(state: RunState) -> None:
+    if state.finding is None:
+        state.fail(UserError("The system's keyring did not answer.", "Set OPENAI_API_KEY before starting Blender."))
+        return
+    health.remember_key(state.finding)
+    if state.finding["problem"]:
+        state.fail(UserError(state.finding["problem"], "Set OPENAI_API_KEY before starting Blender."))
+    else:
+        state.message = health.key_text()
 
 
 class ADAPT_MOTION_OT_open_log(bpy.types.Operator):
@@ -199,6 +296,9 @@ class ADAPT_MOTION_OT_open_preferences(bpy.types.Operator):
 _CLASSES = (
     ADAPT_MOTION_OT_install_engine,
     ADAPT_MOTION_OT_check_engine,
+    ADAPT_MOTION_OT_doctor,
+    ADAPT_MOTION_OT_store_key,
+    ADAPT_MOTION_OT_forget_key,
     ADAPT_MOTION_OT_open_log,
     ADAPT_MOTION_OT_dismiss,
     ADAPT_MOTION_OT_open_preferences,

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,11 +59,29 @@ def engine_environment(root: Path | None = None) -> dict[str, str]:
     return {**kept, **ours}
 
 
-def start_run(python: str | Path, run: protocol.Job, log: Path, root: Path | None = None) -> Job:
+def start_run(
+    python: str | Path,
+    run: protocol.Job,
+    log: Path,
+    root: Path | None = None,
+    *,
+    extra: Mapping[str, str] | None = None,
+    with_key: bool = False,
+) -> Job:
     """Start the bundled engine on `run` with the Python of its environment.
 
     Relative paths in `run` count from Blender's working folder, not from the engine's.
-    Raises OSError if `python` cannot be started.
+
+    Args:
+        python: of the engine's environment.
+        run: what it is to do.
+        log: file that takes its stderr.
+        root: folder with the `engine` package; the bundled one by default.
+        extra: environment variables to add.
+        with_key: let it have the key that lies in the system's keyring (`key_store.py`).
+
+    Raises:
+        OSError: `python` cannot be started.
     """
     root = root or engine_root()
     files = {
@@ -71,8 +89,9 @@ def start_run(python: str | Path, run: protocol.Job, log: Path, root: Path | Non
     }
     run = dataclasses.replace(run, footage=[os.path.abspath(path) for path in run.footage], **files)
     words = run.arguments()
-    command = [str(python), "-m", "engine", words[0], "--events", "jsonl", "--watch-stdin", *words[1:]]
-    return Job(command, log, engine_environment(root), root)
+    program = [str(python), *([str(Path(__file__).with_name("key_store.py")), "run"] if with_key else [])]
+    command = [*program, "-m", "engine", words[0], "--events", "jsonl", "--watch-stdin", *words[1:]]
+    return Job(command, log, {**engine_environment(root), **(extra or {})}, root)
 
 
 class EventSource:
@@ -83,6 +102,12 @@ class EventSource:
         self.log = Path(log)
         self.cancelled = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
+
+    def cancel(self) -> None:
+        """Ask it to stop; what is this simple has nothing to stop."""
+
+    def close(self) -> None:
+        """Cancel and wait."""
 
     def drain(self, limit: int = 1000) -> list[Event]:
         """Up to `limit` events that are there now, without waiting."""
@@ -113,6 +138,7 @@ class Job(EventSource):
         env: whole environment of the child.
         cwd: working folder of the child.
         parse: turns a line of stdout into an event.
+        stdin: what the child is told at once; its stdin stays open.
 
     Raises:
         OSError: the program cannot be started or the log cannot be written.
@@ -125,6 +151,7 @@ class Job(EventSource):
         env: dict[str, str],
         cwd: Path | None = None,
         parse: Callable[[str], Event] = protocol.parse_event,
+        stdin: str = "",
     ) -> None:
         super().__init__(log)
         self._parse = parse
@@ -141,6 +168,10 @@ class Job(EventSource):
                 cwd=cwd,
                 **own_process_group(),
             )
+        if stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(stdin.encode())
+                self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="adapt-motion reader", daemon=True)
         self._reader.start()
         threading.Thread(target=self._wait, name="adapt-motion waiter", daemon=True).start()
@@ -256,4 +287,11 @@ def new_log(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob(f"{name}-*.log"))[:-9]:
         old.unlink(missing_ok=True)
-    return folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    return new_path(folder, name, "log")
+
+
+def new_path(folder: Path, name: str, ending: str) -> Path:
+    """A path in `folder` that is not taken; names made later come later in the alphabet."""
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    paths = (folder / f"{stem}{f'-{number:03}' if number else ''}.{ending}" for number in range(1000))
+    return next(path for path in paths if not path.exists())

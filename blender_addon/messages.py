@@ -19,6 +19,8 @@ STAGE_TITLES = {
     "packages": "Installing packages",
     "check": "Checking the engine",
     "import": "Bringing it into Blender",
+    "doctor": "Examining the engine",
+    "key": "Asking the system's keyring",
 }
 """Titles of the stages of the engine (`protocol.STAGES`) and of the installation (`install.STAGES`)."""
 
@@ -34,6 +36,18 @@ NOTHING_RUNS = "Nothing is running"
 NO_CHARACTER = "Select the armature of an adapted clip"
 NO_CAMERA = "Select the armature of an adapted clip that has its camera"
 NO_LOG = "There is no log yet"
+NO_LABELS = "There are no labels yet"
+NO_MARKERS = "There are no markers on the timeline"
+NO_PEOPLE = "Press Find People first"
+NO_MOVIE_CLIP = "Press Show Footage first"
+NO_RESULTS = "There are no finished results of this footage"
+NOT_SOLVED = "The footage's camera is not solved."
+QUEUE_EMPTY = "The queue is empty"
+NOTHING_WAITS = "No clip in the queue waits"
+INTERRUPTED = "Interrupted: run the queue to go on from there."
+VLM_OFF = "Labels by a vision-language model are switched off in the preferences."
+KEY_MISSING = "There is no key in your system's keyring."
+NO_KEYRING = "This system's keyring cannot be used: set OPENAI_API_KEY before starting Blender."
 
 
 def duration(seconds: float) -> str:

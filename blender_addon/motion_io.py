@@ -49,6 +49,12 @@ class Motion:
         image_size: width, height.
         camera_to_world: (4, 4).
         labels, label_similarity: (T,) action and how well the motion fits it.
+        contacts: (T, 4) left heel, left toe, right heel, right toe: probability of standing on the ground.
+        keypoints2d: (T, K, 3) 2D targets, pixels and confidence; K is 0 where the file has none.
+        keypoints2d_origin: (T, K) 0 none, 1 detected, 2 filled in.
+        keypoint_names: K names.
+        initial_poses, initial_pelvis_world: (T, 72) and (T, 3) before adaptation; None where the file has none.
+        camera_path: (T, 4, 4) camera to world of each frame where the camera moves, else None.
     """
 
     path: Path
@@ -64,6 +70,21 @@ class Motion:
     camera_to_world: np.ndarray
     labels: np.ndarray
     label_similarity: np.ndarray
+    contacts: np.ndarray
+    keypoints2d: np.ndarray
+    keypoints2d_origin: np.ndarray
+    keypoint_names: tuple[str, ...] = ()
+    initial_poses: np.ndarray | None = None
+    initial_pelvis_world: np.ndarray | None = None
+    camera_path: np.ndarray | None = None
+
+    @property
+    def was_adapted(self) -> bool:
+        """Whether adaptation changed the motion, so that there is something to compare it with."""
+        return self.initial_poses is not None and bool(
+            np.abs(self.initial_poses - self.poses).max() > 1e-4
+            or np.abs(self.initial_pelvis_world - self.pelvis_world).max() > 1e-4
+        )
 
     @property
     def frame_count(self) -> int:
@@ -147,7 +168,32 @@ def read_motion(path: str | Path) -> Motion:
         labels=arrays["labels"].astype(str),
         label_similarity=arrays["label_similarity"].astype(np.float64),
         **{key: arrays[key].astype(np.float64) for key in kept},
+        **_evidence(path, arrays, rows),
     )
+
+
+def _evidence(path: Path, arrays: dict[str, Any], rows: int) -> dict[str, Any]:
+    """What the motion is made from, as far as the file has it: other programs' files may not."""
+    names = tuple(arrays["keypoint_names"].astype(str).tolist()) if "keypoint_names" in arrays else ()
+    shapes = {
+        "contacts": (rows, 4),
+        "keypoints2d": (rows, len(names), 3),
+        "keypoints2d_origin": (rows, len(names)),
+        "initial_poses": (rows, 72),
+        "initial_trans": (rows, 3),
+        "camera_path": (rows, 4, 4),
+    }
+    found = {key: np.zeros(shapes[key]) for key in ("contacts", "keypoints2d", "keypoints2d_origin")}
+    for key, shape in shapes.items():
+        if key in arrays:
+            _check(path, key, arrays[key], shape)
+            found[key] = arrays[key].astype(np.float64)
+    initial_trans = found.pop("initial_trans", None)
+    if initial_trans is None or "initial_poses" not in found:
+        found.pop("initial_poses", None)
+    else:  # SMPL turns about its pelvis, which lies at the same place from `trans` whatever the pose
+        found["initial_pelvis_world"] = initial_trans + (arrays["joints3d_world"][:1, 0] - arrays["trans"][:1])
+    return {"keypoint_names": names, **found}
 
 
 def body_path(motion_path: str | Path) -> Path:

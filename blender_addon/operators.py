@@ -1,51 +1,19 @@
-"""Adapt, cancel, bring in, export: thin operators around the plain functions that scripts and batch mode call too."""
+"""Find people, adapt, suggest labels, cancel: thin operators around plain functions that scripts call too."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, StringProperty
-from bpy_extras.io_utils import ExportHelper, ImportHelper
+from bpy.props import BoolProperty
 
-from ..engine import protocol
-from . import job, messages, preferences, running
+from . import clip_queue, job, labels, messages, people, preferences, results, run_settings, running
 from .engine_home import EngineState
 from .errors import UserError
+from .run_settings import absolute, output_folder
 from .run_state import RunState
-
-FOOTAGE_FILTER = "*.mp4;*.mov;*.m4v;*.mkv;*.webm;*.avi;*.mpg;*.mpeg;*.mts;*.m2ts;*.wmv;*.3gp"
-
-
-def absolute(path: str) -> str:
-    """A path of a property as the system knows it: `//` is the folder of the .blend file."""
-    return os.path.normpath(os.path.abspath(bpy.path.abspath(path)))
-
-
-def output_folder(settings) -> Path:
-    """Where results go: the chosen folder, or `adapt_motion` beside the .blend file or in the home folder."""
-    if settings.output_folder:
-        return Path(absolute(settings.output_folder))
-    beside = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-    return beside / "adapt_motion"
-
-
-def job_of(settings, context) -> protocol.Job:
-    """The run that the panel describes. Raises UserError if the footage is not there."""
-    footage = absolute(settings.footage)
-    if not os.path.exists(footage) and not any(sign in footage for sign in "*?%#"):
-        raise UserError(messages.FOOTAGE_GONE.format(path=footage), "Choose the footage again.")
-    machine = preferences.get(context)
-    return protocol.Job(
-        footage=[footage],
-        out=str(output_folder(settings)),
-        preset=settings.preset,
-        label=settings.label.strip(),
-        person=str(settings.person_number) if settings.person == "number" else settings.person,
-        device=preferences.device(context),
-        body=absolute(machine.body_model) if machine and machine.body_model else "",
-    )
 
 
 def character_of(context) -> bpy.types.Object | None:
@@ -59,57 +27,169 @@ def character_of(context) -> bpy.types.Object | None:
     return None
 
 
-def clip_rate_of(armature):
-    """Frames a second of the clip that a character came from, as a Fraction; None if its action does not tell."""
-    from . import keying
+def camera_of(context) -> bpy.types.Object | None:
+    """The camera that took the footage of the character, or of the scene while there is none."""
+    from . import camera, scene, solved_camera
 
-    action = armature.animation_data.action if armature.animation_data else None
-    if action is None or keying.CLIP_RATE not in action:
+    armature, ours = character_of(context), context.scene
+    cameras = [item for item in ours.objects if item.type == "CAMERA"]
+    if armature is not None:
+        for item in cameras:
+            if item.get(scene.CLIP) == armature.get(scene.CLIP):
+                return item
+    solved = solved_camera.camera_object(ours)
+    if solved is not None and ours.adapt_motion.camera_source == "solved":
+        return solved
+    if armature is not None or not ours.adapt_motion.footage:
         return None
-    return keying.clip_rate(action, None)
+    path = absolute(ours.adapt_motion.footage)
+    return next((item for item in cameras if item.get(camera.FOOTAGE) == path), None)
 
 
-class ADAPT_MOTION_OT_choose_footage(bpy.types.Operator, ImportHelper):
-    """Choose a video file, or a folder of images"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.choose_footage", "Choose Footage", {"REGISTER", "UNDO", "INTERNAL"}
-
-    filter_glob: StringProperty(default=FOOTAGE_FILTER, options={"HIDDEN"})
-    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Take the file, or of an image its folder: a sequence is a folder to the engine."""
-        path = Path(self.filepath)
-        if path.suffix.lower() in bpy.path.extensions_image:
-            path = path.parent
-        context.scene.adapt_motion.footage = str(path)
-        return {"FINISHED"}
+def engine_problem(context) -> str:
+    """Why no run of the engine can begin now; '' if nothing is in the way. Touches no disk."""
+    if running.busy():
+        return messages.BUSY
+    if not context.scene.adapt_motion.footage:
+        return messages.NO_FOOTAGE
+    engine = preferences.engine(context)
+    return engine.problem if engine.state in (EngineState.MISSING, EngineState.INTERRUPTED) else ""
 
 
-class ADAPT_MOTION_OT_adapt(bpy.types.Operator):
-    """Turn the footage into motion in the background and bring in the character. Blender stays usable"""
+def start(context, kind: str, labeler: str = "none") -> RunState:
+    """Start the engine on what the panel says; its result comes into the scene at the end.
 
-    bl_idname, bl_label, bl_options = "adapt_motion.adapt", "Adapt Motion", {"REGISTER"}
+    Args:
+        context: with the scene.
+        kind: `adapt` for motion, `people` to list who is there, `labels` to have labels suggested.
+        labeler: who labels what has no label.
+
+    Raises:
+        UserError: the footage is gone, the panel contradicts itself, or the engine cannot be started.
+    """
+    settings = context.scene.adapt_motion
+    try:
+        run = run_settings.job_of(context, only="" if kind == "adapt" else kind, labeler=labeler)
+        log = job.new_log(preferences.log_folder(), "run")
+        with_key = labeler == "openai"
+        python = preferences.engine(context).python
+        source = job.start_run(python, run, log, extra=preferences.engine_variables(context), with_key=with_key)
+    except OSError as error:
+        preferences.forget_engine()
+        raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
+    state = RunState(kind, source)
+    state.context.update(
+        scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
+    )
+    running.start(state, {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind])
+    return state
+
+
+def list_people(state: RunState) -> None:
+    """At the end of a run: fill the list of people of the scene it was started from."""
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if state.people is None or scene is None or state.context.get("other_file"):
+        return
+    people.take(scene, state.context["chosen"], state.people)
+    found = len(state.people)
+    state.message = "1 person found." if found == 1 else f"{found} people found. Tick whom to adapt."
+    push_undo("List People")
+
+
+def list_labels(state: RunState) -> None:
+    """At the end of a run: fill the list of labels with those of the first person that was asked for."""
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if not state.segments or scene is None or state.context.get("other_file"):
+        return
+    told = state.segments[min(state.segments)]
+    labels.take(scene, told)
+    state.message = "1 label suggested." if len(told) == 1 else f"{len(told)} labels suggested."
+    push_undo("Suggest Labels")
+
+
+def bring_in(state: RunState) -> Generator[None, None, None] | None:
+    """At the end of a run: put its motion into the scene it was started from, in small steps, as one step of undo."""
+    if not state.results:
+        return None
+    paths = [result["motion"] for result in state.results]
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if state.context.get("other_file") or scene is None:
+        state.message = "The motion is ready, but another file was opened meanwhile."
+        state.hint = f"Use Import Motion to bring in {paths[0]}."
+        return None
+    return bring_in_steps(state, paths)
+
+
+def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, None]:
+    """Build the characters of motion files; the scene is looked up again at every step, as undo may replace it."""
+    from . import scene as scenes
+
+    name = state.context["scene"]
+    options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
+    work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
+    while True:
+        with _in_scene(bpy.data.scenes[name]):
+            try:
+                next(work)
+            except StopIteration as end:
+                imported = end.value
+                break
+        yield
+    scene = bpy.data.scenes[name]
+    remember(scene, imported, paths[0])
+    for warning in imported.warnings:
+        if warning not in state.warnings:
+            state.warnings.append(warning)
+    motions = [person.motion for person in imported.people]
+    who = "1 person" if len(paths) == 1 else f"{len(paths)} people"
+    frames = max([result["frames"] for result in state.results] or [motion.frame_count for motion in motions])
+    took = f", done in {messages.duration(state.seconds)}" if state.results else ""
+    state.message = f"{frames} frames of {who}{took}."
+    push_undo("Adapt Motion")
+    results.look(scene)
+
+
+def remember(scene, imported, path: str) -> None:
+    """The scene's character, and how well its motion agrees with the labels."""
+    from . import overlay
+
+    settings = scene.adapt_motion
+    settings.character = imported.people[0].armature
+    settings.motion_path = str(path)
+    if imported.movie_clip is not None:
+        settings.movie_clip = imported.movie_clip
+    overlay.remember([person.motion for person in imported.people])
+    labels.measure(scene, imported.people[0].motion)
+
+
+def _in_scene(scene):
+    windows = bpy.context.window_manager.windows
+    return bpy.context.temp_override(
+        scene=scene, view_layer=scene.view_layers[0], **({"window": windows[0]} if len(windows) else {})
+    )
+
+
+def push_undo(name: str) -> None:
+    """Make what a run has changed one step of undo."""
+    if not bpy.app.background and len(bpy.context.window_manager.windows):
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            bpy.ops.ed.undo_push(message=name)
+
+
+class _RunsEngine:
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs footage and an engine, and that nothing runs."""
-        problem = ""
-        if running.busy():
-            problem = messages.BUSY
-        elif not context.scene.adapt_motion.footage:
-            problem = messages.NO_FOOTAGE
-        elif preferences.engine(context).state in (EngineState.MISSING, EngineState.INTERRUPTED):
-            problem = preferences.engine(context).problem
+        problem = engine_problem(context)
         if problem:
             cls.poll_message_set(problem)
         return not problem
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Start the engine."""
+    def _run(self, context, kind: str, labeler: str = "none") -> set[str]:
         try:
-            start_adapting(context)
+            start(context, kind, labeler)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -120,51 +200,46 @@ class ADAPT_MOTION_OT_adapt(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def start_adapting(context: bpy.types.Context) -> RunState:
-    """Start the engine on what the panel says; its result comes into the scene at the end.
+class ADAPT_MOTION_OT_find_people(_RunsEngine, bpy.types.Operator):
+    """List the people in the footage with a picture of each, to tick whom to adapt. Blender stays usable"""
 
-    Raises UserError if the footage is gone or the engine cannot be started.
-    """
-    settings = context.scene.adapt_motion
-    run = job_of(settings, context)
-    log = job.new_log(preferences.log_folder(), "run")
-    python = preferences.engine(context).python
-    try:
-        source = job.start_run(python, run, log)
-    except OSError as error:
-        preferences.forget_engine()
-        raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
-    state = RunState("adapt", source)
-    state.context.update(scene=context.scene.name, footage=run.footage[0])
-    running.start(state, bring_in)
-    return state
+    bl_idname, bl_label = "adapt_motion.find_people", "Find People"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the engine; it stops once it knows."""
+        return self._run(context, "people")
 
 
-def bring_in(state: RunState) -> None:
-    """At the end of a run: put its motion into the scene it was started from, as one step of undo."""
-    if not state.results:
-        return
-    paths = [result["motion"] for result in state.results]
-    scene = bpy.data.scenes.get(state.context["scene"])
-    if state.context.get("other_file") or scene is None:
-        state.message = "The motion is ready, but another file was opened meanwhile."
-        state.hint = f"Use Import Motion to bring in {paths[0]}."
-        return
-    scene.adapt_motion.motion_path = paths[0]
-    options = {"filepath": paths[0], "files": [{"name": os.path.basename(path)} for path in paths]}
-    options.update(directory=os.path.dirname(paths[0]), footage=state.context["footage"])
-    windows = bpy.context.window_manager.windows
-    place = {"scene": scene, "view_layer": scene.view_layers[0], **({"window": windows[0]} if len(windows) else {})}
-    try:
-        with bpy.context.temp_override(**place):
-            bpy.ops.adapt_motion.import_motion("EXEC_DEFAULT", True, **options)
-    except RuntimeError as error:  # what the operator reported
-        state.message, state.failed = str(error).removeprefix("Error: ").strip(), True
-        return
-    frames = max(result["frames"] for result in state.results)
-    who = "1 person" if len(paths) == 1 else f"{len(paths)} people"
-    done = f"{frames} frames of {who}, done in {messages.duration(state.seconds)}."
-    state.message = f"{state.message} {done}".strip()
+class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
+    """Have actions suggested for what has no label, by comparing the motion with the dictionary"""
+
+    bl_idname, bl_label = "adapt_motion.suggest_labels", "Suggest Labels"
+
+    by_model: BoolProperty(
+        name="By Language Model",
+        description="Ask the vision-language model of the preferences: pictures of the footage are sent to it",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the engine; it stops once it knows."""
+        if self.by_model:
+            problem = preferences.vlm_problem(context)
+            if problem:
+                self.report({"ERROR"}, problem)
+                return {"CANCELLED"}
+        return self._run(context, "labels", "openai" if self.by_model else "retrieval")
+
+
+class ADAPT_MOTION_OT_adapt(_RunsEngine, bpy.types.Operator):
+    """Turn the footage into motion in the background and bring in the character. Blender stays usable"""
+
+    bl_idname, bl_label = "adapt_motion.adapt", "Adapt Motion"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the engine."""
+        return self._run(context, "adapt")
 
 
 class ADAPT_MOTION_OT_cancel(bpy.types.Operator):
@@ -180,155 +255,73 @@ class ADAPT_MOTION_OT_cancel(bpy.types.Operator):
         return running.busy()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask for it; the end is shown when it comes."""
+        """Ask for it; the end is shown when it comes. The queue does not go on by itself."""
+        clip_queue.hold()
         running.latest().source.cancel()
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
-    """Bring motion files of a clip into the scene: armature, body, and the camera that filmed it"""
+class ADAPT_MOTION_OT_attach_results(bpy.types.Operator):
+    """Bring in the finished results that are in the output folder for this footage"""
 
-    bl_idname, bl_label, bl_options = "adapt_motion.import_motion", "Import Motion", {"REGISTER", "UNDO"}
-
-    filter_glob: StringProperty(default="person_*.npz", options={"HIDDEN"})
-    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
-    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
-    footage: StringProperty(
-        name="Footage",
-        description="Clip to show behind the character; empty: none",
-        subtype="FILE_PATH",
-        options={"SKIP_SAVE"},
-    )
-    with_mesh: BoolProperty(name="Body", description="Also build the skinned body", default=True)
-    with_camera: BoolProperty(name="Camera", description="Also build the camera that matches the footage", default=True)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Import and remember the first person as the scene's character."""
-        from . import scene
-
-        names = [item.name for item in self.files if item.name.endswith(".npz")]
-        paths = [os.path.join(self.directory, name) for name in names] or [self.filepath]
-        paths = [path for path in paths if not path.endswith("_body.npz")]
-        footage = absolute(self.footage) if self.footage else None
-        try:
-            imported = scene.import_people(
-                paths, context.scene, footage=footage, with_mesh=self.with_mesh, with_camera=self.with_camera
-            )
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        context.scene.adapt_motion.character = imported.people[0].armature
-        context.scene.adapt_motion.motion_path = paths[0]
-        for warning in imported.warnings:
-            self.report({"WARNING"}, warning)
-        self.report({"INFO"}, f"Brought in {', '.join(person.armature.name for person in imported.people)}")
-        return {"FINISHED"}
-
-
-class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
-    """Write the character and its motion as FBX at the clip's own frame rate, for Unity, Unreal or Blender"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.export_fbx", "Export FBX", {"REGISTER"}
-
-    filename_ext = ".fbx"
-    filter_glob: StringProperty(default="*.fbx", options={"HIDDEN"})
+    bl_idname, bl_label, bl_options = "adapt_motion.attach_results", "Attach Results", {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character with motion."""
-        found = character_of(context) is not None
-        if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
-        return found
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Offer a name beside the motion file."""
-        from . import scene
-
-        armature = character_of(context)
-        motion = armature.get(scene.PERSON, "")
-        self.filepath = str(Path(motion).with_suffix(".fbx")) if motion else f"{bpy.path.clean_name(armature.name)}.fbx"
-        return super().invoke(context, event)
+        """Needs results."""
+        left = results.known(context.scene)
+        problem = messages.BUSY if running.busy() else "" if left and left.motions else messages.NO_RESULTS
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write the file."""
-        from . import export
-
-        try:
-            path = export.export(character_of(context), absolute(self.filepath), "fbx")
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
+        """Bring them in, a little at a time."""
+        scene = context.scene
+        settings = scene.adapt_motion
+        attach(scene, results.known(scene).motions, absolute(settings.footage), settings.footage_start)
+        state = running.latest()
+        if state.failed:
+            self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
             return {"CANCELLED"}
-        self.report({"INFO"}, f"Wrote {path}")
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_set_scene_rate(bpy.types.Operator):
-    """Give the scene the clip's frame rate and lay the character's keys on whole frames again"""
+def attach(scene, motions, path: str, frame: int) -> RunState:
+    """Bring motion files of one clip into `scene` in small steps; `path` is the footage, which begins at `frame`."""
+    source = job.EventSource(job.new_log(preferences.log_folder(), "attach"))
+    source.events.put({"event": job.EXITED, "code": 0, "cancelled": False})
+    state = RunState("attach", source, stage="import")
+    paths = [str(motion) for motion in motions]
+    shown = path if os.path.exists(path) else ""
+    state.context.update(scene=scene.name, footage=shown, frame=frame)
+    running.start(state, lambda now: None if now.context.get("other_file") else bring_in_steps(now, paths))
+    return state
 
-    bl_idname, bl_label, bl_options = "adapt_motion.set_scene_rate", "Set Scene Rate", {"REGISTER", "UNDO"}
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character."""
-        found = character_of(context) is not None
-        if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
-        return found
+class ADAPT_MOTION_OT_look_for_results(bpy.types.Operator):
+    """Look whether earlier runs of this footage have left results in the output folder"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.look_for_results", "Look for Results", {"REGISTER"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set the rate; every character of the same clip and the footage follow."""
-        from . import scene
-
-        try:
-            rate = scene.set_clip_rate(context.scene, character_of(context))
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"The scene runs at {messages.rate(float(rate))} frames a second")
+        """Look, and say what is there."""
+        left = results.look(context.scene)
+        if left is None or not (left.motions or left.interrupted):
+            self.report({"INFO"}, f"Nothing of this footage in {Path(output_folder(context.scene.adapt_motion))}")
+        elif left.motions:
+            self.report({"INFO"}, f"{len(left.motions)} finished in {left.folder}")
+        else:
+            self.report({"INFO"}, f"An interrupted run in {left.folder}")
         return {"FINISHED"}
-
-
-class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
-    """Look through the camera that filmed the footage, in this view only; the scene's camera stays what it is"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.view_camera", "View Over Footage", {"REGISTER"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character with its camera and a 3D View."""
-        found = (
-            context.space_data is not None and context.space_data.type == "VIEW_3D" and camera_of(context) is not None
-        )
-        if not found:
-            cls.poll_message_set(messages.NO_CAMERA)
-        return found
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Use it as the view's own camera."""
-        space = context.space_data
-        space.use_local_camera = True
-        space.camera = camera_of(context)
-        space.region_3d.view_perspective = "CAMERA"
-        return {"FINISHED"}
-
-
-def camera_of(context) -> bpy.types.Object | None:
-    """The camera that came in with the character."""
-    armature = character_of(context)
-    if armature is None:
-        return None
-    cameras = (item for owner in armature.users_collection for item in owner.objects if item.type == "CAMERA")
-    return next(cameras, None)
 
 
 _CLASSES = (
-    ADAPT_MOTION_OT_choose_footage,
+    ADAPT_MOTION_OT_find_people,
+    ADAPT_MOTION_OT_suggest_labels,
     ADAPT_MOTION_OT_adapt,
     ADAPT_MOTION_OT_cancel,
-    ADAPT_MOTION_OT_import_motion,
-    ADAPT_MOTION_OT_export_fbx,
-    ADAPT_MOTION_OT_set_scene_rate,
-    ADAPT_MOTION_OT_view_camera,
+    ADAPT_MOTION_OT_attach_results,
+    ADAPT_MOTION_OT_look_for_results,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from . import compat, drawing, engine_home, messages, running
+from . import compat, drawing, engine_home, health, messages, running, texts
 from .engine_home import EngineState
 
 PACKAGE = __package__.rpartition(".")[0]
@@ -59,6 +59,27 @@ def device(context: bpy.types.Context | None = None) -> str:
     """The device to run on, as the engine takes it."""
     preferences = get(context)
     return preferences.device if preferences else "auto"
+
+
+def engine_variables(context: bpy.types.Context | None = None) -> dict[str, str]:
+    """Environment variables that tell the engine what the preferences say."""
+    preferences = get(context)
+    if preferences is None:
+        return {}
+    found = {}
+    if preferences.models_folder:
+        found["ADAPT_MOTION_MODELS"] = os.path.abspath(bpy.path.abspath(preferences.models_folder))
+    if preferences.use_vlm and preferences.vlm_server:
+        found["OPENAI_BASE_URL"] = preferences.vlm_server
+    return found
+
+
+def vlm_problem(context: bpy.types.Context | None = None) -> str:
+    """Why a vision-language model cannot be asked; '' if nothing is in the way."""
+    preferences = get(context)
+    if preferences is None or not preferences.use_vlm:
+        return messages.VLM_OFF
+    return "" if compat.online() else messages.OFFLINE
 
 
 def engine(context: bpy.types.Context | None = None) -> Engine:
@@ -122,6 +143,21 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         description="Your own SMPL body (.npz, or the official .pkl) in place of the open body that comes along",
         subtype="FILE_PATH",
     )
+    models_folder: StringProperty(
+        name="Research Weights",
+        description="Folder with published networks that you have got from their authors (HMR, HMR2.0, MotionCLIP, …). "
+        "Press Doctor to see which of them are whole",
+        subtype="DIR_PATH",
+    )
+    use_vlm: BoolProperty(
+        name="Labels by a Vision-Language Model",
+        description="Offer labels by a model on a server: pictures of the footage are sent there when you ask for it",
+        default=False,
+    )
+    vlm_server: StringProperty(
+        name="Server",
+        description="Address of an OpenAI-compatible server, such as one on this computer. Empty: OpenAI's",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Engine first, since nothing works without it."""
@@ -132,6 +168,9 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         column = layout.column()
         column.prop(self, "device")
         column.prop(self, "body_model")
+        column.prop(self, "models_folder")
+        _draw_labels(layout.box().column(), self)
+        health.draw(layout.box().column())
 
 
 def _draw_engine(layout, preferences, context) -> None:
@@ -139,7 +178,7 @@ def _draw_engine(layout, preferences, context) -> None:
     ready = found.state is EngineState.READY
     layout.label(text=found.problem or "The engine is there.", icon="CHECKMARK" if ready else "ERROR")
     state = running.latest()
-    if state is not None and state.kind in ("install", "check"):
+    if state is not None and state.kind in ("install", "check", "doctor", "key"):
         drawing.draw_run(layout, state, 600)
     layout.prop(preferences, "build")
     layout.prop(preferences, "installer_arguments")
@@ -150,6 +189,20 @@ def _draw_engine(layout, preferences, context) -> None:
     )
     row.operator("adapt_motion.check_engine", icon="VIEWZOOM")
     layout.prop(preferences, "engine_python")
+
+
+def _draw_labels(layout, preferences) -> None:
+    layout.prop(preferences, "use_vlm")
+    if not preferences.use_vlm:
+        return
+    layout.prop(preferences, "vlm_server")
+    if os.environ.get(health.KEY_VARIABLE):
+        layout.label(text=texts.KEY_IN_ENVIRONMENT, icon="CHECKMARK")
+        return
+    row = layout.row(align=True)
+    row.operator("adapt_motion.store_key", icon="KEYINGSET")
+    row.operator("adapt_motion.forget_key", text="", icon="TRASH")
+    drawing.draw_text(layout, health.key_text(), 600, "INFO")
 
 
 _CLASSES = (ADAPT_MOTION_AP_preferences,)

@@ -6,16 +6,20 @@ nothing else. At rest the character stands on the floor at the origin in a T-pos
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
 
-from . import axes
+from . import axes, steps
 from .motion_io import RestBody, Skeleton
 
 LEAF_LENGTHS = {"head": 0.18, "left_hand": 0.08, "right_hand": 0.08, "left_foot": 0.07, "right_foot": 0.07}
 SHORTEST_BONE_M = 0.03
+WEIGHTS_AT_ONCE = 2000
+"""Skinning weights that are set in one step, which takes a few milliseconds."""
 CONTINUES_IN = {"pelvis": "spine1", "spine3": "neck"}
 """Which child a bone reaches for where it has several."""
 
@@ -71,22 +75,44 @@ def build_armature(name: str, rest: Rest, scene, collection):
 
 def build_mesh(name: str, body: RestBody, rest: Rest, armature, collection):
     """A new mesh object of the body, skinned to `armature` and parented to it."""
-    mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(rest.vertices.tolist(), [], body.faces.tolist())
-    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), dtype=bool))
-    mesh.update()
+    return steps.finish(mesh_steps(name, body, rest, armature, collection))
+
+
+def mesh_steps(name: str, body: RestBody, rest: Rest, armature, collection) -> Generator[None, None, Any]:
+    """`build_mesh` in steps of a few milliseconds; the object comes into `collection` with the last of them."""
+    mesh = _new_mesh(name, rest.vertices, body.faces)
     thing = bpy.data.objects.new(name, mesh)
-    collection.objects.link(thing)
+    yield
     for joint, bone in enumerate(rest.skeleton.names):
         group = thing.vertex_groups.new(name=bone)
         weights = body.weights[:, joint]
-        for vertex in np.flatnonzero(weights > 1e-5).tolist():
+        for count, vertex in enumerate(np.flatnonzero(weights > 1e-5).tolist(), 1):
             group.add((vertex,), float(weights[vertex]), "REPLACE")
+            if count % WEIGHTS_AT_ONCE == 0:
+                yield
+        yield
     thing.parent = armature
     modifier = thing.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_vertex_groups = True
+    collection.objects.link(thing)
     return thing
+
+
+def _new_mesh(name: str, vertices: np.ndarray, faces: np.ndarray):
+    """A mesh of triangles, smooth; in bulk, since lists of Python numbers take ten times as long."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, dtype=np.float32).ravel())
+    mesh.loops.add(faces.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, dtype=np.int32).ravel())
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    if not bpy.types.MeshPolygon.bl_rna.properties["loop_total"].is_readonly:  # before 4.1
+        mesh.polygons.foreach_set("loop_total", np.full(len(faces), 3, dtype=np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), dtype=bool))
+    mesh.update(calc_edges=True)
+    return mesh
 
 
 def _make_bones(edit_bones, rest: Rest) -> None:

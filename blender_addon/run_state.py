@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import messages
+from .errors import UserError
 from .job import EXITED, Event, EventSource
 
 
@@ -15,7 +16,7 @@ class RunState:
     """A run of the engine or the installer.
 
     Attributes:
-        kind: `adapt`, `install` or `check`.
+        kind: `adapt`, `people`, `labels`, `attach`, `install`, `check` or `doctor`.
         source: the process or thread that gives the events.
         stage, step, steps: name of the stage, its number from 1, and how many there are.
         done, total: of the stage; total 0: not known.
@@ -23,7 +24,10 @@ class RunState:
         what: what just goes on, where the stage's title does not say.
         warnings: plain sentences.
         results: `result` events.
-        finding: the `checked` event.
+        people: who is in the footage, of the `people` event; None if nobody asked.
+        segments: person's number to the segments of their `labels` event.
+        finding: the `checked`, `doctor` or `key` event.
+        bringing_in: whether its result is coming into the scene.
         message, hint: what went wrong, or how it ended.
         failed, cancelled, finished: how it ended, and whether it has.
     """
@@ -39,7 +43,10 @@ class RunState:
     what: str = ""
     warnings: list[str] = field(default_factory=list)
     results: list[Event] = field(default_factory=list)
+    people: list[Event] | None = None
+    segments: dict[int, list[Event]] = field(default_factory=dict)
     finding: Event | None = None
+    bringing_in: bool = False
     message: str = ""
     hint: str = ""
     failed: bool = False
@@ -56,6 +63,22 @@ class RunState:
         if handler is not None:
             handler(event)
 
+    def fail(self, error: UserError) -> None:
+        """Show an error as the run's."""
+        self.message, self.hint, self.failed = error.message, error.hint, True
+
+    @property
+    def of_engine(self) -> bool:
+        """Whether it is a run of the engine on a clip."""
+        return self.kind in ("adapt", "people", "labels")
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it has given what it was for."""
+        return {"adapt": bool(self.results), "people": self.people is not None, "labels": bool(self.segments)}.get(
+            self.kind, True
+        )
+
     @property
     def share(self) -> float:
         """How much of the stage is done, 0 to 1."""
@@ -66,6 +89,8 @@ class RunState:
         """The stage in words, with its number."""
         if self.source.cancelled and not self.finished:
             return "Cancelling"
+        if self.bringing_in:
+            return messages.STAGE_TITLES["import"]
         title = self.what or messages.STAGE_TITLES.get(self.stage, self.stage.capitalize()) or "Starting"
         return f"{title} ({self.step} of {self.steps})" if self.steps and not self.what else title
 
@@ -74,7 +99,7 @@ class RunState:
         """The numbers beside the bar: `41 of 120, 0:12 left`."""
         if self.total <= 0:
             return ""
-        counted = f"{self.done} of {self.total}" if self.kind == "adapt" else f"{round(100 * self.share)} %"
+        counted = f"{self.done} of {self.total}" if self.of_engine else f"{round(100 * self.share)} %"
         return f"{counted}, {messages.duration(self.eta_s)} left" if self.eta_s is not None else counted
 
     def _on_stage(self, event: Event) -> None:
@@ -92,8 +117,16 @@ class RunState:
     def _on_result(self, event: Event) -> None:
         self.results.append(event)
 
+    def _on_people(self, event: Event) -> None:
+        self.people = event["people"]
+
+    def _on_labels(self, event: Event) -> None:
+        self.segments[int(event["person"])] = event["segments"]
+
     def _on_checked(self, event: Event) -> None:
         self.finding = event
+
+    _on_doctor = _on_key = _on_checked
 
     def _on_error(self, event: Event) -> None:
         if not self.failed:  # the first is the cause
@@ -104,9 +137,9 @@ class RunState:
         assert event["event"] == EXITED
         self.finished, self.seconds = True, time.monotonic() - self.started
         self.cancelled = self.cancelled or (event["cancelled"] and event["code"] != 0)
-        if self.cancelled and self.kind == "adapt":
+        if self.cancelled and self.of_engine:
             self.message = "Cancelled."
-            self.hint = "What is finished is kept: press Adapt Motion to go on from there."
-        elif not self.failed and (event["code"] != 0 or (self.kind == "adapt" and not self.results)):
+            self.hint = "What is finished is kept: press Resume to go on from there."
+        elif not self.failed and (event["code"] != 0 or not self.has_result):
             self.message, self.hint = messages.explain_exit(event["code"])
         self.failed = bool(self.message) and not self.cancelled

@@ -7,7 +7,7 @@ says so in words.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import timing
+from . import steps, timing
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CLIP, PERSON = "adapt_motion_clip", "adapt_motion_person"
 """Custom properties: name of the clip, on armatures and cameras; path of the motion file, on armatures."""
+
+PARTIAL = "adapt_motion_unfinished"
+"""Custom property of collections and actions that are not all there yet."""
 
 
 @dataclass
@@ -71,25 +74,81 @@ def import_people(
     Raises:
         UserError: a file is missing or damaged, or this Blender lacks NumPy. Nothing is left in the scene then.
     """
-    _require_numpy()
-    from . import motion_io
+    options = {"footage": footage, "with_mesh": with_mesh, "with_camera": with_camera, "start_frame": start_frame}
+    return steps.finish(import_steps(paths, scene, **options))
 
-    motions = [motion_io.read_motion(path) for path in paths]
-    if not motions:
+
+def import_steps(
+    paths: Sequence[str | Path],
+    scene,
+    *,
+    footage: str | Path | None = None,
+    with_mesh: bool = True,
+    with_camera: bool = True,
+    start_frame: int | None = None,
+) -> Generator[None, None, Imported]:
+    """`import_people` in steps of a few milliseconds; files are read and keys computed beside them.
+
+    What is unfinished carries `PARTIAL`, so that `sweep` finds it if the steps are not taken to their end. Between two
+    steps the context may change, but undo and another file must not come between them.
+    """
+    if not paths:
         raise UserError("There is no motion to import.", "Adapt a clip first.")
-    bodies = [motion_io.read_body(motion) for motion in motions]
-    skeleton = motion_io.read_skeleton()
     start = scene.frame_start if start_frame is None else start_frame
-    collection = bpy.data.collections.new(motions[0].clip_name)
-    scene.collection.children.link(collection)
-    result = Imported(collection)
-    with _object_mode():
-        for motion, (body, warning) in zip(motions, bodies, strict=True):
-            result.people.append(_build_person(motion, body, skeleton, motions[0], scene, collection, start, with_mesh))
-            result.warnings += [warning] if warning else []
-    if with_camera:
-        _add_camera(result, scene, footage, start)
+    rate = timing.scene_rate(scene)
+    read = yield from steps.beside(lambda: [_read(path, rate, start) for path in paths])
+    result = Imported(bpy.data.collections.new(read[0].motion.clip_name))
+    result.collection[PARTIAL] = True
+    scene.collection.children.link(result.collection)
+    try:
+        for one in read:
+            person = yield from _person_steps(one, read[0].motion, scene, result.collection, with_mesh)
+            result.people.append(person)
+            result.warnings += [one.warning] if one.warning else []
+        if with_camera:
+            _add_camera(result, scene, footage, start)
+    except BaseException:
+        sweep()
+        raise
+    del result.collection[PARTIAL]
+    for action in [action for action in bpy.data.actions if PARTIAL in action]:
+        del action[PARTIAL]
     return result
+
+
+def sweep() -> None:
+    """Remove what unfinished `import_steps` have left."""
+    for collection in [one for one in bpy.data.collections if PARTIAL in one]:
+        for item in list(collection.objects):
+            data = item.data
+            bpy.data.objects.remove(item)
+            if data is not None and not data.users:
+                bpy.data.batch_remove([data])
+        bpy.data.collections.remove(collection)
+    bpy.data.batch_remove([action for action in bpy.data.actions if PARTIAL in action])
+
+
+@dataclass(frozen=True)
+class _ReadPerson:
+    """What a motion file gives before anything of Blender's is touched."""
+
+    motion: Motion
+    body: Any
+    rest: Any
+    warning: str
+    plan: Any
+    initial: Any
+
+
+def _read(path: str | Path, rate: Fraction, start: float) -> _ReadPerson:
+    _require_numpy()
+    from . import keying, motion_io, rig
+
+    motion = motion_io.read_motion(path)
+    body, warning = motion_io.read_body(motion)
+    rest = rig.rest_pose(body, motion_io.read_skeleton())
+    initial = keying.plan_initial(motion, rest, rate, start) if motion.was_adapted else None
+    return _ReadPerson(motion, body, rest, warning, keying.plan(motion, rest, rate, start), initial)
 
 
 def rate_warning(scene, imported: Imported) -> str:
@@ -109,7 +168,7 @@ def set_clip_rate(scene, armature) -> Fraction:
     The keys of every character of that clip are laid for it, and the footage follows them.
     Raises UserError if the armature's action does not tell the rate.
     """
-    from . import camera, keying
+    from . import camera, comparison, keying
 
     action = armature.animation_data.action if armature.animation_data else None
     if action is None or keying.CLIP_RATE not in action:
@@ -123,6 +182,7 @@ def set_clip_rate(scene, armature) -> Fraction:
     for other, character in characters.items():
         if other is not None and keying.CLIP_RATE in other:
             keying.retime(character, rate)
+            comparison.retime(character, rate)
     for item in of_clip:
         for background in item.data.background_images if item.type == "CAMERA" else ():
             if background.clip:
@@ -151,28 +211,47 @@ def match_scene(scene, imported: Imported) -> None:
     scene.frame_set(scene.frame_start)
 
 
-def _build_person(motion, body, skeleton, reference, scene, collection, start, with_mesh) -> Person:
+def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bool) -> Generator[None, None, Person]:
     import numpy as np
     from mathutils import Matrix
 
-    from . import keying, rig
+    from . import comparison, keying, rig
 
-    rest = rig.rest_pose(body, skeleton)
-    armature = rig.build_armature(motion.name, rest, scene, collection)
+    motion = read.motion
+    with _object_mode():
+        armature = rig.build_armature(motion.name, read.rest, scene, collection)
     armature[CLIP], armature[PERSON] = motion.clip_name, str(motion.path)
     into_shared = reference.camera_to_world @ np.linalg.inv(motion.camera_to_world)
     if np.abs(into_shared - np.eye(4)).max() > 1e-6:  # each person's world is tied to the one camera
         armature.matrix_world = Matrix(into_shared.tolist())
-    mesh = rig.build_mesh(f"{motion.name} body", body, rest, armature, collection) if with_mesh else None
-    action = keying.apply(motion, rest, armature, timing.scene_rate(scene), start)
+    yield
+    if read.initial is not None:
+        before = yield from keying.key_steps(read.initial, armature)
+        before[PARTIAL] = True
+        comparison.push_down(armature)
+    action = yield from keying.key_steps(read.plan, armature)
+    action[PARTIAL] = True
+    mesh = None
+    if with_mesh:
+        mesh = yield from rig.mesh_steps(f"{motion.name} body", read.body, read.rest, armature, collection)
+        yield
     return Person(motion, armature, mesh, action)
 
 
 def _add_camera(result: Imported, scene, footage, start: int) -> None:
-    from . import camera
+    from . import camera, solved_camera
 
     motion = result.people[0].motion
-    result.camera = camera.build_camera(f"{motion.clip_name} camera", motion, scene, result.collection)
+    if motion.camera_path is not None and solved_camera.camera_object(scene) is not None:
+        return  # the scene has the camera that moves, with the footage behind it or not, as the user likes
+    ours = camera.camera_of_footage(scene, Path(footage)) if footage else None
+    if ours is None:
+        ours = camera.build_camera(f"{motion.clip_name} camera", motion, scene, result.collection)
+    else:
+        camera.aim(ours, motion, scene)
+    if motion.camera_path is not None:
+        camera.follow_path(ours, motion, scene, start)
+    result.camera = ours
     result.camera[CLIP] = motion.clip_name
     if footage:
         try:

@@ -14,6 +14,10 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 NEEDS_BPY = [f"test_{name}.py" for name in ("rig", "keying", "camera", "scene", "export", "batch", "zip", "ui")]
+NEEDS_BPY += [
+    f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
+]
+NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health")]
 NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window")]  # once, outside of Blender
 collect_ignore = NO_BPY if HAS_BPY else NEEDS_BPY
 
@@ -47,3 +51,7 @@ def engine_python() -> str:
     if not python:
         pytest.skip("ADAPT_MOTION_PYTHON names no Python with the engine's packages")
     return python
+
+
+if HAS_BPY:
+    from addon_fixtures import addon, fake  # noqa: F401  for every test in here

@@ -10,7 +10,7 @@ import sys
 import bpy
 import numpy as np
 import pytest
-from adapt_motion.blender_addon import batch, job
+from adapt_motion.blender_addon import batch, export_motion, job
 from adapt_motion.blender_addon.errors import UserError
 from conftest import HERE, REPOSITORY
 from test_export import key_frames, reimport, worst_distance
@@ -57,7 +57,7 @@ def test_an_export_that_fails_is_the_clips_trouble(stand_in, tmp_path, capfd, mo
     def refuse(*_arguments, **_options):
         raise UserError("The disk is full.", "Free some space.")
 
-    monkeypatch.setattr(batch.export_motion, "write_people", refuse)
+    monkeypatch.setattr(export_motion, "write_people", refuse)
     assert batch.main([str(tmp_path / "one.mp4"), "--out", str(tmp_path / "out"), "--fbx"]) == 1
     assert "The disk is full. Free some space." in capfd.readouterr().out
     assert (tmp_path / "out" / "one" / "person_1.npz").is_file(), "the motion stays"

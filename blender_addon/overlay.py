@@ -1,0 +1,207 @@
+"""Keypoints over the footage: white where they were detected, orange where they were filled in.
+
+Drawn into 3D Views that look through the footage's camera, and into Movie Clip Editors that show the footage.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import bpy
+
+from . import compat, timing
+
+DETECTED_COLOUR, FILLED_COLOUR = (1.0, 1.0, 1.0, 0.9), (1.0, 0.45, 0.05, 0.95)
+LINE_COLOUR = (1.0, 1.0, 1.0, 0.35)
+SIZE_PX = 4.0
+
+BONES = (
+    ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("left_shoulder", "left_hip"),
+    ("right_shoulder", "right_hip"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"), ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+)  # fmt: skip
+
+_known: dict[str, Any] = {}
+"""Path of a motion file to its `Motion`; None where it could not be read."""
+_handles: list[tuple[Any, Any]] = []
+
+
+def remember(motions: list[Any]) -> None:
+    """Keep motions for drawing."""
+    _known.update({str(motion.path): motion for motion in motions})
+
+
+def load(scene) -> None:
+    """Read the motion files of the scene's characters, as far as they are not known."""
+    from . import motion_io
+    from . import scene as scenes
+    from .errors import UserError
+
+    for item in scene.objects:
+        path = item.get(scenes.PERSON) if item.type == "ARMATURE" else None
+        if path and path not in _known:
+            try:
+                _known[path] = motion_io.read_motion(bpy.path.abspath(path))
+            except UserError:
+                _known[path] = None
+
+
+def points_at(scene, armature, frame: float) -> list[tuple[str, float, float, bool]]:
+    """Keypoints of a character at a frame of the scene: name, x and y in parts of the picture (y down), detected or
+    filled in. Those that are neither are left out."""
+    from . import keying
+    from . import scene as scenes
+
+    motion = _known.get(armature.get(scenes.PERSON, ""))
+    animation = armature.animation_data
+    if motion is None or not animation or not animation.action or not motion.keypoint_names:
+        return []
+    action = animation.action
+    rate = Fraction(action.get(keying.KEY_RATE, str(timing.scene_rate(scene))))
+    seconds = (frame - action.get(keying.KEY_START, 1.0)) / float(rate)
+    row = int(motion.timestamps.searchsorted(seconds + 1e-4, side="right")) - 1
+    if not 0 <= row < motion.frame_count or seconds > motion.timestamps[-1] + 1 / float(motion.rate):
+        return []
+    width, height = motion.image_size
+    points = zip(motion.keypoint_names, motion.keypoints2d[row], motion.keypoints2d_origin[row], strict=True)
+    return [
+        (name, float(point[0]) / width, float(point[1]) / height, int(origin) == 1)
+        for name, point, origin in points
+        if origin
+    ]
+
+
+def characters(scene) -> list[Any]:
+    """Armatures of the scene that came from footage and are shown."""
+    from . import scene as scenes
+
+    return [item for item in scene.objects if item.type == "ARMATURE" and scenes.PERSON in item and item.visible_get()]
+
+
+def _draw_in_view() -> None:
+    """In a 3D View: through the camera that took the footage, so that pixels become directions."""
+    from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+    from . import scene as scenes
+
+    context = bpy.context
+    scene, region = context.scene, context.region_data
+    if not scene.adapt_motion.show_keypoints or region is None or region.view_perspective != "CAMERA":
+        return
+    space = context.space_data
+    camera = space.camera if space.use_local_camera else scene.camera
+    if camera is None or camera.type != "CAMERA":
+        return
+    for armature in characters(scene):
+        motion = _known.get(armature.get(scenes.PERSON, ""))
+        if motion is None:
+            continue
+        drawn = {}
+        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final):
+            place = camera.matrix_world @ direction(motion, x, y)
+            pixel = location_3d_to_region_2d(context.region, region, place)
+            if pixel is not None:
+                drawn[name] = (pixel.x, pixel.y, detected)
+        _draw(drawn)
+
+
+def direction(motion, x: float, y: float):
+    """Point one metre before the camera, in Blender's camera axes, that is seen at x, y (parts of the picture)."""
+    from mathutils import Vector
+
+    width, height = motion.image_size
+    lens = motion.intrinsics
+    right = (x * width - lens[0, 2]) / lens[0, 0]
+    down = (y * height - lens[1, 2]) / lens[1, 1]
+    return Vector((right, -down, -1.0))
+
+
+def _draw_in_clip_editor() -> None:
+    """In a Movie Clip Editor, whose view counts in parts of the picture, y up."""
+    context = bpy.context
+    scene, space = context.scene, context.space_data
+    if not scene.adapt_motion.show_keypoints or space.clip is None or space.clip != scene.adapt_motion.movie_clip:
+        return
+    view = context.region.view2d
+    for armature in characters(scene):
+        drawn = {}
+        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final):
+            pixel = view.view_to_region(x, 1 - y, clip=False)
+            drawn[name] = (*pixel, detected)
+        _draw(drawn)
+
+
+def _draw(points: dict[str, tuple[float, float, bool]]) -> None:
+    """Lines between the points, and a diamond on each."""
+    if not points:
+        return
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    shader = compat.shader_2d()
+    gpu.state.blend_set("ALPHA")
+    lines = [points[name][:2] for bone in BONES if all(name in points for name in bone) for name in bone]
+    layers = [("LINES", lines, LINE_COLOUR)]
+    for detected, colour in ((True, DETECTED_COLOUR), (False, FILLED_COLOUR)):
+        corners = []
+        for x, y, seen in points.values():
+            if seen is detected:
+                size = SIZE_PX if seen else SIZE_PX * 1.4
+                left, right, up, down = (x - size, y), (x + size, y), (x, y + size), (x, y - size)
+                corners += [left, down, right, left, right, up]
+        layers.append(("TRIS", corners, colour))
+    for kind, places, colour in layers:
+        if places:
+            shader.bind()
+            shader.uniform_float("color", colour)
+            batch_for_shader(shader, kind, {"pos": places}).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+class ADAPT_MOTION_OT_toggle_keypoints(bpy.types.Operator):
+    """Draw the keypoints over the footage: white where they were seen, orange where they were filled in"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.toggle_keypoints", "Show Keypoints", {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Switch it; the files are read when it is switched on."""
+        settings = context.scene.adapt_motion
+        settings.show_keypoints = not settings.show_keypoints
+        if settings.show_keypoints:
+            load(context.scene)
+        return {"FINISHED"}
+
+
+_CLASSES = (ADAPT_MOTION_OT_toggle_keypoints,)
+
+
+@bpy.app.handlers.persistent
+def _after_load(*_arguments) -> None:
+    for scene in bpy.data.scenes:
+        if scene.adapt_motion.show_keypoints:
+            load(scene)
+
+
+def register() -> None:
+    """Register the operator and begin to draw."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.app.handlers.load_post.append(_after_load)
+    for space, function in (
+        (bpy.types.SpaceView3D, _draw_in_view),
+        (bpy.types.SpaceClipEditor, _draw_in_clip_editor),
+    ):
+        _handles.append((space, space.draw_handler_add(function, (), "WINDOW", "POST_PIXEL")))
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    while _handles:
+        space, handle = _handles.pop()
+        space.draw_handler_remove(handle, "WINDOW")
+    bpy.app.handlers.load_post.remove(_after_load)
+    _known.clear()
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

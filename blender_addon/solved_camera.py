@@ -1,0 +1,120 @@
+"""What Blender knows of the camera that took the footage: the Movie Clip's lens, and its solved camera track."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from . import compat, messages, timing
+from .errors import UserError
+
+
+def describe(scene) -> dict[str, Any] | None:
+    """The scene's choice of camera as the engine's `--camera` file takes it; None to let the engine guess.
+
+    `intrinsics` are 3 x 3 pixels of the full upright frame; of a solved track there is also `camera_to_world`, 4 x 4
+    for each frame of the footage, camera axes x right, y down, z away.
+
+    Raises:
+        UserError: the footage is not loaded, its camera is not solved, or the scene runs at another rate.
+    """
+    settings = scene.adapt_motion
+    if settings.camera_source == "guess":
+        return None
+    clip = settings.movie_clip
+    if clip is None or not all(clip.size):
+        raise UserError("The footage is not loaded, so its camera is not known.", "Press Show Footage first.")
+    told: dict[str, Any] = {"intrinsics": intrinsics(clip)}
+    if settings.camera_source == "solved":
+        rate = timing.exact_rate(clip.fps) if clip.source == "MOVIE" and clip.fps else timing.scene_rate(scene)
+        if rate != timing.scene_rate(scene):
+            raise UserError(
+                "A solved camera moves with the scene's frames, and the scene runs at another rate than the footage.",
+                "Give the scene the footage's frame rate.",
+            )
+        told["camera_to_world"] = path(scene, clip)
+    return told
+
+
+def intrinsics(clip) -> list[list[float]]:
+    """(3, 3) pixels, y down, of the Movie Clip's camera."""
+    camera = clip.tracking.camera
+    width, height = clip.size
+    x, y = compat.principal_point(camera, width, height)
+    focal = camera.focal_length_pixels
+    return [[focal, 0.0, x], [0.0, focal / (camera.pixel_aspect or 1.0), height - y], [0.0, 0.0, 1.0]]
+
+
+def reconstruction(clip):
+    """The solved camera track of a Movie Clip; None if it is not solved."""
+    if clip is None:
+        return None
+    found = next((item.reconstruction for item in clip.tracking.objects if item.is_camera), None)
+    return found if found is not None and found.is_valid and len(found.cameras) else None
+
+
+def camera_object(scene):
+    """The camera that follows the solve of the scene's footage; None if there is none."""
+    clip = scene.adapt_motion.movie_clip
+    for item in scene.objects:
+        for constraint in item.constraints if item.type == "CAMERA" else ():
+            if constraint.type == "CAMERA_SOLVER" and not constraint.mute:
+                followed = scene.active_clip if constraint.use_active_clip else constraint.clip
+                if followed == clip and clip is not None:
+                    return item
+    return None
+
+
+def path(scene, clip) -> list[list[list[float]]]:
+    """(F, 4, 4) camera to world for each frame of the clip, camera axes x right, y down, z away.
+
+    Where the camera object has been turned, moved or scaled to put the solve into the scene (*Set Floor*, *Set Scale*),
+    that counts. Raises UserError if the camera is not solved.
+    """
+    from mathutils import Matrix
+
+    from . import axes
+
+    solved = reconstruction(clip)
+    if solved is None:
+        raise UserError(messages.NOT_SOLVED, "Solve it in the Movie Clip Editor, or choose another source.")
+    camera = camera_object(scene)
+    base = Matrix() if camera is None else _unconstrained(camera)
+    frames = []
+    for frame in range(1, clip.frame_duration + 1):
+        matrix = base @ solved.cameras.matrix_from_frame(frame=frame)
+        place, turn, _ = matrix.decompose()
+        frames.append(axes.camera_to_world(Matrix.LocRotScale(place, turn, None)).tolist())
+    return frames
+
+
+def _unconstrained(item):
+    """World matrix of an object without its constraints."""
+    if item.parent is None:
+        return item.matrix_basis.copy()
+    return item.parent.matrix_world @ item.matrix_parent_inverse @ item.matrix_basis
+
+
+class ADAPT_MOTION_OT_read_camera(bpy.types.Operator):
+    """Say what Blender knows of the footage's camera, as the engine would get it"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.read_camera", "Check Camera", {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Tell the focal length, and over how many frames the camera is solved."""
+        try:
+            told = describe(context.scene)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if told is None:
+            self.report({"INFO"}, "The engine guesses the focal length")
+        else:
+            solved = f", solved over {len(told['camera_to_world'])} frames" if "camera_to_world" in told else ""
+            self.report({"INFO"}, f"Focal length {told['intrinsics'][0][0]:.0f} pixels{solved}")
+        return {"FINISHED"}
+
+
+_CLASSES = (ADAPT_MOTION_OT_read_camera,)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -1,0 +1,14 @@
+"""What panels and preferences say when nothing is wrong. No `bpy` in here."""
+
+from __future__ import annotations
+
+NOT_EXAMINED = "Press Examine to see in words what is there and what is missing."
+KEY_IN_ENVIRONMENT = "The key comes from the environment (OPENAI_API_KEY)."
+KEY_UNKNOWN = "The key is kept in your system's keyring, or comes from OPENAI_API_KEY."
+KEY_STORED = "The key is in your system's keyring."
+RATES_DIFFER = "The clip runs at {clip} frames a second, the scene at {scene}."
+FINISHED_BEFORE = "There are finished results of this footage: {people}."
+RANGE = "Frames {first} to {last}"
+KEY_TYPES = "Keys that were filled in are of the type Jitter; those from what was seen are plain keyframes."
+IN_VIEW = "{seconds:.1f} s in view, {first} to {last}"
+HIDDEN = "{percent:.0f} % hidden"
