@@ -14,12 +14,12 @@ from engine.errors import UsageError
 from engine.motion import write_arrays
 from engine.progress import Progress
 from engine.training.detector_model import (
-    _LEGS,
-    _LOGIT_BOUND,
-    _MIRRORED,
     HIDDEN_EDGES,
     KEYPOINTS,
+    LEG_KEYPOINTS,
+    LOGIT_BOUND,
     MEMORY_S,
+    MIRRORED_KEYPOINTS,
     NUMBERS,
     DetectorModel,
     Fitted,
@@ -54,11 +54,15 @@ class Pairs:
         """The same seen in a mirror."""
         flip = torch.tensor([-1.0, 1, 1])
         width = self.image_size[:, 0, None, None]
-        points, truth = self.keypoints[:, :, _MIRRORED].clone(), self.true_keypoints[:, :, _MIRRORED].clone()
+        points, truth = (
+            self.keypoints[:, :, MIRRORED_KEYPOINTS].clone(),
+            self.true_keypoints[:, :, MIRRORED_KEYPOINTS].clone(),
+        )
         points[..., 0], truth[..., 0] = width - points[..., 0], width - truth[..., 0]
         return Pairs(
-            points, self.landmarks3d[:, :, _MIRRORED] * flip, truth, self.true_landmarks[:, :, _MIRRORED] * flip,
-            self.hidden[:, :, _MIRRORED], self.intrinsics, self.image_size, self.times_s,
+            points, self.landmarks3d[:, :, MIRRORED_KEYPOINTS] * flip,
+            truth, self.true_landmarks[:, :, MIRRORED_KEYPOINTS] * flip,
+            self.hidden[:, :, MIRRORED_KEYPOINTS], self.intrinsics, self.image_size, self.times_s,
         )  # fmt: skip
 
 
@@ -144,7 +148,7 @@ def _table(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs (B, T, 199), report less truth (B, T, F), and where somebody was found (B, T)."""
     view = see(pairs.true_keypoints, pairs.true_landmarks, pairs.hidden, pairs.intrinsics)
     flat = turned_flat(rays_of(pairs.keypoints[..., :2], pairs.intrinsics), view.turn) / view.half
-    logit = torch.logit(pairs.keypoints[..., 2], 1e-3).clamp(-_LOGIT_BOUND, _LOGIT_BOUND)
+    logit = torch.logit(pairs.keypoints[..., 2], 1e-3).clamp(-LOGIT_BOUND, LOGIT_BOUND)
     off = (flat - view.flat).transpose(-1, -2).flatten(-2)
     body = (pairs.landmarks3d - view.body).flatten(-2)
     return view.inputs, torch.cat((off, logit, body), -1), torch.isfinite(pairs.keypoints).all(-1).all(-1)
@@ -237,15 +241,17 @@ def _without_swaps(pairs: Pairs) -> tuple[Tensor, Pairs]:
     tall = (pairs.true_keypoints.amax(2) - pairs.true_keypoints.amin(2)).amax(-1)[..., None]
     duration = float((pairs.times_s[:, -1] - pairs.times_s[:, 0]).sum())
     table = torch.zeros(2, 2)
-    for row, members in enumerate((list(range(KEYPOINTS)), _LEGS)):
-        order = [_MIRRORED[k] if k in members else k for k in range(KEYPOINTS)]
+    for row, members in enumerate((list(range(KEYPOINTS)), LEG_KEYPOINTS)):
+        order = [MIRRORED_KEYPOINTS[k] if k in members else k for k in range(KEYPOINTS)]
         seen = (~pairs.hidden)[:, :, members].float()
         errors = [
             ((points[:, :, keys][:, :, members, :2] - pairs.true_keypoints[:, :, members]).norm(dim=-1) / tall * seen)
             .sum(-1) / seen.sum(-1).clamp(min=1)
             for keys in (list(range(KEYPOINTS)), order)
         ]  # fmt: skip
-        apart = pairs.true_keypoints[:, :, members] - pairs.true_keypoints[:, :, [_MIRRORED[k] for k in members]]
+        apart = (
+            pairs.true_keypoints[:, :, members] - pairs.true_keypoints[:, :, [MIRRORED_KEYPOINTS[k] for k in members]]
+        )
         wide = apart.norm(dim=-1).mean(-1) / tall[..., 0]
         swapped = (errors[1] < _SWAP_GAIN * errors[0]) & (errors[0] > _SWAP_ERROR * wide) & (wide > 0.06)
         begins = int((swapped[:, 1:] & ~swapped[:, :-1]).sum()) + int(swapped[:, 0].sum())

@@ -1,8 +1,8 @@
-"""The keypoint detector as it was measured: what it reports, on average and at random, of a body whose pose is known.
+"""The keypoint detector as it was measured: what it reports, on average and at random, of a body in a known pose.
 
-A small network tells the mean and the spread of each report (where a keypoint is put in the picture, its confidence, its
-place in the detector's 3D) from the true pose as the camera sees it and from what is hidden. What is left over is drawn
-with the measured covariance between keypoints, the measured memory in time and the measured strength of whole
+A small network tells the mean and the spread of each report (where a keypoint is put in the picture, its confidence,
+its place in the detector's 3D) from the true pose as the camera sees it and from what is hidden. What is left over is
+drawn with the measured covariance between keypoints, the measured memory in time and the measured strength of whole
 sequences; frames are missed, and left and right exchanged, as often and as long as it was seen.
 
 Fitted by `engine.training.detector_fit` to the pairs of `engine.training.detector_study`. Legend: B windows, T frames,
@@ -30,12 +30,14 @@ MEMORY_S = (0.0, 0.05, 0.2, 1.0, 1e6)
 """Memories whose mixture makes the correlation in time: none, three lengths, and what never changes in a window."""
 HIDDEN_EDGES = (1, 7, 13, 21)
 """Bounds between the classes of how many keypoints are hidden."""
-_LOGIT_BOUND = 4.6
-_MIRRORED = [
+LOGIT_BOUND = 4.6
+MIRRORED_KEYPOINTS = [
     MEDIAPIPE_33.index(name.replace("left", "?").replace("right", "left").replace("?", "right"))
     for name in MEDIAPIPE_33
 ]
-_LEGS = [i for i, name in enumerate(MEDIAPIPE_33) if name.split("_", 1)[-1] in ("knee", "ankle", "heel", "foot_index")]
+LEG_KEYPOINTS = [
+    i for i, name in enumerate(MEDIAPIPE_33) if name.split("_", 1)[-1] in ("knee", "ankle", "heel", "foot_index")
+]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Fitted:
     """(5, 2) for each class of hidden keypoints: chance that a frame in which the person was found is followed by a
     miss, and that a miss is followed by a find, for frames a thirtieth of a second apart."""
     swapped: Tensor
-    """(2, 2) all keypoints, legs alone: chance a second that left and right are exchanged, and how long that lasts, s."""
+    """(2, 2) all keypoints, legs alone: chance a second that left and right are exchanged, and for how many seconds."""
 
 
 class DetectorModel(nn.Module):
@@ -160,7 +162,7 @@ class DetectorModel(nn.Module):
         flat = view.flat + flat.unflatten(-1, (2, KEYPOINTS)).transpose(-1, -2)
         body = view.body + body.unflatten(-1, (KEYPOINTS, 3))
         pixels = back_to_pixels(flat, view, intrinsics)
-        confidence = torch.sigmoid(logit.clamp(-_LOGIT_BOUND, _LOGIT_BOUND))
+        confidence = torch.sigmoid(logit.clamp(-LOGIT_BOUND, LOGIT_BOUND))
         outside = ((pixels < 0) | (pixels > image_size[:, None, None])).any(-1)
         points = torch.cat((pixels, torch.where(outside, 0.0, confidence)[..., None]), -1)
         points, body = self._exchanged(points, body, times_s, generator)
@@ -197,14 +199,14 @@ class DetectorModel(nn.Module):
         """Left and right exchanged for a while, in few windows."""
         count = len(times_s)
         length = times_s[:, -1] - times_s[:, 0]
-        for which, members in enumerate((list(range(KEYPOINTS)), _LEGS)):
+        for which, members in enumerate((list(range(KEYPOINTS)), LEG_KEYPOINTS)):
             rate, lasts = self.swapped[which]
             draw = torch.rand(count, 3, generator=generator).to(times_s)
             begins = times_s[:, 0] + (length + lasts) * draw[:, 0] - lasts
             ends = begins - lasts * torch.log(draw[:, 1].clamp(min=1e-6))
             chosen = draw[:, 2] < rate * (length + lasts)
             inside = (chosen[:, None] & (times_s >= begins[:, None]) & (times_s < ends[:, None]))[..., None, None]
-            order = [_MIRRORED[k] if k in members else k for k in range(KEYPOINTS)]
+            order = [MIRRORED_KEYPOINTS[k] if k in members else k for k in range(KEYPOINTS)]
             points, body = (
                 torch.where(inside, points[:, :, order], points),
                 torch.where(inside, body[:, :, order], body),

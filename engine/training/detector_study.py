@@ -130,7 +130,7 @@ class _Painter:
 
     def pictures(self, scene: Scene, row: int, scale: float, rng: np.random.Generator) -> Iterator[Picture]:
         """(H, W, 3) uint8 pictures of one window, of `scale` of the scene's pixels."""
-        width, height = (int(round(float(side) * scale)) for side in scene.image_size[row])
+        width, height = (round(float(side) * scale) for side in scene.image_size[row])
         camera = scene.intrinsics[row].double().numpy().copy()
         camera[:2] *= scale
         with torch.no_grad():
