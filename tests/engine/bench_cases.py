@@ -71,6 +71,7 @@ def quiet_detector():
             directions=torch.eye(NUMBERS),
             memory=memory,
             strength=torch.ones(2),
+            burst=torch.zeros(1),
             missed=torch.tensor([[0.0, 1.0]] * 5),
             swapped=torch.tensor([[0.0, 1.0]] * 2),
         )

@@ -124,7 +124,9 @@ def _read_mat(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             is_hdf5 = b"MATLAB 7.3" in file.read(128)
         values = _read_hdf5(path) if is_hdf5 else scipy.io.loadmat(path, variable_names=_WANTED)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # whatever damaged bytes make the readers raise
         raise UsageError(
             f"{path} cannot be read as a MATLAB file: {error}.", "Get it from the data set again."
         ) from error
