@@ -31,10 +31,12 @@ class Cancel:
 
     Args:
         last_words: called just before the process ends hard, from another thread; must not block for long.
+        grace_s: seconds from the request to the hard end.
     """
 
-    def __init__(self, last_words: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, last_words: Callable[[], None] = lambda: None, grace_s: float = GRACE_S) -> None:
         self.last_words = last_words
+        self._grace_s = grace_s
         self._requested = threading.Event()
 
     @property
@@ -43,7 +45,7 @@ class Cancel:
         return self._requested.is_set()
 
     def request(self) -> None:
-        """Ask to stop. The process ends in `GRACE_S` seconds at the latest."""
+        """Ask to stop. The process ends in `grace_s` seconds at the latest."""
         if not self._requested.is_set():
             self._requested.set()
             threading.Thread(target=self._end_hard, daemon=True, name="hard-end").start()
@@ -54,7 +56,7 @@ class Cancel:
             raise CancelledError(*CANCELLED)
 
     def _end_hard(self) -> None:
-        threading.Event().wait(GRACE_S)
+        threading.Event().wait(self._grace_s)
         with contextlib.suppress(Exception):
             self.last_words()
         os._exit(ExitCode.CANCELLED)

@@ -1,8 +1,9 @@
 """The motion denoiser that ships: a window of 49 frames, noisy and some hidden, back as a clean one.
 
-It has the part of CycleAdapt's MDNet (Nam et al. 2023) in the method, but is a network of our own: it bridges hidden
-frames, smooths, and corrects what that does wrong, in the frame of the body's mean orientation, so that the camera's
-orientation and the heading do not matter.
+It has the part of CycleAdapt's MDNet (Nam et al. 2023) in the method, but is a network of our own. What a window could
+be comes from Whittaker's smoother (1923; Eilers 2003) at several strengths, which bridges hidden frames as it smooths.
+The network chooses between these for each joint and frame, so that clean motion passes nearly unchanged, and adds what
+smoothing cannot know. It works in the frame of the body's mean orientation: the camera and the heading do not matter.
 """
 
 from __future__ import annotations
@@ -17,9 +18,37 @@ from engine.adaptation.mdnet import WINDOW, merge_windows, window_starts
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 
-_NUMBERS = 144
-_WIDTH, _BLOCKS, _WIDENING = 256, 4, 2
-_TAPS, _SMOOTHING_FRAMES = 13, 1.8
+SHIPPED = Path(__file__).parents[1] / "assets" / "denoiser.safetensors"
+_JOINTS, _NUMBERS = 24, 144
+_WIDTH, _BLOCKS, _WIDENING, _TIME_GROUPS = 256, 4, 2, 8
+_STRENGTHS = ((1, 1e-3), (2, 1e-2), (2, 1.0), (2, 10.0), (2, 100.0), (2, 1000.0))
+"""Order of the differences that are kept small, and how small: straight and curved bridges, then stronger smoothing."""
+_STRAIGHT, _CURVED, _MIDDLE, _STRONG = 0, 1, 3, 4
+_STEADY = 1e-3
+"""Weight of first differences beside second ones: ends level out, and a single seen frame is enough."""
+_QUIET = 1e-3
+"""Roughness, in sixes, below which a joint counts as still; the logarithm needs one."""
+_TINY = 1e-12
+"""Keeps the gradient of a root finite at zero."""
+_REACH = 3.0
+"""How far a correction goes, in sizes of the roughness."""
+_ROUGH_SCALE, _LEVEL_SCALE = 10.0, 0.25
+"""Bring the features near to 1."""
+
+
+class _OverTime(nn.Module):
+    """Linear over time, one matrix for each group of features."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        limit = WINDOW**-0.5
+        self.weight = nn.Parameter(torch.empty(groups, WINDOW, WINDOW).uniform_(-limit, limit))
+        self.bias = nn.Parameter(torch.zeros(WINDOW, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        grouped = features.reshape(*features.shape[:2], len(self.weight), -1).transpose(1, 2)  # (B, groups, 49, …)
+        out: Tensor = (self.weight @ grouped).transpose(1, 2).flatten(2) + self.bias
+        return out
 
 
 class _Block(nn.Module):
@@ -28,61 +57,68 @@ class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.before_time = nn.LayerNorm(width)
-        self.over_time = nn.Linear(WINDOW, WINDOW)
+        self.over_time = _OverTime(_TIME_GROUPS)
         self.before_frame = nn.LayerNorm(width)
         self.within_frame = nn.Sequential(
             nn.Linear(width, _WIDENING * width), nn.GELU(), nn.Linear(_WIDENING * width, width)
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        mixed = self.over_time(self.before_time(features).transpose(1, 2)).transpose(1, 2)
-        features = features + mixed
+        features = features + self.over_time(self.before_time(features))
         out: Tensor = features + self.within_frame(self.before_frame(features))
         return out
 
 
 class MotionDenoiser(nn.Module):
-    """The network. Legend: B windows, 49 frames, 24 SMPL joints, rotations relative to the parent."""
+    """The network. Legend: B windows, 49 frames, 24 SMPL joints, rotations relative to the parent.
+
+    Attributes:
+        mixed: multiply matrices in bfloat16, for training; exact enough and faster.
+    """
 
     def __init__(self, width: int = _WIDTH, blocks: int = _BLOCKS) -> None:
         super().__init__()
-        taps = torch.arange(_TAPS) - _TAPS // 2
-        self.smoothing = nn.Parameter(torch.exp(-0.5 * (taps / _SMOOTHING_FRAMES) ** 2))
-        self.enter = nn.Linear(2 * _NUMBERS + 1, width)
+        self.mixed = False
+        self.enter = nn.Linear(2 * _NUMBERS + 3 * _JOINTS, width)
         self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
-        self.leave = nn.Linear(width, _NUMBERS)
+        self.leave = nn.Linear(width, _NUMBERS + _JOINTS * len(_STRENGTHS))
         nn.init.zeros_(self.leave.weight)  # untrained, it bridges and smooths
         nn.init.zeros_(self.leave.bias)
+        with torch.no_grad():
+            self.leave.bias[_NUMBERS:].view(_JOINTS, -1)[:, _MIDDLE] = 3.0
 
     def forward(self, rotations: Tensor, shown: Tensor) -> Tensor:
         """Clean windows.
 
         Args:
             rotations: (B, 49, 24, 3, 3), the root in any frame that stands still.
-            shown: (B, 49) 1 where the frame is seen, 0 where it is hidden; each window has at least one seen frame.
+            shown: (B, 49), or (B, 49, 24) for each joint: 1 where it is seen, 0 where it is hidden. What is never
+                seen in a window is taken as it comes in.
 
         Returns:
             (B, 49, 24, 3, 3) of all frames, true rotations.
         """
-        if rotations.shape[1:] != (WINDOW, 24, 3, 3) or shown.shape != rotations.shape[:2]:
+        shown = shown[..., None] if shown.dim() == 2 else shown
+        fits = shown.shape[:2] == rotations.shape[:2] and shown.shape[2:] in ((1,), (_JOINTS,))
+        if rotations.shape[1:] != (WINDOW, _JOINTS, 3, 3) or not fits:
             raise ValueError(f"rotations {tuple(rotations.shape)} and shown {tuple(shown.shape)} are no windows of 49")
-        reference = mean_rotation(rotations[:, :, 0], shown)
-        aligned = rotations.clone()
-        aligned[:, :, 0] = reference.transpose(-1, -2)[:, None] @ rotations[:, :, 0]
-        six = bridge(matrix_to_six(aligned).flatten(2), shown)
-        smooth = self._smoothed(six)
-        features = self.enter(torch.cat((smooth, six - smooth, shown[..., None]), -1))
-        corrected = smooth + self.leave(self.blocks(features))
-        clean = six_to_matrix(corrected.reshape(*rotations.shape[:3], 6))
-        root = reference[:, None] @ clean[:, :, 0]
-        return torch.cat((root[:, :, None], clean[:, :, 1:]), 2)
-
-    def _smoothed(self, values: Tensor) -> Tensor:
-        """(B, 49, C) weighted over neighbouring frames by the learned taps; the ends are held."""
-        reach = _TAPS // 2
-        held = torch.cat((values[:, :1].expand(-1, reach, -1), values, values[:, -1:].expand(-1, reach, -1)), 1)
-        taps = self.smoothing / self.smoothing.sum()
-        return (held.unfold(1, _TAPS, 1) * taps).sum(-1)
+        shown = _seen_somewhere(shown)
+        reference = mean_rotation(rotations[:, :, 0], shown[..., 0])
+        aligned = torch.cat((reference.mT[:, None, None] @ rotations[:, :, :1], rotations[:, :, 1:]), 2)
+        bank = _smoothed(matrix_to_six(aligned), shown)  # (B, strengths, 49, 24, 6)
+        seen, middle = shown.expand(-1, -1, _JOINTS), bank[:, _MIDDLE]
+        rough, slow = bank[:, _CURVED] - middle, middle - bank[:, _STRONG]
+        sizes = [_size_over_time(part, seen) for part in (rough, slow)]  # (B, 1, 24)
+        levels = [(_LEVEL_SCALE * (size.square() + _QUIET**2).log()).expand(-1, WINDOW, -1) for size in sizes]
+        features = torch.cat((middle.flatten(2), _ROUGH_SCALE * rough.flatten(2), seen, *levels), -1)
+        with torch.autocast(features.device.type, torch.bfloat16, self.mixed):  # rotations stay in full precision
+            out = self.leave(self.blocks(self.enter(features))).float()
+        choice = out[..., _NUMBERS:].unflatten(-1, (_JOINTS, -1)).softmax(-1)
+        chosen = torch.einsum("btjk,bktjc->btjc", choice, bank)
+        # where frames are seen, what is added is in proportion to the noise: clean motion needs nothing
+        reach = 1 - seen + seen * (_REACH * sizes[0]).clamp(max=1)
+        clean = six_to_matrix(chosen + reach[..., None] * out[..., :_NUMBERS].unflatten(-1, (_JOINTS, 6)))
+        return torch.cat((reference[:, None, None] @ clean[:, :, :1], clean[:, :, 1:]), 2)
 
     @classmethod
     def from_file(cls, path: Path) -> MotionDenoiser:
@@ -98,6 +134,11 @@ class MotionDenoiser(nn.Module):
         except (KeyError, RuntimeError) as error:
             raise ModelFileError(f"{path} holds the weights of another network.", hint) from error
         return network.eval()
+
+
+def load_denoiser(path: Path | None = None, device: str | torch.device = "cpu") -> MotionDenoiser:
+    """The denoiser with the weights in `path`, or those that ship. Raises ModelFileError."""
+    return MotionDenoiser.from_file(SHIPPED if path is None else path).to(device)
 
 
 def _size(weights: dict[str, Tensor]) -> tuple[int, int]:
@@ -116,17 +157,40 @@ def mean_rotation(rotations: Tensor, weights: Tensor) -> Tensor:
     return nearest
 
 
-def bridge(values: Tensor, shown: Tensor) -> Tensor:
-    """Values (B, T, C) with hidden frames interpolated between the nearest shown ones, held at the ends."""
-    frames = torch.arange(values.shape[1], device=values.device).expand(shown.shape)
-    seen = shown > 0.5
-    before = torch.where(seen, frames, -1).cummax(1).values
-    after = torch.where(seen, frames, values.shape[1]).flip(1).cummin(1).values.flip(1)
-    low = torch.where(before < 0, after, before)
-    high = torch.where(after >= values.shape[1], before, after)
-    share = (frames - low) / (high - low).clamp(min=1)
-    rows = torch.arange(len(values), device=values.device)[:, None]
-    return torch.lerp(values[rows, low], values[rows, high], share[..., None].to(values.dtype))
+def _size_over_time(part: Tensor, seen: Tensor) -> Tensor:
+    """Root mean square over the seen frames of (B, 49, 24, 6): (B, 1, 24)."""
+    total = (part.square().sum(-1) * seen).sum(1, keepdim=True)
+    return (total / seen.sum(1, keepdim=True) + _TINY).sqrt()
+
+
+def _smoothed(sixes: Tensor, shown: Tensor) -> Tensor:
+    """All strengths (B, K, 49, 24, 6) of sixes (B, 49, 24, 6), bridged where `shown` (B, 49, 1 or 24) is 0."""
+    masks = shown.transpose(1, 2)  # (B, 1 or 24, 49)
+    values = sixes.transpose(1, 2).reshape(*masks.shape[:2], -1, WINDOW, 6)  # (B, G, 24 / G, 49, 6)
+    values = values.transpose(2, 3).flatten(3)  # (B, G, 49, 24 / G * 6)
+    smooth = _smoothers(masks) @ values  # (B, G, K * 49, 24 / G * 6)
+    smooth = smooth.reshape(*smooth.shape[:2], len(_STRENGTHS), WINDOW, -1, 6)
+    return smooth.permute(0, 2, 3, 1, 4, 5).flatten(3, 4)
+
+
+def _smoothers(masks: Tensor) -> Tensor:
+    """Matrices (..., K * 49, 49) that turn a row of values into its smooth versions, for masks (..., 49) of 0 and 1.
+
+    Minimises the squared difference to what is seen plus the weighted squared differences between neighbours: a linear
+    system for each mask, solved once for masks that are alike, in double precision on the CPU (long gaps are stiff).
+    """
+    powers = 2.0 ** torch.arange(WINDOW, dtype=torch.float64)
+    codes = (masks.detach().cpu() > 0.5).double() @ powers  # exact: 49 bits fit
+    distinct, which = torch.unique(codes, return_inverse=True)
+    seen = (distinct[:, None] / powers).floor() % 2  # (U, 49)
+    eye = torch.eye(WINDOW, dtype=torch.float64)
+    first, second = (eye.diff(n=order, dim=0) for order in (1, 2))
+    first, second = first.mT @ first, second.mT @ second
+    stiff = [weight * (first if order == 1 else second + _STEADY * first) for order, weight in _STRENGTHS]
+    system = seen.diag_embed()[:, None] + torch.stack(stiff)
+    solved = torch.cholesky_inverse(torch.linalg.cholesky(system)) * seen[:, None, None]
+    matrices: Tensor = solved.flatten(1, 2).to(masks.device, torch.float32)
+    return matrices[which.to(masks.device)]
 
 
 def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, batch: int = 64) -> Tensor:
@@ -135,7 +199,7 @@ def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, bat
     Args:
         network: the denoiser.
         rotations: (T, 24, 3, 3), any number of frames.
-        shown: (T,) 1 where the frame is seen.
+        shown: (T,), or (T, 24) for each joint: 1 where it is seen, 0 where it is hidden.
         batch: windows at once.
 
     Returns:
@@ -154,11 +218,11 @@ def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, bat
         for first in range(0, len(starts), batch):
             rows = torch.tensor(starts[first : first + batch], device=rotations.device)[:, None]
             rows = rows + torch.arange(WINDOW, device=rotations.device)
-            clean = network(rotations[rows], _seen_somewhere(shown[rows]))
+            clean = network(rotations[rows], shown[rows])
             sixes.append(matrix_to_six(clean).flatten(2))
     return six_to_matrix(merge_windows(torch.cat(sixes)).reshape(-1, 24, 6))[:frames]
 
 
 def _seen_somewhere(shown: Tensor) -> Tensor:
-    """A window without a single seen frame is given all of them: what came in is better than nothing."""
+    """Masks (B, 49, G) in which what is never seen counts as seen: what came in is better than nothing."""
     return torch.where((shown > 0.5).any(1, keepdim=True), shown, torch.ones_like(shown))
