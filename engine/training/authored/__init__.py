@@ -1,4 +1,4 @@
-"""Everyday actions that the motion capture clips lack, authored from the biomechanics literature. All are synthetic.
+"""Everyday actions that the motion capture clips lack, authored after the biomechanics literature. All are synthetic.
 
 `author(action, performer, rng)` gives one performance; no two are alike.
 """

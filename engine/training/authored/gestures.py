@@ -1,10 +1,11 @@
 """Gestures of the arms while standing: waving, clapping, talking, drinking.
 
-Waving: arm raised to 60 to 90 degrees, forearm up, 1.5 to 2.5 swings a second. Clapping: about 4 claps a second when
-fast, half as many at ease (Repp 1987, J Acoust Soc Am 81:1100). Talking: strokes of 0.3 to 0.8 s in front of the trunk
-between hip and shoulder, with rests (McNeill 1992, Hand and Mind). Drinking: reaching, forward transport, drinking,
-back transport, return, 6 to 8 s in all, elbow bent to about 130 and shoulder raised to about 50 degrees at the mouth
-(Murphy et al. 2006, Neurorehabil Neural Repair 20:199).
+Waving: arm raised to 60 to 90 degrees, forearm up, 1.5 to 2.5 swings a second (our choice). Clapping: people clap in a
+fast mode and in one of half that rate (Néda et al. 2000, Nature 403:849), each with hands of their own configuration
+(Repp 1987, J Acoust Soc Am 81:1100); 1.6 to 4.5 claps a second here. Talking: strokes in front of the trunk, between
+preparation and return (McNeill 1992, Hand and Mind); 0.3 to 1 s each, our choice. Drinking: reaching, forward
+transport, drinking, back transport, return (Alt Murphy et al. 2006, J Neuroeng Rehabil 3:18), 5.9 s in all in the
+median (de los Reyes-Guzmán et al. 2010, J Neuroeng Rehabil 7:41); the angles follow from the cup's way to the mouth.
 """
 
 from __future__ import annotations

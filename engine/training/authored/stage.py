@@ -38,9 +38,9 @@ class Performer:
     figure: Figure
     left_handed: bool = False
     tempo: float = 1.0
-    """Speed of movement; 1 is the speed in the literature."""
+    """Speed of movement; 1 is that of the action."""
     amplitude: float = 1.0
-    """Size of free movements; 1 is the size in the literature."""
+    """Size of free movements; 1 is that of the action."""
     stance_m: float = 0.2
     """Distance between the ankles in standing."""
     toe_out: float = 7.0
