@@ -39,8 +39,8 @@ class _Encoder(nn.Module):
 
     def __init__(self, width: int, layers: int, size: int) -> None:
         super().__init__()
-        self.patches = nn.Conv1d(2 * _NUMBERS, width, _PATCH, stride=_STRIDE, padding=_STRIDE // 2)
-        places = (WINDOW + 2 * (_STRIDE // 2) - _PATCH) // _STRIDE + 1
+        self.patches = nn.Conv1d(2 * _NUMBERS, width, _PATCH, stride=_STRIDE)
+        places = (WINDOW - _PATCH) // _STRIDE + 1  # they cover every frame
         self.places = nn.Parameter(0.02 * torch.randn(places, width))
         layer = nn.TransformerEncoderLayer(
             width, _HEADS, 2 * width, dropout=0.1, activation="gelu", batch_first=True, norm_first=True

@@ -89,6 +89,15 @@ def _point(space: MotionTextSpace, clip: CorpusClip, start: int, end: int) -> Te
         return functional.normalize(space.encode_motion(resample(six, times, at)).mean(0), dim=-1)
 
 
+def check_scorable(clips: Sequence[CorpusClip], labels: Sequence[str]) -> frozenset[str]:
+    """Labels of the dictionary that have at least two performers, one of them held out. Raises UsageError for none."""
+    shared = {label for label, counts in performers_by_label(clips).items() if len(counts) > 1}
+    scored = shared & set(labels) & {row.label for clip in clips if clip.held_out for row in clip.labels}
+    if not scored:
+        raise UsageError("No held-out clip has a label of the dictionary.", "Build the corpus from all the clips.")
+    return frozenset(scored)
+
+
 def score_motion_text(space: MotionTextSpace, clips: Sequence[CorpusClip]) -> MotionTextScores:
     """Score on the held-out performers.
 
@@ -99,16 +108,16 @@ def score_motion_text(space: MotionTextSpace, clips: Sequence[CorpusClip]) -> Mo
     Raises:
         UsageError: there is no held-out clip to score.
     """
-    shared = {label for label, counts in performers_by_label(clips).items() if len(counts) > 1}
-    held_out = [found for found in interval_points(space, [c for c in clips if c.held_out]) if found.label in shared]
-    if not held_out:
-        raise UsageError("No held-out clip has a label of the dictionary.", "Build the corpus from all the clips.")
+    scored = check_scorable(clips, space.labels)
+    held_out = [found for found in interval_points(space, [c for c in clips if c.held_out]) if found.label in scored]
 
     def part(chosen: Callable[[Interval], bool]) -> MotionTextScore:
         return _score(space, [found for found in held_out if chosen(found)])
 
     return MotionTextScores(
-        part(lambda i: not i.clip.synthetic), part(lambda i: i.clip.synthetic), part(lambda i: True)
+        captured=part(lambda found: not found.clip.synthetic),
+        authored=part(lambda found: found.clip.synthetic),
+        both=part(lambda found: True),
     )
 
 
