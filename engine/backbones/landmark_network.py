@@ -28,8 +28,8 @@ class NetworkShape:
     """Size of the network."""
 
     width: int = 256
-    layers: int = 6
-    heads: int = 8
+    layers: int = 4
+    heads: int = 4
     dropout: float = 0.0
 
 

@@ -15,29 +15,28 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from engine.backbones.landmark import read_network
 from engine.backbones.landmark_network import LandmarkNetwork, NetworkShape
 from engine.body.model import BodyModel, load_body
-from engine.errors import UsageError
+from engine.errors import CancelledError, UsageError
 from engine.files import replacing
 from engine.progress import Progress
 from engine.training.backbone_batches import BatchMaker
 from engine.training.backbone_losses import Weights, backbone_losses, total
-from engine.training.backbone_score import WINDOW, BackboneScores, score_all
+from engine.training.backbone_score import WINDOW, BackboneScores, held_out, score_all
 from engine.training.corpus import read_corpus
 from engine.training.detector_model import DETECTOR_MODEL, DetectorModel
 from engine.training.motion_batches import MotionWindows
 
 _AVERAGE_MEMORY = 0.998
 """Share of the averaged weights that lasts to the next step."""
-_QUICK_WINDOWS = 48
-_LOG_EVERY = 100
 
 
 @dataclass(frozen=True)
 class BackboneTraining:
     """Settings of a run."""
 
-    steps: int = 13000
+    steps: int = 9000
     """Optimiser steps."""
     batch: int = 64
     """Windows a step while frames are left out."""
@@ -45,14 +44,18 @@ class BackboneTraining:
     """Frames of each window then: neighbouring frames tell little new and cost as much."""
     dense_share: float = 0.15
     """Share of the steps, the last ones, with all frames of fewer windows."""
-    learning_rate: float = 6e-4
+    learning_rate: float = 8e-4
     """Largest rate; warmed up, then a cosine down to a hundredth."""
     warm_up: int = 300
     weight_decay: float = 0.02
     checkpoint_every: int = 100
     """Steps between checkpoints, from which a run goes on."""
+    log_every: int = 100
+    """Steps between lines of the log."""
     score_every: int = 1000
     """Steps between quick scores on held-out performers, which go into the log."""
+    score_windows: int = 192
+    """Windows of each figure at the end; a quarter of them along the way."""
     network: NetworkShape = field(default_factory=NetworkShape)
     weights: Weights = field(default_factory=Weights)
     half: bool = True
@@ -93,26 +96,34 @@ def train_backbone(
     Raises:
         UsageError: no corpus, one without held-out clips, or a checkpoint of another training.
         ModelFileError: the detector's file is damaged.
-        CancelledError: stopped; the checkpoint stays.
+        CancelledError: stopped; the checkpoint has every step that was done.
     """
     clips = read_corpus(corpus)
+    learnt_from = [clip for clip in clips if not clip.held_out]
+    if not learnt_from:
+        raise UsageError(f"{corpus} has no clip that is not held out.", "Build the corpus from all the clips.")
+    for synthetic in (False, True):
+        held_out(clips, synthetic)  # that there are any is better known before the training than after
     body = load_body(None, device)
     measured = DetectorModel.from_file(detector).to(device)
     run = _Run(settings, seed, out, device)
-    windows = MotionWindows([clip for clip in clips if not clip.held_out], WINDOW, torch.device(device))
+    windows = MotionWindows(learnt_from, WINDOW, torch.device(device))
     maker = BatchMaker(windows, body, measured)
     for step in range(run.resumed(), settings.steps):
         run.step(step, maker, body)
         if (step + 1) % settings.score_every == 0:
-            scores = score_all(run.averaged(), clips, body, measured, _QUICK_WINDOWS)
+            scores = score_all(run.averaged(), clips, body, measured, settings.score_windows // 4)
             run.log({"step": step + 1, **scores.rounded()})
+        try:
+            progress(step + 1, settings.steps)
+        except CancelledError:
+            run.save(step + 1)
+            raise
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             run.save(step + 1)
-        progress(step + 1, settings.steps)
-    network = run.averaged()
     with replacing(out) as file:
-        file.write(safetensors_bytes({k: v.half().cpu().contiguous() for k, v in network.state_dict().items()}))
-    return score_all(network, clips, body, measured)
+        file.write(safetensors_bytes({name: value.half().cpu() for name, value in run.average.items()}))
+    return score_all(read_network(out).to(device), clips, body, measured, settings.score_windows)
 
 
 class _Run:
@@ -159,8 +170,9 @@ class _Run:
     def _note(self, step: int, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
-        if (step + 1) % _LOG_EVERY == 0:
-            self.log({"step": step + 1, **{name: round(value / _LOG_EVERY, 5) for name, value in self._sums.items()}})
+        every = self.settings.log_every
+        if (step + 1) % every == 0:
+            self.log({"step": step + 1, **{name: round(value / every, 5) for name, value in self._sums.items()}})
             self._sums.clear()
 
     def log(self, line: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def backbone():
 def lively_network(seed=0):
     """Untrained, but with answers that depend on everything."""
     torch.manual_seed(seed)
-    network = LandmarkNetwork(NetworkShape(width=32, layers=2, heads=8))
+    network = LandmarkNetwork(NetworkShape(width=32, layers=2, heads=4))
     with torch.no_grad():
         network.frame_head.weight.normal_(0, 0.1)
         network.shape_head.weight.normal_(0, 0.1)

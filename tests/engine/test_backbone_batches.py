@@ -1,0 +1,171 @@
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, NetworkShape
+from engine.backbones.observation import look_at
+from engine.body.model import load_body
+from engine.body.rotations import axis_angle_to_matrix
+from engine.keypoints.joint_sets import COCO_17, MEDIAPIPE_33
+from engine.training.authored import author, performers
+from engine.training.backbone_batches import NOT_SPOILT, BackboneBatch, BatchMaker, Spoiling, kept_frames
+from engine.training.backbone_losses import Weights, backbone_losses, total
+from engine.training.backbone_score import LOWER_BODY_UNSEEN, score_backbone
+from engine.training.corpus import CorpusClip
+from engine.training.detector_model import DetectorModel
+from engine.training.figure import vectors
+from engine.training.motion_batches import MotionWindows
+from engine.training.observations import NOTHING_HIDDEN
+
+CPU = torch.device("cpu")
+
+
+@functools.cache
+def body():
+    return load_body(None)
+
+
+@functools.cache
+def clip():
+    motion = author("wave", performers(1, np.random.default_rng(0))[0], np.random.default_rng(1))
+    return CorpusClip(
+        "wave", "x", "someone", True, True, vectors(motion.rotations).reshape(-1, 72).astype(np.float32),
+        motion.pelvis.astype(np.float32), motion.contacts.astype(np.int8), np.zeros(10, np.float32), (),
+    )  # fmt: skip
+
+
+def batch(spoiling=NOT_SPOILT, conditions=NOTHING_HIDDEN, count=8, frames=10, seed=0):
+    windows = MotionWindows([clip()], 60, CPU)
+    maker = BatchMaker(windows, body(), DetectorModel.from_file(), conditions=conditions, spoiling=spoiling)
+    return maker.draw(count, frames, torch.Generator().manual_seed(seed))
+
+
+def points(drawn: BackboneBatch):
+    return drawn.features[..., :198].unflatten(-1, (33, 6))
+
+
+def truth_as_output(drawn: BackboneBatch, betas_off=0.0) -> NetworkOutput:
+    """What a network that knows everything would say."""
+    virtual = (drawn.turn.mT @ drawn.pelvis[..., None])[..., 0]
+    rotations = drawn.rotations.clone()
+    rotations[:, :, 0] = drawn.turn.mT @ rotations[:, :, 0]
+    return NetworkOutput(
+        rotations,
+        drawn.betas + betas_off,
+        (virtual[..., 2] * drawn.scale).log(),
+        virtual[..., :2] / virtual[..., 2:] / drawn.scale[..., None],
+        torch.where(drawn.contacts > 0.5, 20.0, -20.0),
+    )
+
+
+def test_kept_frames_are_increasing_and_some_are_neighbours():
+    kept = kept_frames(300, 20, 60, torch.Generator().manual_seed(0))
+    assert kept.shape == (300, 20)
+    assert (kept.diff(dim=1) > 0).all()
+    assert 0 <= kept.min() <= kept.max() < 60
+    runs = (kept[:, -1] - kept[:, 0] == 19).float().mean()
+    assert 0.2 < runs < 0.45
+    assert (kept_frames(4, 60, 60, torch.Generator().manual_seed(0)) == torch.arange(60)).all()
+
+
+def test_a_seed_fixes_a_batch():
+    one, again, other = batch(Spoiling()), batch(Spoiling()), batch(Spoiling(), seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(vars(one).values(), vars(again).values(), strict=True))
+    assert not torch.equal(one.features, other.features)
+    assert one.features.isfinite().all()
+
+
+def test_the_truth_has_no_loss():
+    drawn = batch(Spoiling(focal=1.0))
+    losses = backbone_losses(truth_as_output(drawn), drawn, body())
+    assert all(float(value) < 2e-3 for value in losses.values()), losses
+
+
+@pytest.mark.parametrize("name", [item for item in vars(Weights()) if item != "contacts"])
+def test_each_error_has_a_loss(name):
+    drawn = batch()
+    true = truth_as_output(drawn)
+    turn = axis_angle_to_matrix(0.3 * torch.randn(*true.rotations.shape[:3], 3, generator=torch.Generator()))
+    wrong = NetworkOutput(
+        true.rotations @ turn, true.betas + 1, true.log_depth + 0.2, true.offset + 0.1, true.contact_logits
+    )
+    assert backbone_losses(wrong, drawn, body())[name] > 0.02
+
+
+def test_contacts_count_only_where_they_are_known():
+    drawn = batch()
+    true = truth_as_output(drawn)
+    wrong = NetworkOutput(true.rotations, true.betas, true.log_depth, true.offset, -true.contact_logits)
+    assert backbone_losses(wrong, drawn, body())["contacts"] > 5
+    unknown = BackboneBatch(**{**vars(drawn), "contacts": torch.full_like(drawn.contacts, -1)})
+    assert backbone_losses(wrong, unknown, body())["contacts"] == 0
+
+
+def test_a_wrong_focal_length_changes_what_is_told_and_not_what_is_true():
+    right, wrong = batch(), batch(Spoiling(1.0, 0.3, 0, 0, 0, 0, 0))
+    assert torch.equal(right.rotations, wrong.rotations)
+    torch.testing.assert_close(right.scale, wrong.scale, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(right.turn, wrong.turn, atol=1e-3, rtol=0)
+    told = (wrong.features - right.features)[..., -2]  # logarithm of the box in units of the focal length
+    assert told.abs().amax() > 0.05
+    assert told.std(1).max() < 1e-3  # the same in all frames of a window
+    factor = (-told.mean(1)).exp()
+    centre = wrong.features[..., -4:-2] * factor[:, None, None]
+    torch.testing.assert_close(look_at(centre), wrong.turn, atol=2e-3, rtol=0)
+
+
+def test_spoiling_takes_away_what_it_says():
+    assert (points(batch(Spoiling(0, 0, 1.0, 0, 0, 0, 0)))[..., 3:] == 0).all()
+    few = points(batch(Spoiling(0, 0, 0, 1.0, 0, 0, 0)))
+    missing = [place for place, name in enumerate(MEDIAPIPE_33) if name not in COCO_17]
+    assert (few[:, :, missing] == 0).all()
+    assert (few[:, :, MEDIAPIPE_33.index("nose"), 2] > 0).any()
+    gaps = points(batch(Spoiling(0, 0, 0, 0, 1.0, 0, 0), count=20, frames=30))[..., 2].amax(-1) == 0
+    plain = points(batch(NOT_SPOILT, count=20, frames=30))[..., 2].amax(-1) == 0
+    assert gaps.float().mean() > plain.float().mean() + 0.1
+
+
+def test_a_calmer_detector_errs_less():
+    def error(drawn):
+        rays = drawn.landmarks + drawn.pelvis[:, :, None]
+        virtual = (drawn.turn.mT[:, :, None] @ rays[..., None])[..., 0]
+        true = virtual[..., :2] / virtual[..., 2:] / drawn.scale[..., None, None]
+        seen = points(drawn)
+        known = (seen[..., 2] > 0) & (true.abs().amax(-1) < 2)
+        return (seen[..., :2] - true).norm(dim=-1)[known].median()
+
+    assert error(batch(Spoiling(0, 0, 0, 0, 0, 0, 1.0), count=40)) < 0.9 * error(batch(count=40))
+
+
+def test_gradients_of_the_loss_reach_every_weight():
+    torch.manual_seed(0)
+    network = LandmarkNetwork(NetworkShape(32, 2, 4))
+    drawn = batch(Spoiling())
+    total(backbone_losses(network(drawn.features, drawn.times_s), drawn, body()), Weights()).backward()
+    without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert not without
+
+
+class _Knowing(torch.nn.Module):
+    """Says what an untrained network says, whose weights tell the device."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.network = LandmarkNetwork(NetworkShape(32, 1, 4)).eval()
+
+    def forward(self, features, times):
+        return self.network(features, times)
+
+
+def test_scores_of_an_untrained_network_are_bad_and_tell_seen_from_unseen():
+    score = score_backbone(_Knowing(), [clip()], body(), DetectorModel.from_file(), LOWER_BODY_UNSEEN, windows=6)
+    assert score.windows == 6
+    assert 50 < score.pa_mpjpe < score.mpjpe < 2000
+    assert math.isfinite(score.pa_unseen)
+    assert score.rounded()["pa_seen"] == round(score.pa_seen, 1)
+    whole = score_backbone(_Knowing(), [clip()], body(), DetectorModel.from_file(), NOTHING_HIDDEN, windows=2)
+    assert whole.acceleration >= 0
