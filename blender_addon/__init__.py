@@ -5,10 +5,13 @@ from __future__ import annotations
 from . import (
     batch,
     character_operators,
+    cleanup_operators,
     clip_queue,
     engine_operators,
+    export_operators,
     footage,
     labels,
+    motion_panels,
     operators,
     overlay,
     panels,
@@ -16,6 +19,8 @@ from . import (
     preferences,
     properties,
     results,
+    retarget_operators,
+    retarget_properties,
     running,
     solved_camera,
     translations,
@@ -24,6 +29,7 @@ from . import (
 _MODULES = (  # what others use first
     translations,
     preferences,
+    retarget_properties,
     properties,
     running,
     engine_operators,
@@ -35,8 +41,12 @@ _MODULES = (  # what others use first
     clip_queue,
     operators,
     character_operators,
+    cleanup_operators,
+    retarget_operators,
+    export_operators,
     overlay,
     panels,
+    motion_panels,
     batch,
 )
 

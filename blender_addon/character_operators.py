@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from . import messages
 from .errors import UserError
+from .export import FBX_PRESETS
 from .operators import camera_of, character_of, remember
 from .run_settings import absolute
 
@@ -72,6 +73,7 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
 
     filename_ext = ".fbx"
     filter_glob: StringProperty(default="*.fbx", options={"HIDDEN"})
+    preset: EnumProperty(name="For", description="The program that the file is made for", items=FBX_PRESETS)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -95,7 +97,7 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
         from . import export
 
         try:
-            path = export.export(character_of(context), absolute(self.filepath), "fbx")
+            path = export.export(character_of(context), absolute(self.filepath), "fbx", self.preset)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import axes, compat, evidence, steps, timing
+from . import axes, compat, contacts, evidence, steps, timing
 from .motion_io import Motion
 from .rig import Rest
 
@@ -74,7 +74,9 @@ def apply(motion: Motion, rest: Rest, armature, scene_rate: Fraction, start: flo
     Returns:
         The action.
     """
-    return steps.finish(key_steps(plan(motion, rest, scene_rate, start), armature))
+    action = steps.finish(key_steps(plan(motion, rest, scene_rate, start), armature))
+    del action[steps.UNFINISHED]
+    return action
 
 
 def plan(motion: Motion, rest: Rest, scene_rate: Fraction, start: float) -> Plan:
@@ -87,6 +89,9 @@ def plan(motion: Motion, rest: Rest, scene_rate: Fraction, start: float) -> Plan
     curves = _motion_curves(motion.poses, motion.pelvis_world, rest, seen)
     for limb, values in evidence.limb_confidence(motion).items():
         curves.append(Keys(f'["{CONFIDENCE.format(limb=limb.title())}"]', 0, "Confidence", values))
+    if motion.contacts.any():
+        columns = zip(contacts.NAMES, motion.contacts.T, strict=True)
+        curves += [Keys(contacts.path_of(name), 0, contacts.GROUP, values) for name, values in columns]
     return Plan(motion.name, motion, scene_rate, start, _frames(motion, scene_rate, start), curves)
 
 
@@ -102,7 +107,10 @@ def key_steps(planned: Plan, armature) -> Generator[None, None, Any]:
     for keys in planned.curves:
         if keys.group == "Confidence":
             _make_property(armature, keys.path[2:-2])
+        elif keys.group == contacts.GROUP:
+            contacts.make_property(armature, keys.path[2:-2])
     action, new_curve = compat.new_action(armature, planned.name)
+    action[steps.UNFINISHED] = True  # whoever takes the steps takes it away
     motion = planned.motion
     action[CLIP_RATE], action[KEY_RATE] = str(motion.rate), str(planned.scene_rate)
     action[KEY_START] = float(planned.start)

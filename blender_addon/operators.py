@@ -121,20 +121,13 @@ def bring_in(state: RunState) -> Generator[None, None, None] | None:
 
 
 def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, None]:
-    """Build the characters of motion files; the scene is looked up again at every step, as undo may replace it."""
+    """Build the characters of motion files, and remember the first as the scene's."""
     from . import scene as scenes
 
     name = state.context["scene"]
     options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
     work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
-    while True:
-        with _in_scene(bpy.data.scenes[name]):
-            try:
-                next(work)
-            except StopIteration as end:
-                imported = end.value
-                break
-        yield
+    imported = yield from work
     scene = bpy.data.scenes[name]
     remember(scene, imported, paths[0])
     for warning in imported.warnings:
@@ -160,13 +153,6 @@ def remember(scene, imported, path: str) -> None:
         settings.movie_clip = imported.movie_clip
     overlay.remember([person.motion for person in imported.people])
     labels.measure(scene, imported.people[0].motion)
-
-
-def _in_scene(scene):
-    windows = bpy.context.window_manager.windows
-    return bpy.context.temp_override(
-        scene=scene, view_layer=scene.view_layers[0], **({"window": windows[0]} if len(windows) else {})
-    )
 
 
 def push_undo(name: str) -> None:

@@ -219,3 +219,4 @@ def unregister() -> None:
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)
     forget_engine()
+    health.forget()

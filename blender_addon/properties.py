@@ -14,6 +14,7 @@ from bpy.props import (
 )
 
 from . import compat, dictionary
+from .retarget_properties import ADAPT_MOTION_PG_retarget
 
 PRESETS = (
     ("balanced", "Balanced", "The best result for everyday footage"),
@@ -149,6 +150,7 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         description="Draw the keypoints over the footage: white where they were seen, orange where they were filled in",
         default=False,
     )
+    retarget: PointerProperty(type=ADAPT_MOTION_PG_retarget)
     motion_path: StringProperty(
         name="Motion File", description="Result of the last run, to be brought in again", subtype="FILE_PATH"
     )

@@ -75,13 +75,16 @@ def build_armature(name: str, rest: Rest, scene, collection):
 
 def build_mesh(name: str, body: RestBody, rest: Rest, armature, collection):
     """A new mesh object of the body, skinned to `armature` and parented to it."""
-    return steps.finish(mesh_steps(name, body, rest, armature, collection))
+    thing = steps.finish(mesh_steps(name, body, rest, armature, collection))
+    del thing[steps.UNFINISHED], thing.data[steps.UNFINISHED]
+    return thing
 
 
 def mesh_steps(name: str, body: RestBody, rest: Rest, armature, collection) -> Generator[None, None, Any]:
     """`build_mesh` in steps of a few milliseconds; the object comes into `collection` with the last of them."""
     mesh = _new_mesh(name, rest.vertices, body.faces)
     thing = bpy.data.objects.new(name, mesh)
+    thing[steps.UNFINISHED] = mesh[steps.UNFINISHED] = True
     yield
     for joint, bone in enumerate(rest.skeleton.names):
         group = thing.vertex_groups.new(name=bone)

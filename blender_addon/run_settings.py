@@ -95,6 +95,8 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         start_s=start_s,
         end_s=end_s,
     )
+    if not os.path.isfile(footage):  # images have no frame rate of their own
+        run.overrides = [f"footage.image_rate={timing.scene_rate(scene)}"]
     if only != "people":
         run.labels = _write("labels", segments) if (segments := labels.segments(scene)) else ""
         run.camera = _write("camera", camera) if (camera := solved_camera.describe(scene)) else ""

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 CLIP, PERSON = "adapt_motion_clip", "adapt_motion_person"
 """Custom properties: name of the clip, on armatures and cameras; path of the motion file, on armatures."""
 
-PARTIAL = "adapt_motion_unfinished"
-"""Custom property of collections and actions that are not all there yet."""
-
 
 @dataclass
 class Person:
@@ -89,7 +86,7 @@ def import_steps(
 ) -> Generator[None, None, Imported]:
     """`import_people` in steps of a few milliseconds; files are read and keys computed beside them.
 
-    What is unfinished carries `PARTIAL`, so that `sweep` finds it if the steps are not taken to their end. Between two
+    What is unfinished carries `steps.UNFINISHED`, so that `sweep` finds it if the steps are not taken to their end. Between two
     steps the context may change, but undo and another file must not come between them.
     """
     if not paths:
@@ -98,7 +95,7 @@ def import_steps(
     rate = timing.scene_rate(scene)
     read = yield from steps.beside(lambda: [_read(path, rate, start) for path in paths])
     result = Imported(bpy.data.collections.new(read[0].motion.clip_name))
-    result.collection[PARTIAL] = True
+    result.collection[steps.UNFINISHED] = True
     scene.collection.children.link(result.collection)
     try:
         for one in read:
@@ -110,22 +107,22 @@ def import_steps(
     except BaseException:
         sweep()
         raise
-    del result.collection[PARTIAL]
-    for action in [action for action in bpy.data.actions if PARTIAL in action]:
-        del action[PARTIAL]
+    for block in _unfinished():
+        del block[steps.UNFINISHED]
     return result
 
 
 def sweep() -> None:
     """Remove what unfinished `import_steps` have left."""
-    for collection in [one for one in bpy.data.collections if PARTIAL in one]:
-        for item in list(collection.objects):
-            data = item.data
-            bpy.data.objects.remove(item)
-            if data is not None and not data.users:
-                bpy.data.batch_remove([data])
-        bpy.data.collections.remove(collection)
-    bpy.data.batch_remove([action for action in bpy.data.actions if PARTIAL in action])
+    blocks = set(_unfinished())
+    for collection in [block for block in blocks if isinstance(block, bpy.types.Collection)]:
+        blocks |= {item for owner in collection.objects for item in (owner, owner.data)}
+    bpy.data.batch_remove(list(blocks))
+
+
+def _unfinished() -> list[Any]:
+    kinds = (bpy.data.collections, bpy.data.objects, bpy.data.meshes, bpy.data.actions)
+    return [block for kind in kinds for block in kind if steps.UNFINISHED in block]
 
 
 @dataclass(frozen=True)
@@ -218,7 +215,7 @@ def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bo
     from . import comparison, keying, rig
 
     motion = read.motion
-    with _object_mode():
+    with _shown(scene), _object_mode():
         armature = rig.build_armature(motion.name, read.rest, scene, collection)
     armature[CLIP], armature[PERSON] = motion.clip_name, str(motion.path)
     into_shared = reference.camera_to_world @ np.linalg.inv(motion.camera_to_world)
@@ -226,11 +223,9 @@ def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bo
         armature.matrix_world = Matrix(into_shared.tolist())
     yield
     if read.initial is not None:
-        before = yield from keying.key_steps(read.initial, armature)
-        before[PARTIAL] = True
+        yield from keying.key_steps(read.initial, armature)
         comparison.push_down(armature)
     action = yield from keying.key_steps(read.plan, armature)
-    action[PARTIAL] = True
     mesh = None
     if with_mesh:
         mesh = yield from rig.mesh_steps(f"{motion.name} body", read.body, read.rest, armature, collection)
@@ -258,6 +253,28 @@ def _add_camera(result: Imported, scene, footage, start: int) -> None:
             result.movie_clip = camera.show_footage(result.camera, Path(footage), motion, scene, start)
         except UserError as error:  # the motion is there; only the picture behind it is missing
             result.warnings.append(str(error))
+
+
+@contextlib.contextmanager
+def _shown(scene) -> Iterator[None]:
+    """Have the first window show `scene`, as edit mode needs; nothing is drawn before it shows its own again.
+
+    An overridden context is not enough: Blender crashes on changing modes in a scene that no window shows.
+    """
+    windows = bpy.context.window_manager.windows
+    if not len(windows) or (bpy.context.scene == scene and bpy.context.window is not None):
+        yield
+        return
+    window = windows[0]
+    before = window.scene
+    try:
+        if before != scene:
+            window.scene = scene
+        with bpy.context.temp_override(window=window):
+            yield
+    finally:
+        if before != scene:
+            window.scene = before
 
 
 @contextlib.contextmanager

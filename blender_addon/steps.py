@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+UNFINISHED = "adapt_motion_unfinished"
+"""Custom property of data-blocks that are not all there yet, so that they are found if the steps are not all taken."""
+
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 

@@ -33,6 +33,30 @@ def good(clip: str, out: Path) -> int:
     return 0
 
 
+def people(clip: str, out: Path) -> int:
+    begin(clip)
+    told = [
+        {"person": number, "first_s": number - 1.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.1 * number,
+         "thumbnail": str(out / f"person_{number}.png")}
+        for number in (1, 2, 3)
+    ]  # fmt: skip
+    say("people", clip=clip, people=told)
+    say("end", exit_code=0, succeeded=1, failed=0)
+    return 0
+
+
+def labels(clip: str, out: Path) -> int:
+    begin(clip)
+    segments = [
+        {"start": 0.0, "end": 1.0, "label": "walk", "similarity": 0.7},
+        {"start": 1.5, "end": 2.0, "label": "kick", "similarity": 0.2},
+    ]
+    say("labels", clip=clip, person=2, segments=[])
+    say("labels", clip=clip, person=1, segments=segments)
+    say("end", exit_code=0, succeeded=1, failed=0)
+    return 0
+
+
 def error(clip: str, out: Path) -> int:
     begin(clip)
     say("error", code="nobody", message="Nobody was found.", hint="Trim the clip.", clip=clip)

@@ -17,6 +17,10 @@ NAMES = [
 ]  # fmt: skip
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 
+KEYPOINTS = [
+    f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+]
+
 REST_JOINTS = np.array(
     [
         (0.0, -0.24, 0.02), (0.06, -0.33, 0.01), (-0.06, -0.335, 0.012), (0.004, -0.12, -0.005),
@@ -70,8 +74,15 @@ def motion_arrays(
     image_size: tuple[int, int] = (1280, 720),
     camera_yaw: float = 0.0,
     turns: float = 1.5,
+    labelled: tuple[tuple[str, float], ...] = (("walk", 0.0),),
+    hidden: tuple[int, int] = (0, 0),
+    adapted: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Arrays of a motion file: walking on a curve with the right arm up, all joints moving."""
+    """Arrays of a motion file: walking on a curve with the right arm up, all joints moving.
+
+    `labelled` are actions with their similarity, one after the other for equally long. In the rows `hidden` (first, last
+    + 1) the left wrist and elbow are filled in. If `adapted`, the motion before adaptation had its arms down.
+    """
     noise = np.random.default_rng(seed)
     seconds = np.arange(frames) * rate.denominator / rate.numerator if timestamps is None else timestamps
     phase = np.linspace(0, turns * 2 * np.pi, frames)
@@ -87,6 +98,7 @@ def motion_arrays(
     in_camera = (joints - to_world[:3, 3]) @ to_world[:3, :3]
     width, height = image_size
     focal = 1.1 * max(width, height)
+    intrinsics = np.array([[focal, 0, width / 2 + 37.0], [0, focal, height / 2 - 21.0], [0, 0, 1]])
     values = {
         "poses": poses.reshape(frames, 72),
         "trans": pelvis - REST_JOINTS[0],
@@ -95,25 +107,38 @@ def motion_arrays(
         "cam_transl": in_camera[:, 0] - REST_JOINTS[0],
         "joints3d_cam": in_camera,
         "joints3d_world": joints,
-        "label_similarity": np.zeros(frames),
         "contacts": np.zeros((frames, 4)),
         "initial_poses": poses.reshape(frames, 72),
         "initial_trans": pelvis - REST_JOINTS[0],
-        "keypoints2d": np.zeros((frames, 1, 3)),
+        "keypoints2d": keypoints(in_camera, intrinsics),
     }
+    origin = np.ones((frames, len(KEYPOINTS)), dtype=np.uint8)
+    origin[hidden[0] : hidden[1], [KEYPOINTS.index("left_elbow"), KEYPOINTS.index("left_wrist")]] = 2
+    if adapted:
+        values["initial_poses"] = values["poses"].copy()
+        values["initial_poses"][:, 3 * NAMES.index("right_shoulder") + 2] += 1.2
+        values["initial_trans"] = values["trans"] + (0.1, 0.0, 0.0)
+    parts = np.arange(frames) * len(labelled) // frames
+    values["label_similarity"] = np.array([labelled[part][1] for part in parts])
     return {key: value.astype(np.float32) for key, value in values.items()} | {
         "gender": np.array("neutral"),
         "surface_model_type": np.array("open-body"),
         "mocap_framerate": np.array(float(rate)),
         "timestamps": np.asarray(seconds, dtype=np.float64),
-        "intrinsics": np.array([[focal, 0, width / 2 + 37.0], [0, focal, height / 2 - 21.0], [0, 0, 1]]),
+        "intrinsics": intrinsics,
         "camera_to_world": to_world,
         "image_size": np.array([width, height]),
-        "keypoints2d_origin": np.zeros((frames, 1), dtype=np.uint8),
-        "keypoint_names": np.array(["nose"]),
-        "labels": np.array(["walk"] * frames),
+        "keypoints2d_origin": origin,
+        "keypoint_names": np.array(KEYPOINTS),
+        "labels": np.array([labelled[part][0] for part in parts]),
         "format_version": np.array(1),
     }
+
+
+def keypoints(in_camera: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """(T, 12, 3) pixels and confidence of the joints that keypoints are named after."""
+    seen = in_camera[:, [NAMES.index(name) for name in KEYPOINTS]] @ intrinsics.T
+    return np.concatenate([seen[..., :2] / seen[..., 2:], np.full((*seen.shape[:2], 1), 0.9)], axis=-1)
 
 
 def camera_to_world(yaw: float = 0.0) -> np.ndarray:

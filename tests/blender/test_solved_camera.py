@@ -1,0 +1,129 @@
+"""The Movie Clip's lens, and a camera track that Blender really solves from points that it sees move."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from adapt_motion.blender_addon import axes, messages, run_settings, solved_camera
+from adapt_motion.blender_addon.errors import UserError
+from addon_fixtures import refused
+from conftest import REPOSITORY
+from mathutils import Euler, Matrix
+
+DEMO = REPOSITORY / "presets" / "demo" / "demo.mp4"
+FRAMES = 40
+FOCAL_PX = 1500.0
+
+
+def true_camera(frame: int) -> np.ndarray:
+    """(4, 4) Blender camera at a frame from 0: it moves to the right, up and ahead, and turns."""
+    share = frame / FRAMES
+    place = Matrix.Translation((share * 2.0 - 1.0, -6.0 + share, 1.6 + 0.3 * np.sin(3 * share)))
+    return np.array(
+        place @ Euler((np.radians(88 + 4 * share), 0.02 * share, np.radians(-8 * share))).to_matrix().to_4x4()
+    )
+
+
+def seen(points: np.ndarray, frame: int) -> np.ndarray:
+    """(N, 2) parts of the picture, y up, of world points (N, 3)."""
+    camera = (points - true_camera(frame)[:3, 3]) @ true_camera(frame)[:3, :3]
+    pixels = camera[:, :2] / -camera[:, 2:] * FOCAL_PX
+    return pixels / (1080, 1920) + 0.5
+
+
+@pytest.fixture
+def shot(addon):
+    """The scene with footage whose Movie Clip has tracks of points in a room, as a tracker would leave them."""
+    scene = bpy.context.scene
+    scene.render.fps = 60
+    bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO))
+    clip = scene.adapt_motion.movie_clip
+    camera = clip.tracking.camera
+    camera.sensor_width = 36.0
+    camera.units = "PIXELS"
+    camera.focal_length_pixels = FOCAL_PX
+    noise = np.random.default_rng(3)
+    points = noise.uniform((-1.2, -0.5, 0.4), (1.2, 3.0, 2.8), (60, 3))
+    for number, point in enumerate(points):
+        track = clip.tracking.tracks.new(name=f"point {number}", frame=1)
+        for frame in range(FRAMES):
+            track.markers.insert_frame(frame + 1, co=seen(point[None], frame)[0])
+    return scene
+
+
+def solve(scene):
+    """Solve the camera as the button in the Movie Clip Editor does."""
+    clip = scene.adapt_motion.movie_clip
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    kind, area.type = area.type, "CLIP_EDITOR"
+    area.spaces.active.clip = clip
+    settings = clip.tracking.settings
+    clip.tracking.objects[0].keyframe_a, clip.tracking.objects[0].keyframe_b = 1, FRAMES - 5
+    settings.use_keyframe_selection = False if hasattr(settings, "use_keyframe_selection") else None
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.clip.solve_camera()
+    area.type = kind
+
+
+def test_the_lens_of_the_movie_clip(shot):
+    shot.adapt_motion.camera_source = "clip"
+    told = solved_camera.describe(shot)
+    assert told == {"intrinsics": [[pytest.approx(1500), 0, 540], [0, pytest.approx(1500), 960], [0, 0, 1]]}
+    run = run_settings.job_of(bpy.context)
+    assert json.loads(Path(run.camera).read_text()) == json.loads(json.dumps(solved_camera.describe(shot)))
+    assert bpy.ops.adapt_motion.read_camera() == {"FINISHED"}
+    shot.adapt_motion.camera_source = "guess"
+    assert run_settings.job_of(bpy.context).camera == ""
+
+
+def test_what_is_missing_is_said(shot):
+    shot.adapt_motion.camera_source = "solved"
+    assert messages.NOT_SOLVED in refused(bpy.ops.adapt_motion.read_camera)
+    shot.render.fps = 24
+    with pytest.raises(UserError, match="runs at another rate"):
+        solved_camera.describe(shot)
+    shot.adapt_motion.movie_clip = None
+    with pytest.raises(UserError, match="footage is not loaded"):
+        solved_camera.describe(shot)
+
+
+def test_a_solved_camera_is_read_frame_by_frame_in_the_solved_scene(shot):
+    """Up to where the solve puts its origin, turn and scale; after placing it by hand it is the true path."""
+    solve(shot)
+    clip = shot.adapt_motion.movie_clip
+    assert solved_camera.reconstruction(clip).average_error < 1.0
+    shot.adapt_motion.camera_source = "solved"
+    loose = np.array(solved_camera.describe(shot)["camera_to_world"])
+    assert loose.shape == (clip.frame_duration, 4, 4)
+    camera = bpy.data.objects.new("tracked", bpy.data.cameras.new("tracked"))
+    shot.collection.objects.link(camera)
+    constraint = camera.constraints.new("CAMERA_SOLVER")
+    constraint.use_active_clip, constraint.clip = False, clip
+    assert solved_camera.camera_object(shot) == camera
+
+    true = np.stack([true_camera(frame) for frame in range(FRAMES)])
+    solved = np.array(
+        [solved_camera.reconstruction(clip).cameras.matrix_from_frame(frame=n + 1) for n in range(FRAMES)]
+    )
+    spread = [np.linalg.norm(one[:, :3, 3] - one[:, :3, 3].mean(0)) for one in (true, solved)]
+    scale = spread[0] / spread[1]
+    turn = true[0, :3, :3] @ solved[0, :3, :3].T
+    place = np.eye(4)
+    place[:3, :3] = turn * scale
+    place[:3, 3] = true[0, :3, 3] - turn @ solved[0, :3, 3] * scale
+    camera.matrix_basis = Matrix(place.tolist())  # what Set Floor and Set Scale do
+    path = np.array(solved_camera.describe(shot)["camera_to_world"])[:FRAMES]
+    wanted = np.stack([axes.camera_to_world(one) for one in true])
+    assert np.abs(path[:, :3, 3] - wanted[:, :3, 3]).max() < 0.03
+    turns = np.einsum("nij,nij->n", path[:, :3, :3], wanted[:, :3, :3])
+    assert np.degrees(np.arccos(np.clip((turns - 1) / 2, -1, 1))).max() < 0.5
+    assert np.linalg.det(path[:, :3, :3]) == pytest.approx(np.ones(FRAMES), abs=1e-4), "no scale is left in the turn"
+    shot.frame_set(25)
+    bpy.context.view_layer.update()
+    assert np.abs(np.array(camera.matrix_world)[:3, 3] - path[24, :3, 3]).max() < 1e-3, "as Blender itself shows it"
