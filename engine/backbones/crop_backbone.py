@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,23 +205,46 @@ def half_dtype(settings: CropSettings, device: torch.device) -> torch.dtype | No
     return torch.bfloat16 if auto else None
 
 
-def crop_backbone(
-    name: str,
-    models: ModelSettings,
-    settings: CropSettings,
-    frames: FrameStream,
-    progress: Progress,
-    folder: Path | None = None,
-) -> CropBackbone:
+@dataclass(frozen=True)
+class PictureInputs:
+    """What the picture networks need beside a track.
+
+    Attributes:
+        models: where the weights lie.
+        settings: see there.
+        frames: begins the footage anew.
+        progress: of cutting crops.
+        folder: of crops that do not fit into memory; None for the system's temporary folder.
+    """
+
+    models: ModelSettings
+    settings: CropSettings
+    frames: FrameStream
+    progress: Progress
+    folder: Path | None = None
+
+
+def crop_backbone(name: str, inputs: PictureInputs) -> CropBackbone:
     """The backbone `hmr` or `hmr2` with the user's weights, which are looked for at once and read when needed.
 
     Raises ModelFileError that says where the weights are officially had, if they are missing.
     """
-    path = require(name, models, f"--backbone {name}")
+    path = require(name, inputs.models, f"--backbone {name}")
 
     def make(half: torch.dtype | None) -> CropNetwork:
         if name == "hmr":
-            return Hmr.from_checkpoint(path, progress, half_dtype=half)
-        return Hmr2.from_checkpoint(path, progress, recomputing=False, half_dtype=half)
+            return Hmr.from_checkpoint(path, inputs.progress, half_dtype=half)
+        return Hmr2.from_checkpoint(path, inputs.progress, recomputing=False, half_dtype=half)
 
-    return CropBackbone(make, frames, settings, progress, folder)
+    return CropBackbone(make, inputs.frames, inputs.settings, inputs.progress, inputs.folder)
+
+
+def crop_backbone_key(name: str, models: ModelSettings, settings: CropSettings) -> dict[str, Any]:
+    """What a prediction depends on. The weights, which may be gigabytes, are told by size and time of change.
+
+    Raises ModelFileError if they are missing.
+    """
+    path = require(name, models, f"--backbone {name}")
+    about = path.stat()
+    keep = settings.model_dump(exclude={"memory_mib"})
+    return {"weights": [str(path.resolve()), about.st_size, about.st_mtime_ns], "crops": keep}

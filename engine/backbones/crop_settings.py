@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+PICTURE_BACKBONES = ("hmr", "hmr2")
+"""Backbones that look at the footage itself, with weights that the user has to get."""
+
 
 class CropSettings(BaseModel):
     """How a picture network looks at a person, and what of it adaptation changes."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.backbones.crop_backbone import CropBackbone, CropPoseNetwork, crop_backbone, half_dtype
+from engine.backbones.crop_backbone import CropBackbone, CropPoseNetwork, PictureInputs, crop_backbone, half_dtype
 from engine.backbones.crop_network import CropNetwork, CropPrediction
 from engine.backbones.crop_settings import CropSettings
 from engine.backbones.crop_store import CropStore, cut_all, squares_of
@@ -85,6 +85,10 @@ def small(half=None):
 
 def backbone(make=small, **settings):
     return CropBackbone(make, pictures, CropSettings(**settings), Silent())
+
+
+def inputs(settings=None, **models):
+    return PictureInputs(ModelSettings(**models), settings or CropSettings(), pictures, Silent())
 
 
 def test_each_row_sees_its_own_square_of_its_own_frame(track, body):
@@ -261,7 +265,7 @@ def test_half_precision_is_for_cards_that_have_it():
 
 def test_missing_weights_are_asked_for(tmp_path):
     with pytest.raises(ModelFileError, match=r"--backbone hmr2 needs HMR2\.0") as raised:
-        crop_backbone("hmr2", ModelSettings(folder=str(tmp_path)), CropSettings(), pictures, Silent())
+        crop_backbone("hmr2", inputs(folder=str(tmp_path)))
     assert "4D-Humans" in raised.value.hint
 
 
@@ -275,8 +279,9 @@ def hmr_file(tmp_path_factory):
 
 
 def test_hmr_itself_is_bound_and_every_layer_gets_a_gradient(track, body, hmr_file):
-    made = crop_backbone("hmr", ModelSettings(hmr=str(hmr_file)), CropSettings(crops_at_once=2), pictures, Silent())
-    network = made.bind(track, CAMERA, body, CPU)
+    network = crop_backbone("hmr", inputs(CropSettings(crops_at_once=2), hmr=str(hmr_file))).bind(
+        track, CAMERA, body, CPU
+    )
     assert isinstance(network, CropPoseNetwork)
     assert network.store.style == HMR_CROPS
     loss_of(network(torch.arange(3)[None])).backward()
@@ -289,8 +294,7 @@ def test_hmr_itself_is_bound_and_every_layer_gets_a_gradient(track, body, hmr_fi
 def test_16_bit_products_hardly_move_hmr(track, body, hmr_file):
     turns = []
     for half in ("off", "bf16"):
-        settings = CropSettings(half=half)
-        network = crop_backbone("hmr", ModelSettings(hmr=str(hmr_file)), settings, pictures, Silent())
+        network = crop_backbone("hmr", inputs(CropSettings(half=half), hmr=str(hmr_file)))
         with torch.no_grad():
             batch = network.bind(track, CAMERA, body, CPU)(torch.arange(2)[None])
         assert batch.rotations.dtype == torch.float32
