@@ -11,13 +11,15 @@ from typing import Any, Literal
 import tomllib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.adaptation.settings import AdaptationSettings
+from engine.backbones.crop_settings import CropSettings
 from engine.backbones.fit_settings import FitSettings
-from engine.errors import ModelFileError, UsageError
+from engine.errors import UsageError
 from engine.model_settings import ModelSettings
+from engine.semantics.vlm_settings import VlmSettings
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "adaptation"
 DEFAULT_PRESET = "balanced"
-_LATER = ("paper",)
 
 
 class _Section(BaseModel):
@@ -55,6 +57,11 @@ class Settings(_Section):
     detection: DetectionSettings = Field(default=DetectionSettings(), description="Finding people and their keypoints.")
     tracking: TrackingSettings = Field(default=TrackingSettings(), description="Following people from frame to frame.")
     fit: FitSettings = Field(default=FitSettings(), description="Fitting the body to the keypoints.")
+    adaptation: AdaptationSettings = Field(
+        default=AdaptationSettings(), description="Adapting the pose network to the clip."
+    )
+    hmr: CropSettings = Field(default=CropSettings(), description="The picture networks hmr and hmr2.")
+    labeler: VlmSettings = Field(default=VlmSettings(), description="Labels by a vision-language model.")
     models: ModelSettings = Field(default=ModelSettings(), description="Where published models lie.")
 
 
@@ -68,7 +75,6 @@ def load_settings(preset: str = DEFAULT_PRESET, overrides: Sequence[str] = ()) -
 
     Raises:
         UsageError: an unknown preset or setting, a value out of limits, or a damaged preset file.
-        ModelFileError: a preset whose networks are not part of this version.
     """
     values = _preset(preset)
     for override in overrides:
@@ -82,8 +88,6 @@ def load_settings(preset: str = DEFAULT_PRESET, overrides: Sequence[str] = ()) -
 
 def _preset(name: str) -> dict[str, Any]:
     choice = f"Choose from {', '.join(preset_names())}."
-    if name in _LATER:
-        raise ModelFileError(f"The preset '{name}' needs pose networks that are not part of this version.", choice)
     if name not in preset_names():
         raise UsageError(f"There is no preset '{name}'.", choice)
     path = PRESETS / f"{name}.toml"

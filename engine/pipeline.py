@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import findings, outputs, report, stages
-from engine.backbones.types import Camera, Prediction
+from engine.adaptation import stage as adaptation
+from engine.adaptation.stage import Adapted
+from engine.backbones.choice import make_backbone
+from engine.backbones.crop_backbone import PictureInputs
+from engine.backbones.types import Backbone, Camera, Prediction
 from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
 from engine.cache import Cache
 from engine.crash_log import explain
 from engine.errors import CancelledError, EngineError
-from engine.footage import fingerprint, frames, probe
-from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
-from engine.motion import ORIGIN_DETECTED, ORIGIN_NONE, Motion, write_arrays, write_motion
+from engine.footage import Frame, fingerprint, frames, probe
+from engine.keypoints.types import PersonTrack
+from engine.motion import Motion, write_arrays, write_motion
 from engine.preview import write_preview
 from engine.protocol import ExitCode
 from engine.reporter import Part, Reporter
@@ -27,7 +31,7 @@ from engine.run_options import RunOptions
 from engine.semantics import segments
 from engine.world import to_world
 
-_STAGES = ("footage", "detect", "track", "predict", "segment", "world", "write")
+_STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}
 """Where a run with `--only` stops."""
 
@@ -81,7 +85,7 @@ class _Person:
     """One person's results."""
 
     track: PersonTrack
-    prediction: Prediction
+    adapted: Adapted
     motion: Motion
     motion_file: Path
     body_file: Path
@@ -94,7 +98,10 @@ class _ClipRun:
     def __init__(self, path: Path, folder: Path, options: RunOptions, body: BodyModel, reporter: Reporter) -> None:
         self.path, self.folder, self.options, self.body, self.reporter = path, folder, options, body, reporter
         self.cache = Cache(folder, options.resume, reporter.warn)
-        self.stages = (*_STAGES, *(("export",) if options.exports or options.preview else ()))
+        self.adapts = adaptation.wanted(options)
+        stages_of_all = [name for name in _STAGES if name != "adapt" or self.adapts]
+        self.stages = (*stages_of_all, *(("export",) if options.exports or options.preview else ()))
+        self._backbone: Backbone | None = None
         if options.only:
             self.stages = self.stages[: self.stages.index(_LAST_STAGE[options.only]) + 1]
 
@@ -115,7 +122,7 @@ class _ClipRun:
         with self._stage("predict"):
             parts = [Part(reporter, number, len(tracks)) for number in range(len(tracks))]
             predictions = [
-                stages.predict(clip, track, camera, self.body, options, self.cache, part)
+                stages.predict(clip, track, camera, self.body, self._network, options, self.cache, part)
                 for track, part in zip(tracks, parts, strict=True)
             ]
         with self._stage("segment"):
@@ -123,13 +130,14 @@ class _ClipRun:
             labels = [segments.spread(options.segments, track.timestamps) for track in tracks]
             if options.only == "labels":
                 return self._tell_labels(tracks, labels, [np.zeros(len(one), np.float32) for one in labels])
+        adapted = self._adapted(clip, camera, tracks, predictions, labels)
         with self._stage("world"):
             motions: list[Motion] = []
-            for person in zip(tracks, predictions, labels, strict=True):
+            for person in zip(tracks, predictions, adapted, labels, strict=True):
                 shared = motions[0].camera_to_world if motions else None
                 motions.append(self._motion(camera, float(info.frame_rate), shared, *person))
         with self._stage("write"):
-            people = [self._write(*person) for person in zip(tracks, predictions, motions, strict=True)]
+            people = [self._write(*person) for person in zip(tracks, adapted, motions, strict=True)]
         self._finish(clip, camera, people)
 
     def _stage(self, name: str) -> AbstractContextManager[None]:
@@ -147,13 +155,48 @@ class _ClipRun:
             told = findings.label_segments(names, fits, track.timestamps)
             self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=told)
 
+    def _network(self) -> Backbone:
+        """The backbone, made once for all people of the clip."""
+        if self._backbone is None:
+            settings = self.options.settings
+            pictures = PictureInputs(settings.models, settings.hmr, self._frames, self.reporter, self.folder)
+            self._backbone = make_backbone(self.options.backbone, settings.fit, self.options.device, pictures)
+        return self._backbone
+
+    def _frames(self) -> Iterator[Frame]:
+        """The footage of the run, from its beginning."""
+        options = self.options
+        return frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
+
+    def _adapted(
+        self,
+        clip: stages.Clip,
+        camera: Camera,
+        tracks: list[PersonTrack],
+        predictions: list[Prediction],
+        labels: list[NDArray[np.str_]],
+    ) -> list[Adapted]:
+        """All the people adapted, each from the pre-trained weights; as they were in a run without this stage."""
+        if not self.adapts:
+            return [adaptation.as_it_was(*person) for person in zip(tracks, predictions, strict=True)]
+        with self._stage("adapt"):
+            people = []
+            for number, (track, names) in enumerate(zip(tracks, labels, strict=True)):
+                part = Part(self.reporter, number, len(tracks))
+                key = stages.prediction_key(clip, track, camera, self.body, self.options)
+                people.append(
+                    adaptation.adapt_person(
+                        track, names, camera, self.body, self._network, self.options, key, self.cache, part
+                    )
+                )
+        return people
+
     def _check_labels(self, end_s: float) -> None:
         for sentence in segments.beyond(self.options.segments, end_s):
             self.reporter.warn("label_beyond", sentence)
-        if self.options.segments:
-            self.reporter.warn(
-                "label_unused", "Labels are kept in the motion file; they do not change the motion in this version."
-            )
+        if self.options.segments and not self.adapts:
+            why = "adaptation is switched off" if self.options.backbone != "fit" else "fit has no network to adapt"
+            self.reporter.warn("label_unused", f"Labels do not change the motion: {why}. Use --backbone landmark.")
 
     def _motion(
         self,
@@ -161,14 +204,16 @@ class _ClipRun:
         frame_rate: float,
         shared: NDArray[np.float64] | None,
         track: PersonTrack,
-        prediction: Prediction,
+        initial: Prediction,
+        adapted: Adapted,
         labels: NDArray[np.str_],
     ) -> Motion:
         """One person's motion file, from what the camera saw to the world; `shared` is the first person's."""
         self.reporter.cancel.check()
-        world = to_world(prediction, track.timestamps, self.body, camera, shared)
-        keypoints = np.nan_to_num(track.keypoints).astype(np.float32)
-        origin = np.where(keypoints[..., 2] >= SEEN_CONFIDENCE, ORIGIN_DETECTED, ORIGIN_NONE).astype(np.uint8)
+        prediction = adapted.prediction
+        world = before = to_world(prediction, track.timestamps, self.body, camera, shared)
+        if prediction is not initial:
+            before = to_world(initial, track.timestamps, self.body, camera, world.camera_to_world)
         return Motion(
             poses=world.poses,
             trans=world.trans,
@@ -184,23 +229,23 @@ class _ClipRun:
             intrinsics=camera.intrinsics,
             camera_to_world=world.camera_to_world,
             image_size=np.array(track.image_size),
-            keypoints2d=keypoints,
-            keypoints2d_origin=origin,
+            keypoints2d=adapted.keypoints,
+            keypoints2d_origin=adapted.origins,
             keypoint_names=np.array(track.keypoint_names),
             labels=labels,
-            label_similarity=np.zeros(len(labels), np.float32),
+            label_similarity=adapted.similarity,
             contacts=world.contacts,
-            initial_poses=world.poses,
-            initial_trans=world.trans,
+            initial_poses=before.poses,
+            initial_trans=before.trans,
         )
 
-    def _write(self, track: PersonTrack, prediction: Prediction, motion: Motion) -> _Person:
+    def _write(self, track: PersonTrack, adapted: Adapted, motion: Motion) -> _Person:
         motion_file = self.folder / f"person_{track.person}.npz"
         body_file = self.folder / f"person_{track.person}_body.npz"
-        rest = self.body.rest(prediction.betas)
+        rest = self.body.rest(adapted.prediction.betas)
         write_arrays(body_file, {item.name: getattr(rest, item.name) for item in fields(rest)})
         write_motion(motion, motion_file)
-        return _Person(track, prediction, motion, motion_file, body_file)
+        return _Person(track, adapted, motion, motion_file, body_file)
 
     def _finish(self, clip: stages.Clip, camera: Camera, people: list[_Person]) -> None:
         """Exports, the report and the results; the report is written also if the exports fail."""
@@ -220,7 +265,11 @@ class _ClipRun:
                 "footage": report.describe_footage(clip.info, clip.footage_key),
                 "camera": report.describe_camera(camera),
                 "people": [
-                    report.describe_person(one.track, one.prediction, one.motion, one.motion_file) for one in people
+                    {
+                        **report.describe_person(one.track, one.adapted.prediction, one.motion, one.motion_file),
+                        "adaptation": one.adapted.about,
+                    }
+                    for one in people
                 ],
                 "exports": [file.name for file in exports],
                 "seconds": {name: round(value, 3) for name, value in self.reporter.seconds.items()},
@@ -250,6 +299,5 @@ class _ClipRun:
         previews: list[Path] = []
         parts = [Part(self.reporter, number, 2) for number in range(2)] if options.preview else [self.reporter]
         if options.preview:
-            footage = frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
-            previews += write_preview(people[0].motion, self.body, footage, self.folder, parts[1])
+            previews += write_preview(people[0].motion, self.body, self._frames(), self.folder, parts[1])
         return [*export_motion(files, options.exports, parts[0], footage=self.path), *previews]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.backbones.choice import backbone_key, make_backbone
-from engine.backbones.types import Camera, Prediction
+from engine.backbones.choice import backbone_key
+from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import BodyModel
 from engine.cache import Arrays, Cache, content_of, key_of
@@ -31,7 +31,8 @@ from engine.run_options import RunOptions
 CHUNK = 100
 """Frames of detections in one cache entry: what an interruption costs at most."""
 
-_PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
+PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
+"""Names of a prediction's arrays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
     key = detection_key(clip, options)
     found: list[FrameDetections] = []
     for part in itertools.count():
-        entry = _load(cache, "detect", key, progress, part)
+        entry = load_entry(cache, "detect", key, progress, part)
         if entry is None:
             break
         found += _unpack_detections(entry)
@@ -98,7 +99,7 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
         for part in itertools.count(len(found) // CHUNK):
             # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
             chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
-            cache.store("detect", key, {**_pack_detections(chunk), "warnings": _text(recorder.warnings)}, part)
+            cache.store("detect", key, {**_pack_detections(chunk), "warnings": text_array(recorder.warnings)}, part)
             recorder.warnings.clear()
             found += chunk
             if len(chunk) < CHUNK:
@@ -111,15 +112,28 @@ def track(
 ) -> list[PersonTrack]:
     """The people that were asked for, each over time, left and right mended."""
     key = tracking_key(clip, options)
-    entry = _load(cache, "track", key, progress)
+    entry = load_entry(cache, "track", key, progress)
     if entry is not None:
         return choose(_unpack_tracks(entry), options.person)
     recorder = Recorder(progress)
     tracks = track_people(found, clip.info)
     if options.settings.tracking.mend_swaps:
         tracks = [mend_swaps(one) for one in tracks]
-    cache.store("track", key, {**_pack_tracks(tracks), "warnings": _text(recorder.warnings)})
+    cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
     return choose(tracks, options.person)
+
+
+def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyModel, options: RunOptions) -> str:
+    """What the prediction for one person depends on."""
+    return key_of(
+        tracks=tracking_key(clip, options),
+        person=person.person,
+        camera=camera.intrinsics.tolist(),
+        body=content_of(options.body) if options.body else body.surface_model_type,
+        backbone=backbone_key(options.backbone, options.settings.fit, options.settings.models, options.settings.hmr),
+        seed=options.seed,
+        device=options.device,
+    )
 
 
 def predict(
@@ -127,29 +141,21 @@ def predict(
     person: PersonTrack,
     camera: Camera,
     body: BodyModel,
+    backbone: Callable[[], Backbone],
     options: RunOptions,
     cache: Cache,
     progress: Progress,
 ) -> Prediction:
-    """The backbone's prediction for one person."""
-    key = key_of(
-        tracks=tracking_key(clip, options),
-        person=person.person,
-        camera=camera.intrinsics.tolist(),
-        body=content_of(options.body) if options.body else body.surface_model_type,
-        backbone=backbone_key(options.backbone, options.settings.fit),
-        seed=options.seed,
-        device=options.device,
-    )
-    entry = _load(cache, "predict", key, progress)
+    """The backbone's prediction for one person; `backbone` is called only where there is work to do."""
+    key = prediction_key(clip, person, camera, body, options)
+    entry = load_entry(cache, "predict", key, progress)
     if entry is not None:
-        return Prediction(**{name: entry[name] for name in _PREDICTION})
+        return Prediction(**{name: entry[name] for name in PREDICTION})
     recorder = Recorder(progress)
     torch.manual_seed(options.seed)
-    backbone = make_backbone(options.backbone, options.settings.fit, options.device)
-    prediction = backbone.predict(person, camera, body, recorder)
-    arrays = {name: getattr(prediction, name) for name in _PREDICTION}
-    cache.store("predict", key, {**arrays, "warnings": _text(recorder.warnings)})
+    prediction = backbone().predict(person, camera, body, recorder)
+    arrays = {name: getattr(prediction, name) for name in PREDICTION}
+    cache.store("predict", key, {**arrays, "warnings": text_array(recorder.warnings)})
     return prediction
 
 
@@ -189,16 +195,17 @@ def _counted(stream: Iterable[Frame], done: int, total: int, progress: Progress)
         yield frame
 
 
-def _load(cache: Cache, stage: str, key: str, progress: Progress, part: int | None = None) -> Arrays | None:
+def load_entry(cache: Cache, stage: str, key: str, progress: Progress, part: int | None = None) -> Arrays | None:
     """An entry, whose warnings are given again; None if there is none or it lacks arrays."""
     entry = cache.load(stage, key, part)
     if entry is not None:
-        for text in entry.pop("warnings", _text([])).tolist():
+        for text in entry.pop("warnings", text_array([])).tolist():
             progress.warn(*json.loads(text))
     return entry
 
 
-def _text(items: list[str]) -> NDArray[np.str_]:
+def text_array(items: list[str]) -> NDArray[np.str_]:
+    """Texts as an array that the cache takes, also if there are none."""
     return np.array(items, dtype=np.str_) if items else np.zeros(0, dtype="<U1")
 
 

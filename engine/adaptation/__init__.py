@@ -1,1 +1,1 @@
-"""Test-time adaptation: the published parts it is built from. The loop that uses them is to come."""
+"""Test-time adaptation: the pose network is fine-tuned on the very clip. `loop` is where to begin to read."""

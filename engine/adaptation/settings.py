@@ -6,8 +6,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.semantics.types import ALIGNED
-
 
 class AdaptationSettings(BaseModel):
     """How the pose network is fine-tuned on one person's track. Equations are those of the paper."""
@@ -42,7 +40,7 @@ class AdaptationSettings(BaseModel):
     )
     fill_in: bool = Field(default=True, description="Whether keypoints not seen get targets from the motion (eq. 6).")
     fill_in_similarity: float = Field(
-        default=ALIGNED, ge=-1, le=1, description="Similarity of motion and label above which they do."
+        default=0.75, ge=-1, le=1, description="Similarity of motion and label above which they do."
     )
     ema: float = Field(
         default=0.90, ge=0, le=1, description="Share of a 2D target that stays from epoch to epoch (eq. 7); 1: all."

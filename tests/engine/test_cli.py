@@ -53,7 +53,6 @@ def assert_refused(ran, code, *words):
 
 WRONG = [
     (("--preset", "slow"), 2, ("no preset 'slow'", "balanced, fast")),
-    (("--preset", "paper"), 5, ("'paper'", "not part of this version", "balanced, fast")),
     (("--labeler", "retrieval"), 5, ("--labeler retrieval", "not part of this version")),
     (("--labeler", "openai"), 5, ("--labeler openai", "not part of this version")),
     (("--labeler", "guess"), 2, ("'guess'", "none, retrieval, openai")),

@@ -1,0 +1,57 @@
+"""The networks that adaptation uses beside the pose network: those that ship, or the user's published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.adaptation.denoiser import MotionDenoiser
+from engine.adaptation.loop import Priors
+from engine.adaptation.mdnet import MdNet
+from engine.adaptation.smoothing import MdNetDenoiser
+from engine.cache import content_of
+from engine.errors import ModelFileError
+from engine.model_settings import ModelSettings
+from engine.progress import Progress
+from engine.semantics.dictionary import ACTIONS, MotionDictionary
+from engine.semantics.motion_text import MOTION_TEXT, MotionTextSpace
+
+DENOISER = Path(__file__).resolve().parents[1] / "assets" / "denoiser.safetensors"
+
+
+def load_priors(models: ModelSettings, device: str | torch.device, labelled: bool, progress: Progress) -> Priors:
+    """Denoiser, motion-text space and dictionary.
+
+    Args:
+        models: where published models lie; CycleAdapt's MDNet takes the place of our denoiser where its file is given.
+        device: of the pose network.
+        labelled: whether there are labels; without, space and dictionary are not needed.
+        progress: is warned of tensors that a file has too many.
+
+    Raises:
+        ModelFileError: a file is missing, damaged or of another network.
+    """
+    denoiser = _denoiser(models, progress).to(device)
+    if not labelled:
+        return Priors(denoiser=denoiser)
+    return Priors(MotionTextSpace.from_file(MOTION_TEXT).to(device), MotionDictionary.from_files(ACTIONS), denoiser)
+
+
+def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
+    """Contents of the files that `load_priors` reads, for the keys of saved results. Raises ModelFileError."""
+    files = [Path(models.mdnet).expanduser() if models.mdnet else DENOISER]
+    if labelled:
+        files += [MOTION_TEXT, ACTIONS]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise ModelFileError(f"There is no model file {missing[0]} for adaptation.", "Install the engine again.")
+    return {file.name: content_of(file) for file in files}
+
+
+def _denoiser(models: ModelSettings, progress: Progress) -> nn.Module:
+    if models.mdnet:
+        return MdNetDenoiser(MdNet.from_checkpoint(Path(models.mdnet).expanduser(), progress))
+    return MotionDenoiser.from_file(DENOISER)

@@ -1,0 +1,164 @@
+"""Adaptation as a stage of a run: what it is given, what is kept of it on disk, and what it falls back to."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.adaptation.loop import adapt
+from engine.adaptation.outcome import AdaptationResult
+from engine.adaptation.priors import load_priors, priors_key
+from engine.adaptation.state import StateFile
+from engine.backbones.types import Backbone, Camera, Prediction, TrainableBackbone
+from engine.body.model import BodyModel
+from engine.cache import Arrays, Cache, key_of
+from engine.errors import OutOfMemoryError
+from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
+from engine.motion import ORIGIN_DETECTED, ORIGIN_NONE
+from engine.progress import Progress
+from engine.run_options import RunOptions
+from engine.semantics.segments import Segment
+from engine.stages import PREDICTION, Recorder, load_entry, text_array
+
+_RESULT = ("keypoints", "origins", "similarity")
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One person's motion and targets, adapted or as they were.
+
+    Attributes:
+        prediction: camera frame.
+        keypoints: (T, K, 3) final 2D targets, pixels and confidence.
+        origins: (T, K) of `engine.motion`.
+        similarity: (T,) of motion and label.
+        about: for the report: epochs, what labels were taken for, seconds. None where nothing was adapted.
+    """
+
+    prediction: Prediction
+    keypoints: NDArray[np.float32]
+    origins: NDArray[np.uint8]
+    similarity: NDArray[np.float32]
+    about: dict[str, Any] | None
+
+
+def wanted(options: RunOptions) -> bool:
+    """Whether a run has this stage: `fit` has no weights that could be adapted."""
+    return options.settings.adaptation.enabled and options.backbone != "fit"
+
+
+def as_it_was(track: PersonTrack, prediction: Prediction) -> Adapted:
+    """A person of a run without this stage."""
+    keypoints = np.nan_to_num(track.keypoints).astype(np.float32)
+    origins = np.where(keypoints[..., 2] >= SEEN_CONFIDENCE, ORIGIN_DETECTED, ORIGIN_NONE).astype(np.uint8)
+    return Adapted(prediction, keypoints, origins, np.zeros(len(keypoints), np.float32), None)
+
+
+def adapt_person(
+    track: PersonTrack,
+    labels: NDArray[np.str_],
+    camera: Camera,
+    body: BodyModel,
+    backbone: Callable[[], Backbone],
+    options: RunOptions,
+    predicted: str,
+    cache: Cache,
+    progress: Progress,
+) -> Adapted:
+    """One person adapted, or what an earlier run has kept of it.
+
+    Args:
+        track: the person.
+        labels: (T,) action of each row, '' for none.
+        camera: of the footage.
+        body: on the device of the run.
+        backbone: gives a backbone with weights; called only where there is work to do.
+        options: of the run.
+        predicted: key of the prediction before.
+        cache: of the clip; an unfinished adaptation is kept there, too.
+        progress: told after every step.
+
+    Raises:
+        ModelFileError: a network is missing or damaged.
+        OutOfMemoryError: memory ran out on the CPU as well.
+        CancelledError: stopped; a later run goes on from the last epoch.
+    """
+    segments = stretches(labels, track.timestamps)
+    settings = options.settings
+    key = key_of(
+        predicted=predicted,
+        segments=[(one.start_s, one.end_s, one.label) for one in segments],
+        settings=settings.adaptation.model_dump(),
+        priors=priors_key(settings.models, bool(segments)),
+        seed=options.seed,
+        device=options.device,
+    )
+    entry = load_entry(cache, "adapt", key, progress)
+    if entry is not None:
+        return _unpacked(entry)
+    recorder, begun = Recorder(progress), time.monotonic()
+    state = StateFile(cache.path("adapt", key).with_suffix(".safetensors"), key)
+    if not options.resume:
+        state.remove()
+
+    def work(device: str, model: BodyModel) -> AdaptationResult:
+        priors = load_priors(settings.models, device, bool(segments), recorder)
+        network = cast(TrainableBackbone, backbone()).bind(track, camera, model, torch.device(device))
+        return adapt(
+            network, track, camera, model, segments, priors, settings.adaptation, options.seed, recorder, device, state
+        )
+
+    result = _with_fallback(work, options.device, body, recorder)
+    about = {"seconds": round(time.monotonic() - begun, 3), "labels": result.labels, "epochs": result.history}
+    adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about)
+    cache.store("adapt", key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
+    state.remove()
+    return adapted
+
+
+def _with_fallback(
+    work: Callable[[str, BodyModel], AdaptationResult], device: str, body: BodyModel, progress: Progress
+) -> AdaptationResult:
+    """Work on the device, and where its memory does not do, on the CPU, from the last epoch on."""
+    try:
+        return work(device, body)
+    except OutOfMemoryError:
+        if device == "cpu":
+            raise
+    progress.warn("memory", f"The memory of {device} ran out, so adaptation goes on with the CPU, more slowly.")
+    return work("cpu", copy.deepcopy(body).to("cpu"))
+
+
+def stretches(labels: NDArray[np.str_], timestamps: NDArray[np.float64]) -> list[Segment]:
+    """Labels of rows (T,) as segments in time, those without a label left out."""
+    edges = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    ends = [*timestamps.tolist(), float("inf")]
+    return [
+        Segment(float(timestamps[first]), ends[last], str(labels[first]))
+        for first, last in itertools.pairwise(edges)
+        if labels[first]
+    ]
+
+
+def _packed(adapted: Adapted) -> Arrays:
+    arrays = {name: getattr(adapted.prediction, name) for name in PREDICTION}
+    return {
+        **arrays,
+        **{name: getattr(adapted, name) for name in _RESULT},
+        "about": np.array(json.dumps(adapted.about)),
+    }
+
+
+def _unpacked(entry: Arrays) -> Adapted:
+    prediction = Prediction(**{name: entry[name] for name in PREDICTION})
+    keypoints, origins, similarity = (entry[name] for name in _RESULT)
+    return Adapted(prediction, keypoints, origins, similarity, json.loads(str(entry["about"])))
