@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.body.rotations import six_to_matrix
+from engine.body.smpl_file import PARENTS
 
 KEYPOINTS = 33
 FEATURES = KEYPOINTS * 6 + 4
@@ -74,8 +75,7 @@ class LandmarkNetwork(nn.Module):
         nn.init.zeros_(self.shape_head.bias)
         with torch.no_grad():
             six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
-            six[:, 0] = six[:, 4] = 1.0
-            six[0, 4] = -1.0
+            six[:, 0], six[:, 4] = 1.0, -1.0
 
     def forward(self, features: Tensor, times_s: Tensor, real: Tensor | None = None) -> NetworkOutput:
         """Predict every frame of each window.
@@ -95,12 +95,21 @@ class LandmarkNetwork(nn.Module):
         pooled = hidden.mean(1) if real is None else _mean(hidden, real)
         six, rest = output[..., : JOINTS * 6], output[..., JOINTS * 6 :]
         return NetworkOutput(
-            rotations=six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6).float()),
+            rotations=_relative(six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6).float())),
             betas=self.shape_head(pooled).float(),
             log_depth=rest[..., 0].float(),
             offset=rest[..., 1:3].float(),
             contact_logits=rest[..., 3:].float(),
         )
+
+
+def _relative(turns: Tensor) -> Tensor:
+    """Rotations relative to the parent (..., 24, 3, 3) from those of the joints' frames in the virtual camera.
+
+    The network tells the latter: a limb's direction is then a number of the output, and not the product of a chain.
+    """
+    relative = turns[..., PARENTS[1:], :, :].transpose(-1, -2) @ turns[..., 1:, :, :]
+    return torch.cat((turns[..., :1, :, :], relative), -3)
 
 
 def in_camera(output: NetworkOutput, turn: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
