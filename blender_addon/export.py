@@ -32,6 +32,13 @@ carries the root motion, becomes the root bone."""
 
 BODY_NODE = "Body"
 
+FBX_PRESETS = (
+    ("UNITY", "Unity", "The hips carry the root motion, which Unity's importer takes from there"),
+    ("UNREAL", "Unreal", "A root bone on the ground carries the root motion; faces have their smoothing"),
+    ("BLENDER", "Blender", "Armature and body keep their names, to be read back into Blender"),
+)
+"""What an FBX file is made for: identifier, name, what differs."""
+
 REST_FRAME = -1
 """Where the character stands in its rest pose while the FBX exporter looks at it, which writes what it sees as the
 skeleton's own pose."""
@@ -39,21 +46,26 @@ skeleton's own pose."""
 
 @dataclass
 class Stage:
-    """The scene that is exported: `armature` is the copy, `rate` and `frame_end` the clip's; frames count from 0."""
+    """The scene that is exported: `armature` is the copy, `rate` and `frame_end` the clip's; frames count from 0.
+
+    `preset` is that of an FBX file.
+    """
 
     scene: Any
     armature: Any
     rate: Fraction
     frame_end: int
+    preset: str = "UNITY"
 
 
-def export(armature, path: str | Path, kind: str) -> Path:
+def export(armature, path: str | Path, kind: str, preset: str = "UNITY") -> Path:
     """Write the character and its motion to `path`, replacing it only when all went well.
 
     Args:
         armature: the armature object, with the action to export; meshes parented to it go along.
         path: file to write.
         kind: a key of `WRITERS`.
+        preset: identifier in `FBX_PRESETS`; of no matter to other formats.
 
     Raises:
         UserError: nothing to export, the format is not there in this Blender, or the file cannot be written.
@@ -67,7 +79,7 @@ def export(armature, path: str | Path, kind: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as folder:
             written = Path(folder) / path.name
-            with _stage(armature) as stage, compat.scene_override(stage.scene, stage.armature):
+            with _stage(armature, preset) as stage, compat.scene_override(stage.scene, stage.armature):
                 WRITERS[kind](stage, written)
             _move(written, path)
     except (OSError, RuntimeError) as error:  # exporters report as RuntimeError what stops them
@@ -111,6 +123,10 @@ def _write_fbx(stage: Stage, path: Path) -> None:
     from . import keying
 
     compat.enable_exporter("io_scene_fbx")
+    if stage.preset == "UNREAL":
+        from . import export_root
+
+        export_root.add(stage.armature)
     keying.add_rest_keys(stage.armature, REST_FRAME)
     stage.scene.frame_set(REST_FRAME)
     compat.call(
@@ -133,13 +149,17 @@ def _write_fbx(stage: Stage, path: Path) -> None:
         bake_anim_force_startend_keying=True,
         bake_anim_step=1.0,
         bake_anim_simplify_factor=0.0,
-        mesh_smooth_type="OFF",
+        mesh_smooth_type="FACE" if stage.preset == "UNREAL" else "OFF",
     )
 
 
 def _write_bvh(stage: Stage, path: Path) -> None:
     """Metres, y up, facing +z; the frame time with all its digits."""
     compat.enable_exporter("io_anim_bvh")
+    if any(not curve.data_path.startswith(("pose.bones", "[")) for curve in compat.curves_of(stage.armature)):
+        from . import root_motion
+
+        root_motion.set_travel(stage.armature, "HIPS", stage.scene)  # BVH knows nothing of the object
     stage.armature.data.transform(Matrix.Rotation(-pi / 2, 4, "X"))  # the exporter writes Blender's axes as they are
     stage.armature.data.update_tag()
     stage.scene.frame_set(0)
@@ -217,7 +237,7 @@ WRITERS: dict[str, Callable[[Stage, Path], None]] = {
 
 
 @contextlib.contextmanager
-def _stage(armature) -> Iterator[Stage]:
+def _stage(armature, preset: str) -> Iterator[Stage]:
     """A scene at the clip's rate with copies of the armature and its meshes; all gone again afterwards."""
     from . import keying
 
@@ -228,20 +248,23 @@ def _stage(armature) -> Iterator[Stage]:
     timing.set_scene_rate(scene, rate)
     made: list[Any] = []
     action = None
-    with _free_names(ROOT_NODE, BODY_NODE):
+    meshes = [child for child in armature.children if child.type == "MESH"]
+    keep = preset == "BLENDER"
+    names = [item.name if keep else BODY_NODE for item in meshes]
+    root_name = armature.name if keep else ROOT_NODE
+    with _free_names(root_name, *names):
         try:
-            copy = _copy(armature, ROOT_NODE, scene, made)
+            copy = _copy(armature, root_name, scene, made)
             action = compat.copy_action(copy)
             if keying.KEY_RATE not in action:
                 action[keying.KEY_RATE] = str(default)
-            for child in armature.children:
-                if child.type == "MESH":
-                    _copy_mesh(child, armature, copy, scene, made)
+            for mesh, name in zip(meshes, names, strict=True):
+                _copy_mesh(mesh, name, armature, copy, scene, made)
             _, last = keying.retime(copy, rate, first_frame=0.0)
             frame_end = max(0, ceil(last - 0.01))
             scene.frame_start, scene.frame_end = 0, frame_end
             scene.frame_set(0)
-            yield Stage(scene, copy, rate, frame_end)
+            yield Stage(scene, copy, rate, frame_end, preset)
         finally:
             if bpy.context.window and bpy.context.window.scene == scene:  # the glTF exporter shows what it exports
                 bpy.context.window.scene = shown
@@ -259,8 +282,8 @@ def _copy(thing, name: str, scene, made: list[Any]):
     return copy
 
 
-def _copy_mesh(mesh, armature, copy, scene, made: list[Any]) -> None:
-    body = _copy(mesh, BODY_NODE, scene, made)
+def _copy_mesh(mesh, name: str, armature, copy, scene, made: list[Any]) -> None:
+    body = _copy(mesh, name, scene, made)
     body.parent = copy
     body.matrix_parent_inverse = mesh.matrix_parent_inverse.copy()
     for modifier in body.modifiers:
@@ -279,7 +302,7 @@ def _remove(scene, made: list[Any], action) -> None:
 @contextlib.contextmanager
 def _free_names(*names: str) -> Iterator[None]:
     """Lend these object names: whoever has them gets them back afterwards."""
-    holders = [(name, bpy.data.objects[name]) for name in names if name in bpy.data.objects]
+    holders = [(name, bpy.data.objects[name]) for name in dict.fromkeys(names) if name in bpy.data.objects]
     for name, holder in holders:
         holder.name = f"{name} {uuid.uuid4().hex[:8]}"
     try:
