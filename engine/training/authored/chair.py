@@ -2,8 +2,8 @@
 
 Rising takes 1.9 s and sitting down 2.0 s in the mean (Kerr et al. 1997, Clin Biomech 12:236); the trunk first bends
 forward, then the seat is left and hips and knees extend together (phases of Schenkman et al. 1990, Phys Ther 70:638).
-Seat at knee height or a little over (41 to 48 cm), trunk bent by 35 to 50 degrees, seat left at about 40 % of the time,
-knees and hips at 90 to 105 degrees while sitting: our choice.
+Seat at knee height or a little over (41 to 48 cm), trunk inclined by 32 to 40 degrees, seat left at about 40 % of the
+time, knees and hips at 85 to 105 degrees while sitting: our choice.
 """
 
 from __future__ import annotations

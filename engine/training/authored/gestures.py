@@ -1,6 +1,6 @@
 """Gestures of the arms while standing: waving, clapping, talking, drinking.
 
-Waving: arm raised to 60 to 90 degrees, forearm up, 1.5 to 2.5 swings a second (our choice). Clapping: people clap in a
+Waving: arm raised to 55 to 85 degrees, forearm up, 1.5 to 2.5 swings a second (our choice). Clapping: people clap in a
 fast mode and in one of half that rate (Néda et al. 2000, Nature 403:849), each with hands of their own configuration
 (Repp 1987, J Acoust Soc Am 81:1100); 1.6 to 4.5 claps a second here. Talking: strokes in front of the trunk, between
 preparation and return (McNeill 1992, Hand and Mind); 0.3 to 1 s each, our choice. Drinking: reaching, forward

@@ -3,11 +3,10 @@
 What the moves are comes from studies of them: the deep squat (Schoenfeld 2010, J Strength Cond Res 24:3497), the
 forward lunge with the trunk upright or inclined (Farrokhi et al. 2008, J Orthop Sports Phys Ther 38:403), the push-up
 with hands at the width of the shoulders or wider (Cogley et al. 2005, J Strength Cond Res 19:628). The figures are our
-choice. Deep squat: knees bent by 120 to 140 degrees, heels often up, trunk inclined by 20 to 40. Kneeling: thigh
-upright, knee bent by about 90 to 100, toes tucked under. Lunge: step of about a leg length, front knee at about 90
-degrees, rear knee some centimetres over the floor, 2 to 3 s. Push-up: hands 1 to 1.5 shoulder widths apart, elbows from
-straight to 90 degrees and more, 1.5 to 2.5 s a repetition. Jumping jack: 0.8 to 1.2 s a repetition, arms through 150 to
-170 degrees.
+choice. Deep squat: knees bent by 135 to 145 degrees, heels up, trunk inclined by 25 to 40. Kneeling: thigh upright,
+knee bent by about 110, toes tucked under. Lunge: step of about a leg length, knees bent by 108 to 115 degrees, rear
+knee some centimetres over the floor, 2 to 3 s. Push-up: hands 1 to 1.5 shoulder widths apart, elbows from straight to
+130 degrees, 1.5 to 2.5 s a repetition. Jumping jack: 0.8 to 1.2 s a repetition, arms through 150 to 170 degrees.
 """
 
 from __future__ import annotations

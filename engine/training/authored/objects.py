@@ -1,10 +1,10 @@
 """Handling things: picking up with both hands, pushing, pulling.
 
 Lifting: people mostly begin in a half squat, some in a stoop (Burgess-Limerick and Abernethy, Qualitatively different
-modes of manual lifting, 1997); everything between a stoop (trunk bent by 80 to 100 degrees, knees nearly straight) and
-a squat (knees bent by about 100, trunk inclined by about 50) is drawn, in 2.5 to 4 s, our choice. Pushing and pulling:
-the distance of the feet, the height of the hands and the speed vary, which Hoozemans et al. review (1998, Ergonomics
-41:757); the angles (trunk inclined by 20 to 35 degrees in pushing, leaning back in pulling) are our choice.
+modes of manual lifting, 1997); everything between a stoop (trunk inclined by almost 90 degrees, knees bent by 45) and a
+squat (60 and 120 degrees) is drawn, in 2.8 to 4.2 s, our choice. Pushing and pulling: the distance of the feet, the
+height of the hands and the speed vary, which Hoozemans et al. review (1998, Ergonomics 41:757); the angles (trunk
+inclined by 16 to 29 degrees in pushing, leaning back in pulling) are our choice.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The forefoot strikes first, up as down, and timing hardly changes with the inclination (Riener, Rabuffetti and Frigo
 2002, Gait & Posture 15:32); the phases of the step are those of McFadyen and Winter 1988, J Biomech 21:733. Riser 15 to
-19 cm, tread 26 to 31 cm, cycle of two steps 1.41 s up and 1.19 s down, knee bent to about 94 degrees in the swing up
-and about 92 down, toes down by 20 to 30 degrees going down: chosen to fit, not copied from a table.
+19 cm, tread 26 to 31 cm, cycle of two steps 1.41 s up and 1.19 s down, toes down by 20 to 30 degrees going down: our
+choice. In the swing knees bend by 105 to 112 degrees up and 115 to 127 down, which is more than most people do.
 """
 
 from __future__ import annotations
