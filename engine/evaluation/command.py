@@ -13,7 +13,7 @@ from engine.protocol import ExitCode
 from engine.streams import clean_stdout
 
 _CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On real footage", "Speed"
-_EVERY_TABLE = "ablation,label-use,labels,fill-in,ema"
+_EVERY_TABLE = "ablation,label-use,labels,fill-in,ema,presets"
 _CHOICE = "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, or --speed."
 
 
@@ -70,6 +70,8 @@ def bench(
     results: Annotated[
         str, typer.Option(help="File that keeps each finished result; what it holds is not done again.")
     ] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time for --corpus; needs --results.")] = 1,
+    share: Annotated[str, typer.Option(hidden=True)] = "",
     json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -90,14 +92,13 @@ def bench(
                 preset, backbone, _path(body), device, tuple(overrides or ()), seed, _path(results), stream
             )
             if corpus:
-                wanted = measures.CorpusChoice(
-                    Path(corpus), clips, every_condition, authored, tuple(filter(None, tables.split(","))), quick
-                )
-                figures = measures.on_corpus(wanted, common)
+                names = tuple(filter(None, tables.split(",")))
+                wanted = measures.CorpusChoice(Path(corpus), clips, every_condition, authored, names, quick, share)
+                figures = measures.on_corpus(wanted, common, jobs)
             else:
                 files = (_path(bodies), _path(regressor), _path(keypoints))
                 figures = measures.on_data_set(dataset, Path(root), files, common)
-        if json_file:
+        if json_file and not share:
             from engine.outputs import write_json
 
             write_json(Path(json_file), figures)

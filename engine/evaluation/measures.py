@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engine.body.model import load_body
-from engine.errors import UsageError
+from engine.errors import EngineError, UsageError
 from engine.evaluation import benchmark, datasets, tables
 from engine.evaluation.assemble import assemble
 from engine.evaluation.data import CorpusCases, choose_pieces, held_out_clips, planned
@@ -51,10 +53,22 @@ class CorpusChoice:
     authored: bool
     tables: tuple[str, ...]
     quick: bool
+    share: str = ""
 
 
-def on_corpus(choice: CorpusChoice, common: Common) -> dict[str, Any]:
-    """Print the tables for held-out performers; returns their numbers. Raises EngineError."""
+def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, Any]:
+    """Print the tables for held-out performers; returns their numbers.
+
+    Args:
+        choice: what of the corpus; with a share, such as 0/2, only these cases are run, and nothing is printed.
+        common: see there.
+        jobs: processes that do the work before; they meet in the results file.
+
+    Raises:
+        EngineError: an option makes no sense, or something cannot be read.
+    """
+    if jobs > 1:
+        in_processes(jobs, common.results)
     names = _QUICK_TABLES if choice.quick else choice.tables
     unknown = [name for name in names if name not in TABLES]
     if unknown or not names:
@@ -65,9 +79,38 @@ def on_corpus(choice: CorpusChoice, common: Common) -> dict[str, Any]:
     cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
     plan = benchmark.corpus_plan(planned(pieces, choice.every_condition), cases)
     store = ResultStore(common.results)
+    if choice.share:
+        plan = plan[int(choice.share.split("/")[0]) :: int(choice.share.split("/")[1])]
     records = benchmark.run(plan, rows_of(names), runner, store, fingerprint(), Counter())
+    if choice.share:
+        return {}
     found = tables.benchmark(records, names, _notes(choice, common, len(pieces)), common.stream)
     return {"clips": [piece.name for piece in pieces], **_told(common), **found}
+
+
+def in_processes(jobs: int, results: Path | None) -> None:
+    """Run this command's work in `jobs` processes, each with its share of the cases, and wait for them.
+
+    Raises:
+        UsageError: there is no results file for them to meet in.
+        EngineError: one of them failed.
+    """
+    if results is None:
+        raise UsageError("--jobs needs --results, the file in which the processes meet.", "Add --results FILE.")
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    command = [sys.executable, "-m", "engine", *sys.argv[1:], "--jobs", "1"]
+    workers = [
+        subprocess.Popen([*command, "--share", f"{number}/{jobs}"], env=environment, stdin=subprocess.DEVNULL)
+        for number in range(jobs)
+    ]
+    try:
+        codes = [worker.wait() for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    if any(codes):
+        raise EngineError("A process of the benchmark failed.", "What it said stands above; what is done is kept.")
 
 
 def on_data_set(

@@ -27,6 +27,7 @@ class Row:
         title: its name in tables.
         kind: the detector's own 3D, the fit without a network, the backbone as it is, or the backbone adapted.
         settings: of adaptation, that differ from the preset's.
+        preset: whose settings it runs with; empty for that of the whole bench.
         label: whose label it gets.
     """
 
@@ -35,6 +36,7 @@ class Row:
     kind: Kind = "adapted"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     label: LabelSource = RIGHT
+    preset: str = ""
 
 
 _TWO_D = {"alignment": 0.0, "ema": 1.0, "fill_in": False}
@@ -69,12 +71,16 @@ EMA = tuple(
 LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 """Table 7."""
 
+PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
+"""The presets as they ship."""
+
 TABLES: dict[str, tuple[Row, ...]] = {
     "ablation": ABLATION,
     "label-use": LABEL_USE,
     "labels": LABELS,
     "fill-in": FILL_IN,
     "ema": EMA,
+    "presets": PRESETS,
 }
 
 

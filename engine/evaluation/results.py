@@ -13,7 +13,15 @@ from typing import Any
 from engine.errors import OutputError
 
 ENGINE = Path(__file__).resolve().parents[1]
-_CODE = ("adaptation", "backbones", "body", "evaluation", "keypoints", "semantics", "training")
+_CODE = (
+    "adaptation/*.py",
+    "backbones/*.py",
+    "body/*.py",
+    "semantics/*.py",
+    *(f"evaluation/{name}.py" for name in ("assemble", "data", "joints", "metrics", "runner", "scores")),
+    "training/observations.py",
+    "training/detector_model.py",
+)
 _MODELS = ("assets", "../presets")
 _MODEL_ENDINGS = (".safetensors", ".npz", ".json", ".toml")
 
@@ -103,7 +111,7 @@ def key_of(*parts: Any) -> str:
 
 def fingerprint(root: Path = ENGINE) -> str:
     """Of the code and of the networks that results depend on: changed ones give other results."""
-    files = [path for folder in _CODE for path in (root / folder).rglob("*.py")]
+    files = [path for pattern in _CODE for path in root.glob(pattern)]
     files += [path for folder in _MODELS for path in (root / folder).resolve().rglob("*") if _is_model(path)]
     return digest_of(sorted(files))
 

@@ -17,6 +17,7 @@ from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Prediction, TrainableBackbone
 from engine.body.model import BodyModel
+from engine.config import load_settings
 from engine.evaluation.data import Case
 from engine.evaluation.methods import FOUND, RIGHT, WRONG, Row, wrong_label
 from engine.evaluation.scores import Outcome
@@ -67,7 +68,8 @@ class Runner:
 
     def settings_of(self, row: Row) -> AdaptationSettings:
         """Settings that a row runs with."""
-        return AdaptationSettings.model_validate({**self.tools.settings.model_dump(), **row.settings})
+        base = load_settings(row.preset).adaptation if row.preset else self.tools.settings
+        return AdaptationSettings.model_validate({**base.model_dump(), **row.settings})
 
     def can(self, row: Row, case: Case) -> bool:
         """Whether there is what a row needs: a label where it uses one, a labeller where it asks one."""
@@ -87,7 +89,7 @@ class Runner:
                 )
             return Outcome(prediction, seconds={"predict": took[0]})
         first, seconds = self._prediction(case)
-        if row.kind == "backbone":
+        if row.kind == "backbone" or not self.settings_of(row).enabled:
             return Outcome(first, seconds={"predict": seconds})
         return self._adapted(row, case, first, seconds)
 

@@ -66,11 +66,16 @@ _TITLES = {
     "labels": "Right, wrong and no label (Table 7)",
     "fill-in": "Fill-in threshold (Table 6, Figure 4)",
     "ema": "EMA (Table 8)",
+    "presets": "Presets",
 }
 _PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
 _HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")
 _FILLED = ("mpjpe", "pa", "pa_unseen", "pck", "filled")
-_COLUMNS: dict[str, tuple[str, ...]] = {"fill-in": _FILLED, "ema": _FILLED}
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "fill-in": _FILLED,
+    "ema": _FILLED,
+    "presets": ("mpjpe", "pa", "pa_unseen", "accel", "ms"),
+}
 _WIDE = 132
 
 

@@ -105,6 +105,7 @@ def test_the_yardstick_scores_a_motion_file(real_run, run_here, tmp_path):
         (("--speed", "y.npz"), "--yardstick takes motion files or --footage"),
         (("--corpus", "x.npz"), "x.npz is no corpus file."),
         (("--corpus", "x.npz", "--tables", "all"), "There is no table 'all'."),
+        (("--corpus", "x.npz", "--jobs", "2"), "--jobs needs --results"),
     ],
 )
 def test_what_makes_no_sense_is_refused(run_here, arguments, message):
