@@ -42,6 +42,10 @@ def run(
     labeler: Annotated[
         str, typer.Option(help="Who labels what has no label: none, retrieval or openai.", rich_help_panel=_WHO)
     ] = "none",
+    allow_upload: Annotated[
+        bool,
+        typer.Option("--allow-upload", help="--labeler openai may send pictures of the person.", rich_help_panel=_WHO),
+    ] = False,
     person: Annotated[
         str, typer.Option(help="main (largest and longest in view), all, or numbers: 1,3.", rich_help_panel=_WHO)
     ] = "main",
@@ -93,6 +97,7 @@ def run(
         label=label,
         labels=labels,
         labeler=labeler,
+        allow_upload=allow_upload,
         person=person,
         only=only,
         backbone=backbone,

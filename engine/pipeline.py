@@ -25,6 +25,7 @@ from engine.footage import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
 from engine.motion import Motion, write_arrays, write_motion
 from engine.preview import write_preview
+from engine.progress import Progress
 from engine.protocol import ExitCode
 from engine.reporter import Part, Reporter
 from engine.run_options import RunOptions
@@ -127,7 +128,7 @@ class _ClipRun:
             ]
         with self._stage("segment"):
             self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
-            labels = [segments.spread(options.segments, track.timestamps) for track in tracks]
+            labels = [self._labels(track, part) for track, part in zip(tracks, parts, strict=True)]
             if options.only == "labels":
                 return self._tell_labels(tracks, labels, [np.zeros(len(one), np.float32) for one in labels])
         adapted = self._adapted(clip, camera, tracks, predictions, labels)
@@ -147,6 +148,19 @@ class _ClipRun:
         folder = self.folder / "people"
         people = findings.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
         self.reporter.send("people", clip=self.folder.name, people=people)
+
+    def _labels(self, track: PersonTrack, progress: Progress) -> NDArray[np.str_]:
+        """(T,) what is typed and, where nothing is, what the labeler says."""
+        options, settings = self.options, self.options.settings
+        typed = segments.spread(options.segments, track.timestamps)
+        if options.labeler == "openai":
+            from engine.semantics import vlm_run
+
+            return vlm_run.label_rows(
+                typed, track, self._frames, settings.labeler, settings.models, options.device,
+                options.allow_upload, progress,
+            )  # fmt: skip
+        return typed
 
     def _tell_labels(
         self, tracks: list[PersonTrack], labels: list[NDArray[np.str_]], similarity: list[NDArray[np.float32]]

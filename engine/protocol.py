@@ -80,6 +80,8 @@ class Job:
     label: str = ""
     labels: str = ""
     labeler: str = "none"
+    allow_upload: bool = False
+    """Whether the labeler `openai` may send pictures of the person without asking again."""
     person: str = "main"
     """`main`, `all`, a number, or numbers with commas."""
     only: str = ""
@@ -110,6 +112,8 @@ class Job:
                 arguments += [f"--{name.replace('_', '-')}", repr(float(getattr(self, name)))]
         arguments += [f"--{kind}" for kind in self.exports]
         arguments += [part for override in self.overrides for part in ("--set", override)]
+        if self.allow_upload:
+            arguments.append("--allow-upload")
         if self.resume:
             arguments.append("--resume")
         return [*arguments, "--", *self.footage]

@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backbones.crop_settings import PICTURE_BACKBONES
 from engine.camera_file import read_camera
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, ModelFileError, UsageError
 from engine.keypoints.tracking import chosen_numbers
+from engine.model_files import require
 from engine.protocol import Job
 from engine.semantics.segments import Segment, read_labels, whole_clip
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
 """What `--only` takes: the run stops once that is known, and tells it."""
-_LABELERS, _LABELERS_LATER = ("none",), ("retrieval", "openai")
-_BACKBONES, _BACKBONES_LATER = ("fit", "landmark"), ("hmr", "hmr2")
+_LABELERS, _LABELERS_LATER = ("none", "openai"), ("retrieval",)
+_BACKBONES = ("landmark", "fit", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -34,7 +36,9 @@ class RunOptions:
         segments: labelled stretches of the footage.
         person: `main`, `all`, a number from 1, or numbers with commas.
         only: of `ONLY`, where the run stops once that is known; '' for a whole run.
-        backbone: what gives the first estimate of the pose: `landmark` or `fit`.
+        labeler: who labels what has no label: `none` or `openai`.
+        allow_upload: whether pictures of the person may be sent to that labeler's server without asking again.
+        backbone: what gives the first estimate of the pose: `landmark`, `fit`, `hmr` or `hmr2`.
         device: `cpu`, `cuda` or `mps`.
         body: the user's SMPL file, None for the open body.
         focal_px: focal length in pixels, None if not given.
@@ -52,6 +56,8 @@ class RunOptions:
     segments: tuple[Segment, ...]
     person: str
     only: str
+    labeler: str
+    allow_upload: bool
     backbone: str
     device: str
     body: Path | None
@@ -69,7 +75,9 @@ class RunOptions:
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
     """Options of `job`, checked. Raises UsageError, or ModelFileError for what needs networks of a later version."""
     _offered("--labeler", job.labeler, _LABELERS, _LABELERS_LATER)
-    _offered("--backbone", job.backbone, _BACKBONES, _BACKBONES_LATER)
+    if job.labeler == "openai":
+        _check_upload(job)
+    _offered("--backbone", job.backbone, _BACKBONES, ())
     if job.label and job.labels:
         raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
     chosen_numbers(job.person)
@@ -88,12 +96,17 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         )
     if not 0 <= job.seed < 2**32:
         raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
+    settings = load_settings(job.preset, job.overrides)
+    if job.backbone in PICTURE_BACKBONES:
+        require(job.backbone, settings.models, f"--backbone {job.backbone}")  # now, not after minutes of detection
     return RunOptions(
-        settings=load_settings(job.preset, job.overrides),
+        settings=settings,
         preset=job.preset,
         segments=read_labels(Path(job.labels)) if job.labels else whole_clip(job.label),
         person="all" if job.only == "people" else job.person,
         only=job.only,
+        labeler=job.labeler,
+        allow_upload=job.allow_upload,
         backbone=job.backbone,
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,
@@ -107,6 +120,19 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         resume=job.resume,
         seed=job.seed,
     )
+
+
+def _check_upload(job: Job) -> None:
+    """Say now, and not after minutes of detection, that pictures cannot be sent."""
+    from engine.semantics.vlm_run import can_ask
+    from engine.semantics.vlm_server import check_server
+
+    check_server()
+    if not (job.allow_upload or can_ask()):
+        raise UsageError(
+            "--labeler openai sends pictures of the person to a server, and nobody is here to agree to that.",
+            "Add --allow-upload if they may be sent, or use another labeler.",
+        )
 
 
 def choose_device(name: str) -> str:

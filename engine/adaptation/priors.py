@@ -18,6 +18,7 @@ from engine.model_settings import ModelSettings
 from engine.progress import Progress
 from engine.semantics.dictionary import ACTIONS, MotionDictionary
 from engine.semantics.motion_text import MOTION_TEXT, MotionTextSpace
+from engine.semantics.motionclip_space import load_motionclip, motionclip_key
 
 DENOISER = Path(__file__).resolve().parents[1] / "assets" / "denoiser.safetensors"
 
@@ -26,7 +27,8 @@ def load_priors(models: ModelSettings, device: str | torch.device, labelled: boo
     """Denoiser, motion-text space and dictionary.
 
     Args:
-        models: where published models lie; CycleAdapt's MDNet takes the place of our denoiser where its file is given.
+        models: where published models lie; CycleAdapt's MDNet takes the place of our denoiser, and MotionCLIP with CLIP
+            and BABEL that of our space and dictionary, where its file is given.
         device: of the pose network.
         labelled: whether there are labels; without, space and dictionary are not needed.
         progress: is warned of tensors that a file has too many.
@@ -37,18 +39,21 @@ def load_priors(models: ModelSettings, device: str | torch.device, labelled: boo
     denoiser = _denoiser(models, progress).to(device)
     if not labelled:
         return Priors(denoiser=denoiser)
+    if models.motionclip:
+        return Priors(*load_motionclip(models, device, progress), denoiser)
     return Priors(MotionTextSpace.from_file(MOTION_TEXT).to(device), MotionDictionary.from_files(ACTIONS), denoiser)
 
 
 def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
     """Contents of the files that `load_priors` reads, for the keys of saved results. Raises ModelFileError."""
     files = [Path(models.mdnet).expanduser() if models.mdnet else DENOISER]
-    if labelled:
+    if labelled and not models.motionclip:
         files += [MOTION_TEXT, ACTIONS]
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise ModelFileError(f"There is no model file {missing[0]} for adaptation.", "Install the engine again.")
-    return {file.name: content_of(file) for file in files}
+    published = motionclip_key(models) if labelled and models.motionclip else {}
+    return {**{file.name: content_of(file) for file in files}, **published}
 
 
 def _denoiser(models: ModelSettings, progress: Progress) -> nn.Module:

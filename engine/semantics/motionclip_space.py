@@ -204,7 +204,8 @@ def load_motionclip(
     return space, BabelDictionary(labels, space, find_amass(amass) if amass and babel else None)
 
 
-def motionclip_files(models: ModelSettings) -> list[Path]:
-    """All files and folders that `load_motionclip` reads, those that are there."""
-    found = [find(key, models) for key in ("motionclip", "clip", "babel", "amass")]
-    return [path for path in found if path is not None and path.exists()]
+def motionclip_key(models: ModelSettings) -> dict[str, list[str | int]]:
+    """What results depend on: path, size and time of change of all that `load_motionclip` reads."""
+    found = {key: find(key, models) for key in ("motionclip", "clip", "babel", "amass")}
+    there = {key: (path, path.stat()) for key, path in found.items() if path is not None and path.exists()}
+    return {key: [str(path.resolve()), about.st_size, about.st_mtime_ns] for key, (path, about) in there.items()}

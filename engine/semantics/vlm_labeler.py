@@ -7,7 +7,6 @@ the dictionary, and a label for each picture comes back. What is not in the dict
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 from collections import Counter
@@ -27,7 +26,6 @@ from engine.footage import Frame
 from engine.keypoints.types import PersonTrack
 from engine.model_files import data_folder
 from engine.progress import Progress
-from engine.semantics.segments import Segment, spread
 from engine.semantics.types import MotionDictionary
 from engine.semantics.vlm_pictures import Pictures, Stretch, stretches, take
 from engine.semantics.vlm_server import FailedError, Question, RefusedError, Server, Spent, is_local, server_name
@@ -95,23 +93,26 @@ class VlmLabeler:
         frames: Callable[[], Iterable[Frame]],
         track: PersonTrack,
         dictionary: MotionDictionary,
-        typed: Sequence[Segment],
+        typed: NDArray[np.str_],
         progress: Progress,
-    ) -> tuple[Segment, ...]:
-        """Labels where none is typed. Typed ones are not in the result.
+    ) -> NDArray[np.str_]:
+        """Labels where none is typed; typed ones always win.
 
         Args:
             frames: begins the footage anew.
             track: the person.
             dictionary: what is known.
-            typed: the user's labels, which always win.
+            typed: (T,) the user's label of each row, '' for none.
             progress: by segments; is warned of what failed and of labels that do not look right.
+
+        Returns:
+            (T,) labels of the dictionary, '' where there is none, and the typed ones.
 
         Raises:
             UsageError: no client, no server, no consent, or more than the budget allows.
             CancelledError: the user asked to stop; what was answered is kept.
         """
-        wanted = spread(tuple(typed), track.timestamps) == ""
+        wanted = typed == ""
         chosen = stretches(track.timestamps, wanted, track.detected, self.settings.pictures)
         offered = dictionary.labels[: self.settings.most_labels]
         shown = list(take(frames, track, chosen, self.settings))
@@ -124,7 +125,8 @@ class VlmLabeler:
             self._ask_all(questions, answers, progress)
         labels = self._in_dictionary(answers, dictionary, progress)
         self._look_again(shown, labels, track, progress)
-        return _segments(zip((one.stretch for one in shown), labels, strict=True), track.timestamps, wanted)
+        rows = _rows(zip((one.stretch for one in shown), labels, strict=True), track.timestamps)
+        return np.where(wanted, rows, typed)
 
     # --- before anything is sent ------------------------------------------------------------------------------------
 
@@ -293,24 +295,12 @@ def _picture_tokens(size: tuple[int, int]) -> int:
     return 85 + 170 * math.ceil(size[0] / 512) * math.ceil(size[1] / 512)
 
 
-def _segments(
-    labelled: Iterable[tuple[Stretch, list[str]]], timestamps: NDArray[np.float64], wanted: NDArray[np.bool_]
-) -> tuple[Segment, ...]:
-    """Runs of rows with one label; a row takes that of the shown one next to it in time."""
-    rows = np.zeros(len(timestamps), object)
-    rows[:] = ""
+def _rows(labelled: Iterable[tuple[Stretch, list[str]]], timestamps: NDArray[np.float64]) -> NDArray[np.str_]:
+    """(T,) labels: each row takes that of the shown one nearest to it in time."""
+    rows = np.full(len(timestamps), "", object)
     for stretch, labels in labelled:
         if labels:
-            shown = np.array(stretch.shown)
             some = np.arange(stretch.first, stretch.last)
-            nearest = np.abs(timestamps[some][:, None] - timestamps[shown]).argmin(1)
+            nearest = np.abs(timestamps[some][:, None] - timestamps[list(stretch.shown)]).argmin(1)
             rows[some] = np.array(labels, object)[nearest]
-    rows[~wanted] = ""
-    edges = [0, *(np.flatnonzero(rows[1:] != rows[:-1]) + 1).tolist(), len(rows)]
-    step = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1 / 30
-    found = []
-    for first, last in itertools.pairwise(edges):
-        if rows[first]:
-            end = float(timestamps[last]) if last < len(timestamps) else float(timestamps[-1]) + step
-            found.append(Segment(float(timestamps[first]), end, str(rows[first])))
-    return tuple(found)
+    return rows.astype(np.str_)

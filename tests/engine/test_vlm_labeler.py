@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import logging
 import re
@@ -22,7 +23,7 @@ from engine.footage import Frame
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import PersonTrack
 from engine.protocol import ExitCode
-from engine.semantics.segments import Segment
+from engine.semantics.segments import Segment, spread
 from engine.semantics.types import Match
 from engine.semantics.vlm_labeler import VlmLabeler
 from engine.semantics.vlm_pictures import stretches, take
@@ -69,6 +70,13 @@ class Listening:
         return any(words in message for _, message in self.warnings)
 
 
+def labelled(rows, times):
+    """Runs of one label as segments."""
+    edges = [0, *(np.flatnonzero(rows[1:] != rows[:-1]) + 1).tolist(), len(rows)]
+    ends = [*times.tolist(), times[-1] + 1 / FPS]
+    return [Segment(times[a], ends[b], str(rows[a])) for a, b in itertools.pairwise(edges) if rows[a]]
+
+
 def footage():
     """A green person walks to the right over a red picture."""
     for index in range(ROWS + 5):
@@ -106,8 +114,8 @@ def run(track, tmp_path, monkeypatch):
         with serving(*plays) as (address, told):
             monkeypatch.setenv("OPENAI_BASE_URL", address)
             labeler = VlmLabeler(VlmSettings(**values), consent, check)
-            found = labeler.label(footage, one, Words(), typed, progress)
-        return found, told, progress
+            rows = labeler.label(footage, one, Words(), spread(tuple(typed), one.timestamps), progress)
+        return tuple(labelled(rows, one.timestamps)), told, progress
 
     return run
 
@@ -198,9 +206,9 @@ def test_a_change_within_a_segment_is_where_the_pictures_change(run):
 def test_typed_labels_win_and_are_not_asked_for(run):
     found, told, _ = run(labels("walk"), typed=(Segment(0, 2, "kick"), Segment(4.5, 9, "kick")))
     assert len(told.requests) == 2
-    assert found == (Segment(pytest.approx(2.0), pytest.approx(4.5), "walk"),)
+    assert [(one.start_s, one.label) for one in found] == [(0, "kick"), (pytest.approx(2.0), "walk"), (4.5, "kick")]
     found, told, _ = run(labels("walk"), typed=(Segment(0, 9, "kick"),))
-    assert (found, told.requests) == ((), [])
+    assert ([one.label for one in found], told.requests) == (["kick"], [])
 
 
 def test_labels_from_nowhere_are_matched_or_dropped(run):
@@ -392,7 +400,9 @@ def test_a_server_that_is_not_there_is_told(track, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     settings = VlmSettings(timeout_s=0.5, backoff_s=0.01, attempts=2, cache=str(tmp_path))
     progress = Listening()
-    assert VlmLabeler(settings, lambda plan: True).label(footage, track, Words(), (), progress) == ()
+    typed = np.zeros(ROWS, "<U1")
+    found = VlmLabeler(settings, lambda plan: True).label(footage, track, Words(), typed, progress)
+    assert (found == "").all()
     assert "the connection failed" in progress
 
 
@@ -447,3 +457,40 @@ def test_the_client_and_a_key_are_asked_for(run, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="not installed"):
         check_server()
+
+
+# --- in a run --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_labels(run_here, tmp_path, monkeypatch):
+    """`run --only labels` on a fifth of a second of the demo clip."""
+    monkeypatch.setenv("ADAPT_MOTION_MODELS", str(tmp_path))
+    arguments = (
+        "run", Path(__file__).parents[2] / "presets" / "demo" / "demo.mp4", "-o", tmp_path / "out", "--preset", "fast",
+        "--end-s", "0.2", "--backbone", "fit", "--set", "fit.iterations=1", "--only", "labels", "--events", "jsonl",
+        "--labeler", "openai", "--set", f"labeler.cache={tmp_path / 'answers'}", "--set", "labeler.backoff_s=0.01",
+    )  # fmt: skip
+    return lambda *more: run_here(*arguments, *more)
+
+
+def test_a_run_asks_for_labels_that_are_not_typed(run_labels, monkeypatch):
+    with serving(labels("walk")) as (address, told):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        done = run_labels("--allow-upload")
+    assert done.code == ExitCode.DONE, done.errors
+    assert len(told.requests) == 1
+    (found,) = done.named("labels")
+    assert [one["label"] for one in found["segments"]] == ["walk"]
+    (plan,) = [event["message"] for event in done.named("warning") if event["code"] == "upload"]
+    assert "127.0.0.1" in plan
+
+
+def test_a_run_without_consent_sends_nothing_and_says_so_at_once(run_labels, monkeypatch):
+    with serving(labels("walk")) as (address, told):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        done = run_labels()
+    assert done.code == ExitCode.USAGE
+    assert "nobody is here to agree" in done.errors[0]
+    assert told.requests == []
+    assert done.named("stage") == []

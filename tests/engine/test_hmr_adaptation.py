@@ -1,0 +1,94 @@
+"""The whole adaptation with `hmr` on real footage. Its weights are random, so only that it learns can be judged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.adaptation.loop import Priors, adapt
+from engine.adaptation.mdnet import MdNet
+from engine.adaptation.settings import AdaptationSettings
+from engine.adaptation.smoothing import MdNetDenoiser
+from engine.backbones.crop_backbone import PictureInputs, crop_backbone
+from engine.backbones.crop_settings import CropSettings
+from engine.backbones.hmr import Hmr
+from engine.backbones.types import Camera
+from engine.body.camera import default_focal_px, intrinsics
+from engine.body.model import load_body
+from engine.evaluation.named_weights import fill
+from engine.footage import frames, probe
+from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
+from engine.keypoints.tracking import choose, track_people
+from engine.model_settings import ModelSettings
+from engine.progress import Silent
+from engine.protocol import ExitCode
+
+DEMO_CLIP = Path(__file__).resolve().parents[2] / "presets" / "demo" / "demo.mp4"
+END_S = 0.06
+
+
+def footage():
+    return frames(DEMO_CLIP, None, END_S)
+
+
+@pytest.fixture(scope="module")
+def hmr_file(tmp_path_factory):
+    network = Hmr()
+    fill(network)
+    path = tmp_path_factory.mktemp("models") / "hmr_basemodel.pt"
+    torch.save({"model": network.state_dict()}, path)
+    return path
+
+
+def test_it_learns_the_clip_with_every_layer(hmr_file):
+    info = probe(DEMO_CLIP)
+    with MediaPipeDetector(MODELS["full"], 1) as detector:
+        (track,) = choose(track_people(list(detector.detect(footage())), info), "main")
+    assert len(track.timestamps) == 4
+    camera = Camera(intrinsics(default_focal_px(info.width, info.height), info.width, info.height).numpy(), "guess")
+    pictures = PictureInputs(
+        ModelSettings(hmr=str(hmr_file)), CropSettings(crops_at_once=3, dropout=False), footage, Silent()
+    )
+    body = load_body()
+    network = crop_backbone("hmr", pictures).bind(track, camera, body, torch.device("cpu"))
+    before = network.state()
+    torch.manual_seed(0)
+    settings = AdaptationSettings(epochs=2, batch=1, least_steps=1, learning_rate=3e-4)
+    priors = Priors(denoiser=MdNetDenoiser(MdNet()))
+    result = adapt(network, track, camera, body, [], priors, settings, 0, Silent())
+    losses = [epoch["projection"] for epoch in result.history]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
+    assert all(np.isfinite(value) for epoch in result.history for value in epoch.values() if value is not None)
+    for name, parameter in network.network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
+    for array in (result.prediction.rotations, result.prediction.transl, result.prediction.betas, result.keypoints):
+        assert np.isfinite(array).all()
+    assert all(torch.equal(value, before[name]) for name, value in network.state().items()), "as before, for the next"
+
+
+def test_the_command_runs_with_hmr(hmr_file, run_here, tmp_path):
+    done = run_here(
+        "run", DEMO_CLIP, "-o", tmp_path, "--preset", "fast", "--end-s", END_S, "--backbone", "hmr",
+        "--set", f"models.hmr={hmr_file}", "--set", 'hmr.layers=["decpose", "deccam"]', "--set", "adaptation.epochs=1",
+        "--set", "adaptation.least_steps=1", "--events", "jsonl",
+    )  # fmt: skip
+    assert done.code == ExitCode.DONE, done.errors
+    (result,) = done.named("result")
+    with np.load(result["motion"]) as motion:
+        assert motion["poses"].shape == (4, 72)
+        assert np.isfinite(motion["poses"]).all()
+    report = json.loads((tmp_path / DEMO_CLIP.stem / "report.json").read_text())
+    assert report["people"][0]["adaptation"]["epochs"][0]["loss"] > 0
+
+
+def test_missing_weights_stop_the_run_before_it_begins(run_here, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADAPT_MOTION_MODELS", str(tmp_path))
+    done = run_here("run", DEMO_CLIP, "-o", tmp_path / "out", "--backbone", "hmr2", "--events", "jsonl")
+    assert done.code == ExitCode.MODEL_FILE
+    assert "4D-Humans" in done.errors[0]
+    assert done.named("stage") == []
