@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from pathlib import Path
@@ -39,7 +40,8 @@ def write(armature, path: str | Path, default_rate) -> Path:
             np.savez(file, **arrays)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UserError(
             f"{path} could not be written: {error.strerror}.", "Check the folder and the free space."
         ) from error

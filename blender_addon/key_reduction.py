@@ -53,7 +53,11 @@ def reduce(poses: Poses, unit_m: float, bound: Bound) -> Reduced:
     bones = [int(bone) for bone in np.flatnonzero(poses.keyed)]
     limit = np.radians(bound.degrees) * _ROUNDING
     reach = bound.millimetres / 1000 * _ROUNDING / unit_m
-    turning = {bone: _Channel(poses.frames, poses.turns[:, bone], limit) for bone in bones}
+    turning = {}
+    for bone in bones:
+        mode = poses.bones.modes[bone]
+        values = pose_curves.from_quaternions(poses.turns[:, bone], mode)
+        turning[bone] = _Channel(poses.frames, values, limit, mode)
     moving = {bone: _Channel(poses.frames, values, reach / 2) for bone, values in poses.locations.items()}
     wanted = poses.forward()[1]
     turns, locations = poses.turns.copy(), {}
@@ -74,21 +78,31 @@ def reduce(poses: Poses, unit_m: float, bound: Bound) -> Reduced:
 
 
 class _Channel:
-    """Rotation (C 4) or place (C 3) of one bone, reduced: `kept` (T,) keys, the curve through them is `now` (T, C)."""
+    """One property of one bone, reduced.
 
-    def __init__(self, frames: np.ndarray, values: np.ndarray, limit: float) -> None:
-        self.frames, self.values, self.limit = frames, values, limit
-        self.slopes = slopes_of(frames, values)
+    Attributes:
+        kept: (T,) which keys stay.
+        now: (T, 4) rotations, or (T, 3) places, that the curves through them give.
+    """
+
+    def __init__(self, frames: np.ndarray, values: np.ndarray, limit: float, mode: str = "") -> None:
+        """`values` (T, C) as the property has them, with its rotation `mode`; '' for places."""
+        self._frames, self._values, self._limit, self._mode = frames, values, limit, mode
+        self._slopes = slopes_of(frames, values)
+        self._wanted = self._meaning(values)
         self.kept = np.zeros(len(frames), dtype=bool)
         self.kept[[0, -1]] = True
-        self.now = values.copy()
+        self.now = self._wanted.copy()
         self._settle(np.arange(len(frames)))
 
     def errors(self, rows: np.ndarray) -> np.ndarray:
         """(R,) how far the curve is off at some frames: radians, or the armature's units."""
-        if self.values.shape[1] == 4:
-            return rotations.angle(self.now[rows], self.values[rows])
-        return np.linalg.norm(self.now[rows] - self.values[rows], axis=-1)
+        if self._mode:
+            return rotations.angle(self.now[rows], self._wanted[rows])
+        return np.linalg.norm(self.now[rows] - self._wanted[rows], axis=-1)
+
+    def _meaning(self, values: np.ndarray) -> np.ndarray:
+        return pose_curves.as_quaternions(values, self._mode) if self._mode else values
 
     def keep_worst(self, rows: np.ndarray, errors: np.ndarray) -> bool:
         """Keep the worst of some frames in every stretch between keys; False if none was left to keep."""
@@ -99,9 +113,8 @@ class _Channel:
     def _settle(self, rows: np.ndarray) -> None:
         """Add keys until the frames `rows`, which have changed, are inside the limit."""
         while len(rows):
-            now = joined(self.frames, self.values, self.slopes, self.kept, rows)
-            self.now[rows] = rotations.unit(now) if now.shape[1] == 4 else now
-            rows = self._beside(self._worst(rows, self.errors(rows), self.limit))
+            self.now[rows] = self._meaning(joined(self._frames, self._values, self._slopes, self.kept, rows))
+            rows = self._beside(self._worst(rows, self.errors(rows), self._limit))
 
     def _worst(self, rows: np.ndarray, errors: np.ndarray, limit: float) -> np.ndarray:
         errors = np.where(self.kept[rows], 0.0, errors)

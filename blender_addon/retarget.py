@@ -2,8 +2,9 @@
 
 Both skeletons are thought of as standing upright. What turns the target's rest pose into the source's is found once
 (`alignments`): limbs by the direction from joint to joint, so that an A-pose becomes the T-pose; trunk, head and
-collarbones are taken to stand alike, and feet to stand flat, since there the joints of rigs lie at different places. From then on every bone turns in the world as its joint does. The hips' path is scaled by the length of the legs,
-and planted feet are put back to where they stand (`feet`). All of it over all frames at once, without Blender's own
+collarbones are taken to stand alike, and feet to stand flat, since there the joints of rigs lie at different places.
+From then on every bone turns in the world as its joint does. The hips' path is scaled by the length of the legs, and
+planted feet are put back to where they stand (`feet`). All of it over all frames at once, without Blender's own
 evaluation.
 """
 
