@@ -8,6 +8,9 @@ from .run_state import RunState
 
 def draw_run(layout, state: RunState, width: float) -> None:
     """Progress of a run with *Cancel*, or how it ended with *Open Log*; `width` in pixels at scale 1."""
+    if state.bringing_in:
+        layout.label(text=state.title, icon="IMPORT")
+        return
     if not state.finished:
         layout.label(text=state.title, icon="TIME")
         compat.draw_progress(layout, state.share, state.progress_text)

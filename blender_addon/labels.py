@@ -9,7 +9,7 @@ import re
 import bpy
 from bpy.props import EnumProperty
 
-from . import messages, timing
+from . import messages, texts, timing
 from .errors import UserError
 
 END_MARK = "(end)"
@@ -284,13 +284,10 @@ class ADAPT_MOTION_UL_labels(bpy.types.UIList):
         """Action, first and last frame, similarity."""
         from . import compat
 
-        row = layout.row(align=True)
-        split = row.split(factor=0.46, align=True)
-        split.prop(item, "label", text="", icon=colour(item.similarity), emboss=False)
-        numbers = split.split(factor=0.62, align=True)
-        frames = numbers.row(align=True)
-        frames.prop(item, "frame_start", text="", emboss=False)
-        frames.prop(item, "frame_end", text="", emboss=False)
+        split = layout.split(factor=0.46, align=True)
+        split.label(text=item.label or texts.UNNAMED, icon=colour(item.similarity))
+        numbers = split.split(factor=0.6, align=True)
+        numbers.label(text=f"{item.frame_start} - {item.frame_end}")
         compat.draw_bar(numbers, item, "similarity")
 
 

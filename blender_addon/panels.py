@@ -200,10 +200,12 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
         column.operator("adapt_motion.clear_labels", text="", icon="X")
         if settings.labels and settings.label_index < len(settings.labels):
             item = settings.labels[settings.label_index]
-            layout.prop(item, "label", icon="VIEWZOOM")
+            layout.prop(item, "label", text="", icon="VIEWZOOM")
             row = layout.row(align=True)
-            row.operator("adapt_motion.mark_label", text="Start Here", icon="TRIA_LEFT_BAR").edge = "START"
-            row.operator("adapt_motion.mark_label", text="End Here", icon="TRIA_RIGHT_BAR").edge = "END"
+            row.operator("adapt_motion.mark_label", text="", icon="TRIA_LEFT_BAR").edge = "START"
+            row.prop(item, "frame_start")
+            row.prop(item, "frame_end")
+            row.operator("adapt_motion.mark_label", text="", icon="TRIA_RIGHT_BAR").edge = "END"
         row = layout.row(align=True)
         row.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
         row.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")

@@ -82,7 +82,8 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
         """One person."""
-        row = layout.row(align=True)
+        layout.use_property_split = False
+        row = layout.row()
         row.prop(item, "use", text="")
         number = picture(item)
         if number:

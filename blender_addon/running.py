@@ -22,7 +22,10 @@ DRAIN_S = 0.01
 """How often events are looked at, and the most time that takes, so that Blender stays smooth."""
 
 STEP_TICK_S, STEPS_S = 0.02, 0.012
-"""The same for bringing in a result: steps are taken for so long, then Blender draws."""
+"""The same for bringing in a result: steps are taken for so much of the processor's time, then Blender draws."""
+
+MOST_FOR_STEPS_S = 0.03
+"""But for no longer than this, where other programs take the processor."""
 
 AtEnd = Callable[[RunState], "Generator[None, None, None] | None"]
 
@@ -123,9 +126,9 @@ def _begin_steps(state: RunState) -> None:
 
 def _take_steps(state: RunState, seconds: float) -> None:
     """Go on with bringing in for so long."""
-    until = time.perf_counter() + seconds
+    until, worked_until = time.perf_counter() + MOST_FOR_STEPS_S, time.thread_time() + seconds
     try:
-        while time.perf_counter() < until:
+        while time.thread_time() < worked_until and (time.perf_counter() < until or bpy.app.background):
             next(_steps)
         return
     except StopIteration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+UNNAMED = "(no action)"
 NOT_EXAMINED = "Press Examine to see in words what is there and what is missing."
 KEY_IN_ENVIRONMENT = "The key comes from the environment (OPENAI_API_KEY)."
 KEY_UNKNOWN = "The key is kept in your system's keyring, or comes from OPENAI_API_KEY."

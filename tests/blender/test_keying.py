@@ -98,10 +98,10 @@ def test_ten_thousand_frames_in_under_two_seconds(blank, tmp_path):
     rest = rig.rest_pose(body, skeleton)
     armature = rig.build_armature("long", rest, blank, blank.collection)
     seconds = []
-    for _ in range(3):  # the best of three: other programs may be busy
-        before = time.perf_counter()
+    for _ in range(3):  # processor time, the best of three: other programs may be busy
+        before = time.process_time()
         action = keying.apply(motion, rest, armature, Fraction(30), 1)
-        seconds.append(time.perf_counter() - before)
+        seconds.append(time.process_time() - before)
     print(f"\nkeying 10,000 frames x 24 bones in Blender {bpy.app.version_string}: {min(seconds):.2f} s")
     assert action.frame_range[1] == 10_000
     assert min(seconds) < 2
