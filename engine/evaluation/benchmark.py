@@ -116,6 +116,7 @@ def _content(case: Case) -> str:
     """What tells a case of a data set apart from all others."""
     content = hashlib.sha256(case.track.keypoints.tobytes())
     content.update(case.truth.joints.tobytes())
+    content.update(repr(case.labelled).encode())
     return f"{case.condition}/{case.name}/{content.hexdigest()}"
 
 

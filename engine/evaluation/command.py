@@ -46,6 +46,9 @@ def bench(
     keypoints: Annotated[
         str, typer.Option(help="Folder with OpenPose's JSON files for each sequence.", rich_help_panel=_OTHERS)
     ] = "",
+    labels: Annotated[
+        str, typer.Option(help="Folder with a labels file for each person, <person>.json.", rich_help_panel=_OTHERS)
+    ] = "",
     yardstick: Annotated[str, typer.Option(help="Folder with true joints, <clip>_gt.npz.", rich_help_panel=_REAL)] = "",
     footage: Annotated[
         list[str] | None, typer.Option(help="Footage to run first, once for each preset.", rich_help_panel=_REAL)
@@ -97,7 +100,7 @@ def bench(
                 figures = measures.on_corpus(wanted, common, jobs)
             else:
                 files = (_path(bodies), _path(regressor), _path(keypoints))
-                figures = measures.on_data_set(dataset, Path(root), files, common)
+                figures = measures.on_data_set(dataset, Path(root), files, _path(labels), common)
         if json_file and not share:
             from engine.outputs import write_json
 

@@ -24,6 +24,7 @@ from engine.errors import UsageError
 from engine.evaluation.joints import LIMB_SET, Float, JointSet, Pose, marks_of
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
+from engine.semantics.segments import Segment, whole_clip
 from engine.training.corpus import HELD_OUT, CorpusClip, read_corpus
 from engine.training.detector_model import DetectorModel
 from engine.training.motion_batches import MotionBatch
@@ -80,9 +81,10 @@ class Case:
         clip: cases of one clip are not independent of each other.
         category: kind of action.
         condition: what hides the person, a key of `CONDITIONS`, or the data set's name.
-        label: what is done; empty where nobody knows.
+        label: what is done throughout; empty where nobody knows.
         track, camera: what methods see.
         truth: what they are scored against.
+        segments: what is done when, where that is known instead of one label.
     """
 
     name: str
@@ -93,6 +95,12 @@ class Case:
     track: PersonTrack
     camera: Camera
     truth: Truth
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def labelled(self) -> tuple[Segment, ...]:
+        """What is known of what is done."""
+        return self.segments or whole_clip(self.label)
 
     @property
     def frames(self) -> int:

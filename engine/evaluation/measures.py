@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,11 +14,12 @@ from engine.body.model import load_body
 from engine.errors import EngineError, UsageError
 from engine.evaluation import benchmark, datasets, tables
 from engine.evaluation.assemble import assemble
-from engine.evaluation.data import CorpusCases, choose_pieces, held_out_clips, planned
+from engine.evaluation.data import Case, CorpusCases, choose_pieces, held_out_clips, planned
 from engine.evaluation.datasets.shared import Licensed
-from engine.evaluation.methods import ABLATION, TABLES, rows_of
+from engine.evaluation.methods import DATA_SET, TABLES, rows_of
 from engine.evaluation.results import ResultStore, fingerprint
 from engine.evaluation.runner import Runner
+from engine.semantics.segments import read_labels
 from engine.training.detector_model import DetectorModel
 
 _QUICK_CLIPS = 6
@@ -114,15 +115,31 @@ def in_processes(jobs: int, results: Path | None) -> None:
 
 
 def on_data_set(
-    name: str, root: Path, files: tuple[Path | None, Path | None, Path | None], common: Common
+    name: str, root: Path, files: tuple[Path | None, Path | None, Path | None], labels: Path | None, common: Common
 ) -> dict[str, Any]:
-    """Print the table of a data set; `files` are bodies, regressor and keypoints. Raises EngineError."""
+    """Print the table of a data set; returns its numbers.
+
+    Args:
+        name: of the data set.
+        root: its folder.
+        files: bodies, regressor and keypoints, as for `Licensed`.
+        labels: folder with a labels file for each person, `<person>.json`; those without are adapted without.
+        common: see there.
+
+    Raises:
+        EngineError: something cannot be read, or a network is missing.
+    """
     runner = common.runner()
-    people = datasets.read(name, root, Licensed(runner.tools.body, *files))
+    people = (_labelled(case, labels) for case in datasets.read(name, root, Licensed(runner.tools.body, *files)))
     store = ResultStore(common.results)
-    records, notes = benchmark.run_stream(people, ABLATION, runner, store, fingerprint(), Counter())
-    found = tables.data_set(name, ABLATION, records, notes, common.stream)
+    records, notes = benchmark.run_stream(people, DATA_SET, runner, store, fingerprint(), Counter())
+    found = tables.data_set(name, DATA_SET, records, notes, common.stream)
     return {"data_set": name, **_told(common), **found}
+
+
+def _labelled(case: Case, labels: Path | None) -> Case:
+    path = labels / f"{case.name}.json" if labels else None
+    return case if path is None or not path.is_file() else replace(case, segments=read_labels(path))
 
 
 def _told(common: Common) -> dict[str, Any]:

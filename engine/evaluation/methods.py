@@ -74,6 +74,9 @@ LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
 """The presets as they ship."""
 
+DATA_SET = (DETECTOR, FIT, BACKBONE, CYCLE, FOUND_LABEL, ALIGNED, MOVED, FULL)
+"""For data sets of others, whose clips have labels only where the user has made some (Tables 1 to 3)."""
+
 TABLES: dict[str, tuple[Row, ...]] = {
     "ablation": ABLATION,
     "label-use": LABEL_USE,

@@ -72,10 +72,11 @@ class Runner:
         return AdaptationSettings.model_validate({**base.model_dump(), **row.settings})
 
     def can(self, row: Row, case: Case) -> bool:
-        """Whether there is what a row needs: a label where it uses one, a labeller where it asks one."""
+        """Whether there is what a row needs: labels where it uses them, a labeller where it asks one."""
         if row.kind == "adapted" and row.label in (RIGHT, WRONG):
-            return bool(case.label) and self.tools.priors.space is not None
-        return row.label != FOUND or (self.tools.labeler is not None and bool(case.label))
+            known = case.labelled if row.label == RIGHT else case.label
+            return bool(known) and self.tools.priors.space is not None
+        return row.label != FOUND or self.tools.labeler is not None
 
     def outcome(self, row: Row, case: Case) -> Outcome:
         """What a row gives for a case. Raises EngineError."""
@@ -136,7 +137,7 @@ class Runner:
     def _segments(self, row: Row, case: Case, first: Prediction) -> tuple[Segment, ...]:
         dictionary = self.tools.priors.dictionary
         if row.label == RIGHT:
-            return whole_clip(case.label)
+            return case.labelled
         if row.label == WRONG and dictionary is not None:
             known = {label: dictionary.category(label) for label in dictionary.labels}
             category = known.get(case.label, case.category)

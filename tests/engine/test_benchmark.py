@@ -22,6 +22,7 @@ from engine.evaluation import benchmark, methods, tables
 from engine.evaluation.data import CorpusCases, choose_pieces, planned
 from engine.evaluation.results import ResultStore
 from engine.evaluation.runner import Runner, Tools
+from engine.semantics.segments import Segment
 
 
 class SmallBackbone:
@@ -136,6 +137,14 @@ def test_a_case_without_a_label_skips_rows_that_need_one(plan, runner):
     unlabelled = type(case)(**{**vars(case), "label": ""})
     records, _ = benchmark.run_stream([unlabelled], ROWS, runner, ResultStore(None), "code", quiet)
     assert [record.row for record in records] == ["detector", "backbone", "cycle"]
+
+
+def test_labels_over_time_are_used_where_there_are_some(plan, runner):
+    case = plan[0].make()
+    segments = (Segment(0.0, 0.4, "swing"), Segment(0.4, 1.0, "stand"))
+    over_time = type(case)(**{**vars(case), "label": "", "segments": segments})
+    records, _ = benchmark.run_stream([over_time], ROWS, runner, ResultStore(None), "code", quiet)
+    assert [record.row for record in records] == ["detector", "backbone", "cycle", "full"]
 
 
 def test_the_tables_and_the_numbers_hold_every_row(plan, runner):

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
+import dataset_files
 from bench_cases import clip
 
 from engine.adaptation.priors import DENOISER
 from engine.backbones.landmark import LANDMARK_WEIGHTS
+from engine.body.model import load_body
 from engine.evaluation.assemble import assemble
 from engine.evaluation.methods import ABLATION
 from engine.semantics.motion_text import MOTION_TEXT
@@ -58,3 +60,21 @@ def test_a_backbone_that_needs_pictures_is_refused(run_here, corpus):
     ran = run_here("bench", "--corpus", corpus, "--backbone", "hmr")
     assert ran.code == 2
     assert "The benchmark adapts the backbone landmark, not 'hmr'." in ran.stderr
+
+
+@needs_networks
+def test_a_data_set_is_measured_with_labels_of_the_users_own(run_here, tmp_path):
+    dataset_files.write_3dpw(tmp_path / "3dpw", load_body(None))
+    label = [{"start": 0, "end": 1, "label": "walk"}]
+    (tmp_path / "downtown_walk_00_0.json").write_text(json.dumps(label))
+    ran = run_here(
+        *("bench", "--dataset", "3dpw", "--root", tmp_path / "3dpw", "--labels", tmp_path, *QUICK),
+        *("--json", tmp_path / "out.json", "--results", tmp_path / "done.jsonl"),
+    )
+    assert ran.code == 0, ran.stderr
+    done = [json.loads(line) for line in (tmp_path / "done.jsonl").read_text().splitlines()]
+    full = [entry["case"] for entry in done if entry["row"] == "full"]
+    assert full == ["downtown_walk_00_0"]  # the other person has no labels
+    table = json.loads((tmp_path / "out.json").read_text())["table"]
+    assert {"fit", "backbone", "cycle", "full"} <= set(table)
+    assert "no --regressor was given" in ran.stdout
