@@ -14,7 +14,16 @@ import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon import compat, export, scene, timing
+from adapt_motion.blender_addon import (
+    cleanup,
+    compat,
+    export,
+    key_reduction,
+    pose_curves,
+    root_motion,
+    scene,
+    timing,
+)
 from adapt_motion.blender_addon.errors import UserError
 from conftest import REPOSITORY
 from inside import children, counts, fbx_nodes, joints_at, properties, worst_distance
@@ -241,6 +250,62 @@ def test_export_from_pose_mode_gives_the_mode_back(blank, tmp_path, kind):
     assert (bpy.context.mode, bpy.context.view_layer.objects.active) == ("POSE", person.armature)
     armature = reimport(path, kind)
     assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
+
+
+@pytest.mark.parametrize("preset", [identifier for identifier, *_ in export.FBX_PRESETS])
+@pytest.mark.parametrize("travel", ["HIPS", "OBJECT"])
+def test_every_fbx_preset_keeps_every_joint(blank, tmp_path, preset, travel):
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    root_motion.set_travel(person.armature, travel, blank)
+    path = export.export(person.armature, tmp_path / "out.fbx", "fbx", preset)
+    name = person.armature.name
+    before = {item.name for item in bpy.data.objects}
+    assert {name, "clip person_1 body"} <= before
+    armature = reimport(path, "fbx")
+    assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
+    assert armature.name == (name if preset == "BLENDER" else "Armature")
+
+
+def test_unreals_root_bone_carries_the_travel(blank, tmp_path):
+    """On the ground under the hips, turned about z with them; all else moves as before."""
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    keys = key_frames(person.armature)
+    path = export.export(person.armature, tmp_path / "out.fbx", "fbx", "UNREAL")
+    assert "root" not in person.armature.data.bones
+    assert (key_frames(person.armature) == keys).all()
+    armature = reimport(path, "fbx")
+    assert armature.data.bones["pelvis"].parent.name == "root"
+    frames, wanted = key_frames(armature), person.motion.joints3d_world
+    assert len(frames) == 40
+    for index in (0, 13, 39):
+        joints_at(armature, frames[index])
+        root = armature.matrix_world @ armature.pose.bones["root"].head
+        assert np.array(root) == pytest.approx([*wanted[index, 0, :2], 0], abs=0.002)
+
+
+def test_bvh_has_the_travel_of_the_object(blank, tmp_path):
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    root_motion.set_travel(person.armature, "OBJECT", blank)
+    armature = reimport(export.export(person.armature, tmp_path / "out.bvh", "bvh"), "bvh")
+    assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.005
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bvh"])
+def test_cleaned_up_motion_comes_out_as_it_is_shown(blank, tmp_path, kind):
+    """Reduced keys, Euler angles and travel in the object: every frame is written as Blender shows it."""
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    cleanup.set_rotation_mode(person.armature, "ZXY")
+    poses = pose_curves.read(person.armature)
+    key_reduction.write(person.armature, poses, key_reduction.reduce(poses, 1.0, key_reduction.Bound(0.5, 3)))
+    shown = np.stack([joints_at(person.armature, frame) for frame in range(1, 41)])
+    armature = reimport(export.export(person.armature, tmp_path / f"out.{kind}", kind), kind)
+    frames = key_frames(armature)
+    assert len(frames) == 40
+    assert worst_distance(armature, frames, shown) < 0.002
 
 
 def test_edited_keys_are_exported(blank, tmp_path):
