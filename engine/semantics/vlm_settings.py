@@ -30,11 +30,15 @@ class VlmSettings(BaseModel):
         default=1.0, gt=0, le=60, description="Pause after the first failure; doubled after each further one."
     )
     at_once: int = Field(default=4, ge=1, le=32, description="Segments that are asked for at the same time.")
-    most_requests: int = Field(default=200, ge=1, description="Requests of a run at most, repeated ones included.")
-    most_tokens: int = Field(default=1_000_000, ge=1, description="Tokens of a run at most.")
-    most_cost: float = Field(default=2.0, ge=0, description="Dollars of a run at most, at the prices below.")
-    price_in: float = Field(default=2.5, ge=0, description="Dollars for a million tokens sent; see the server's list.")
-    price_out: float = Field(default=10.0, ge=0, description="Dollars for a million tokens answered.")
+    most_requests: int = Field(
+        default=200, ge=1, le=100_000, description="Requests of a run at most, repeated ones included."
+    )
+    most_tokens: int = Field(default=1_000_000, ge=1, le=1_000_000_000, description="Tokens of a run at most.")
+    most_cost: float = Field(default=2.0, ge=0, le=10_000, description="Dollars of a run at most, at the prices below.")
+    price_in: float = Field(
+        default=2.5, ge=0, le=10_000, description="Dollars for a million tokens sent; see the server's list."
+    )
+    price_out: float = Field(default=10.0, ge=0, le=10_000, description="Dollars for a million tokens answered.")
     most_labels: int = Field(
         default=500, ge=2, le=5000, description="Labels of the dictionary that are offered, the first of the list."
     )

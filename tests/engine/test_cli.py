@@ -54,9 +54,8 @@ def assert_refused(ran, code, *words):
 WRONG = [
     (("--preset", "slow"), 2, ("no preset 'slow'", "balanced, fast")),
     (("--labeler", "retrieval"), 5, ("--labeler retrieval", "not part of this version")),
-    (("--labeler", "openai"), 5, ("--labeler openai", "not part of this version")),
-    (("--labeler", "guess"), 2, ("'guess'", "none, retrieval, openai")),
-    (("--backbone", "hmr2"), 5, ("--backbone hmr2", "not part of this version")),
+    (("--labeler", "guess"), 2, ("'guess'", "none, ", "retrieval", "openai")),
+    (("--backbone", "hmr2", "--set", "models.folder=nowhere"), 5, ("--backbone hmr2 needs HMR2.0", "4D-Humans")),
     (("--backbone", "cnn"), 2, ("'cnn'", "fit, landmark, hmr, hmr2")),
     (("--device", "tpu"), 2, ("no device 'tpu'", "auto, cpu, cuda, mps")),
     (("--person", "both"), 2, ("'both' is no choice of person", "main")),
