@@ -18,12 +18,14 @@ from engine.files import replacing
 from engine.progress import Progress
 from engine.semantics.motion_text import SENTENCE, MotionTextSpace, facing_ahead, map_sentences
 from engine.training.corpus import CorpusClip, read_corpus
+from engine.training.exemplars import write_exemplars
 from engine.training.motion_text_decoder import fit_decoder, motion_difference
 from engine.training.motion_text_score import MotionTextScores, check_scorable, score_motion_text
 from engine.training.motion_text_windows import LabelledBatch, LabelledWindows, LabelVariation
 from engine.training.sentences import LabelSentences, read_sentences
 
 _WARM_UP_STEPS = 200
+_REPLAYS, _MISLED_RATE = 3, 0.4
 _TEMPERATURE = 0.1
 _CLASS_WEIGHT, _NEAR_WEIGHT, _TEXT_WEIGHT, _ORDER_WEIGHT = 1.0, 2.0, 0.3, 4.0
 _REBUILD_WEIGHT = 1.0
@@ -37,16 +39,15 @@ _MEANING = 0.6
 class MotionTextTraining:
     """Settings of a run."""
 
-    steps: int = 550
-    """Batches of windows."""
+    steps: int = 1600
+    """Optimiser steps, one on each batch of windows."""
+    misled_steps: int = 240
+    """Batches after these, with three optimiser steps on each: one with the windows as they are, two with windows that
+    are moved the way that misleads the network most."""
     batch: int = 64
     """Windows a batch."""
-    replays: int = 3
-    """Optimiser steps on each batch: the first as it is, the others with windows moved the way that misleads most."""
     mislead: float = 0.1
     """How far windows are moved at most, root mean square in the six numbers; about 6 degrees a joint."""
-    decoder_steps: int = 2500
-    """Optimiser steps of the decoder alone, when the encoder is done."""
     learning_rate: float = 6e-4
     """Largest rate; warmed up, then a cosine down to a hundredth."""
     weight_decay: float = 0.05
@@ -67,7 +68,8 @@ def train_motion_text(
 
     Args:
         corpus: file of `build_corpus`.
-        out: safetensors file to write; `<out>.checkpoint` beside it is what a stopped run goes on from.
+        out: safetensors file to write, with the dictionary's exemplars as `actions_exemplars.npz` beside it;
+            `<out>.checkpoint` is what a stopped run goes on from.
         settings: length and variation.
         seed: fixes weights and windows.
         progress: told after every step.
@@ -88,6 +90,7 @@ def train_motion_text(
         raise UsageError(f"{corpus} has no labelled clip that is not held out.", "Build the corpus from all the clips.")
     space = fit_space(known, sentences, out, settings, seed, progress, device)
     space.to_file(out)
+    write_exemplars(space, out.with_name("actions_exemplars.npz"))
     return score_motion_text(space, clips)
 
 
@@ -111,15 +114,16 @@ def fit_space(
     checkpoint = out.with_name(out.name + ".checkpoint")
     windows = LabelledWindows(clips, sentences.labels, torch.device(device))
     space.train()
-    for step in range(_resumed(checkpoint, space, learned_map, optimiser), settings.steps):
+    total = settings.steps + settings.misled_steps
+    for step in range(_resumed(checkpoint, space, learned_map, optimiser), total):
         for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * _rate(step, settings.steps)
+            group["lr"] = settings.learning_rate * _rate(step, settings)
         # a generator for each step: a run that was stopped goes on exactly as it would have
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         torch.manual_seed(seed * 1_000_003 + step)  # of dropout
         batch = windows.draw(settings.batch, generator, settings.variation)
         moved = torch.zeros_like(batch.six)
-        for _ in range(settings.replays):
+        for _ in range(1 if step < settings.steps else _REPLAYS):
             moved.requires_grad_()
             loss = _loss(space, texts, learned_map, replace(batch, six=batch.six + moved), generator)
             optimiser.zero_grad()
@@ -127,13 +131,13 @@ def fit_space(
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimiser.step()
             moved = _misleading(moved, settings.mislead, generator)
-        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == total:
             _save(checkpoint, space, learned_map, optimiser, step + 1)
-        progress(step + 1, settings.steps)
+        progress(step + 1, total)
     with torch.no_grad():
         space.sentence_map.copy_(learned_map)
         space.label_points.copy_(map_sentences(texts.of_labels, learned_map))
-    fit_decoder(space.eval(), windows, settings.decoder_steps, seed, progress)
+    fit_decoder(space.eval(), windows, seed, progress)
     return space.cpu().requires_grad_(False).eval()
 
 
@@ -202,9 +206,15 @@ def _misleading(moved: Tensor, most: float, generator: torch.Generator) -> Tenso
     return moved * (limit / size.clamp(min=1e-12)).clamp(max=1)
 
 
-def _rate(step: int, steps: int) -> float:
-    warm = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+def _rate(step: int, settings: MotionTextTraining) -> float:
+    """Share of the learning rate: warmed up and let down by a cosine, and again from a lower top for misled steps."""
+    if step >= settings.steps:
+        return _MISLED_RATE * _cosine((step - settings.steps) / settings.misled_steps)
+    return min(1.0, (step + 1) / min(_WARM_UP_STEPS, settings.steps)) * _cosine(step / settings.steps)
+
+
+def _cosine(share: float) -> float:
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
 
 
 def _save(path: Path, space: MotionTextSpace, learned_map: Tensor, optimiser: torch.optim.Optimizer, step: int) -> None:

@@ -43,7 +43,7 @@ class LabelVariation:
     """Share whose wrists, hands, collars, toes, neck and head come from another window: no label hangs on them."""
     other_root: float = 0.2
     """Share whose global rotation comes from another window of the same label, as eq. 4 has it."""
-    other_legs: float = 0.15
+    other_legs: float = 0.2
     """Share whose legs come from a window of another label; their label is half the other's."""
 
 

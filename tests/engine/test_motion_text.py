@@ -184,7 +184,7 @@ class StopAt(Silent):
             raise CancelledError("Stopped.")
 
 
-SHORT = MotionTextTraining(steps=4, batch=4, replays=2, decoder_steps=2, checkpoint_every=2)
+SHORT = MotionTextTraining(steps=2, misled_steps=2, batch=4, checkpoint_every=1)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):
@@ -196,14 +196,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):
     assert train_motion_text(corpus, twice, SHORT, 7, Silent()).both == score.both
     assert twice.read_bytes() == once.read_bytes()
     other = tmp_path / "other.safetensors"
-    train_motion_text(corpus, other, replace(SHORT, steps=2), 8, Silent())
+    train_motion_text(corpus, other, replace(SHORT, misled_steps=0), 8, Silent())
     assert other.read_bytes() != once.read_bytes()
 
 
 def test_training_brings_motions_to_their_labels(clips, tmp_path):
     known = [clip for clip in clips if not clip.held_out]
     settings = MotionTextTraining(
-        steps=25, batch=12, replays=1, decoder_steps=5, learning_rate=1e-3, variation=replace(PLAIN, jitter=0.05)
+        steps=25, batch=12, misled_steps=0, learning_rate=1e-3, variation=replace(PLAIN, jitter=0.05)
     )
     sentences = read_sentences()
     space = fit_space(known, sentences, tmp_path / "out", settings, 0, Silent(), "cpu")
