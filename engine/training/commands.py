@@ -13,6 +13,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from engine.errors import UsageError
 from engine.protocol import ExitCode
 from engine.streams import clean_stdout
 from engine.training.telling import Telling, checkpoint_of
@@ -22,6 +23,7 @@ train_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_DETECTORS = ("heavy", "full")
 _GRACE_S = 60.0
 """Seconds after Ctrl-C in which a step may end and be kept; of a large network on a CPU it takes several."""
 _Corpus = Annotated[str, typer.Argument(help="Corpus file, built by `adapt-motion train corpus`.")]
@@ -78,6 +80,8 @@ def detector_model(
 
     About three seconds a sequence on one core of a CPU. `train backbone` draws its observations from the model.
     """
+    if model not in _DETECTORS:
+        raise UsageError(f"There is no detector '{model}'.", f"Choose from {', '.join(_DETECTORS)}.")
     again = f"Run the same command again: what is in {pairs} is kept."
     with _work("sequences", again) as (telling, stream):
         from engine.training.detector_fit import fit_detector_model

@@ -110,6 +110,11 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_goes_on(small, r
     ("words", "message"),
     [
         (("denoiser", "no such corpus.npz", "-o", "x.safetensors"), "adapt-motion train corpus"),
+        (("backbone", "no such corpus.npz", "-o", "x.safetensors"), "adapt-motion train corpus"),
+        (("backbone", "c.npz", "-o", "x.safetensors", "--detector", "no such.npz"), "c.npz is no corpus file"),
+        (("motion-text", "no such corpus.npz", "-o", "x.safetensors"), "adapt-motion train corpus"),
+        (("detector-model", "no such corpus.npz", "-o", "x.npz"), "--pairs"),
+        (("detector-model", "c.npz", "-o", "x.npz", "--pairs", "p", "--model", "lite"), "There is no detector 'lite'"),
         (("corpus", "no such folder", "-o", "x.npz"), "no such folder"),
         (("denoiser", "c.npz", "-o", "x.safetensors", "--steps", "0"), "--steps"),
         (("denoiser", "c.npz", "-o", "x.safetensors", "--seed", "-1"), "--seed"),
