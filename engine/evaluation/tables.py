@@ -157,7 +157,7 @@ def _changes(rows: Sequence[Row], records: Sequence[Record], stream: TextIO) -> 
             continue
         found[row.key] = {"base": base.key} | {name: _plain(change) for name, change in changes.items()}
         lines.append(
-            (row.title, *("-" if math.isnan(one.mean) else summary.difference(one) for one in changes.values()))
+            (row.title, *("-" if math.isnan(one.mean) else summary.difference(one, 1) for one in changes.values()))
         )
     if lines:
         _print("Against the row above, occluded clips", ("", *(FIGURES[name] for name in columns)), lines, stream)
