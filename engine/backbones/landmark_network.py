@@ -11,14 +11,25 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from engine.backbones.evidence import SIDES
 from engine.body.rotations import six_to_matrix
 from engine.body.smpl_file import PARENTS
+from engine.keypoints.joint_sets import MEDIAPIPE_33
 
 KEYPOINTS = 33
 FEATURES = KEYPOINTS * 6 + 4
 JOINTS = 24
 _OUTPUTS = JOINTS * 6 + 3 + 4
+_SIDED = (
+    ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("wrist", "pinky"), ("hip", "knee"),
+    ("knee", "ankle"), ("ankle", "heel"), ("heel", "foot_index"),
+)  # fmt: skip
+_ACROSS = ("hip", "shoulder", "ear")
+_UPWARDS = (("hip", "shoulder"), ("ear", "eye"))
+LIMBS = 2 * len(_SIDED) + len(_ACROSS) + len(_UPWARDS)
+_INPUTS = FEATURES + 5 * LIMBS
 _FARTHEST_LOG = 5.0
 _WORKING_RATE = 30.0
 """Time is counted in thirtieths of a second inside of the network, whatever the footage's rate."""
@@ -56,26 +67,39 @@ class NetworkOutput:
 class LandmarkNetwork(nn.Module):
     """Transformer encoder with rotary positions by time, so any frame rate and any gap is an input like another."""
 
+    limbs: Tensor
+
     def __init__(self, shape: NetworkShape | None = None) -> None:
         super().__init__()
         self.shape = shape or NetworkShape()
         width = self.shape.width
-        self.embed = nn.Sequential(nn.Linear(FEATURES, width), nn.GELU(), nn.Linear(width, width))
+        self.embed = nn.Sequential(nn.Linear(_INPUTS, width), nn.GELU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(_Block(self.shape) for _ in range(self.shape.layers))
         self.norm = nn.LayerNorm(width)
         self.frame_head = nn.Linear(width, _OUTPUTS)
         self.shape_head = nn.Linear(width, 10)
+        self.direct = nn.Linear(_INPUTS, _OUTPUTS, bias=False)
+        self.register_buffer("limbs", _limbs(), persistent=False)
         self._start_at_rest()
 
     def _start_at_rest(self) -> None:
         """Start from an upright T-pose that faces the camera, so that training begins near people."""
         nn.init.normal_(self.frame_head.weight, std=0.01)
         nn.init.zeros_(self.frame_head.bias)
+        nn.init.zeros_(self.direct.weight)
         nn.init.normal_(self.shape_head.weight, std=0.01)
         nn.init.zeros_(self.shape_head.bias)
         with torch.no_grad():
             six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
             six[:, 0], six[:, 4] = 1.0, -1.0
+
+    def _directions(self, features: Tensor) -> Tensor:
+        """(B, T, 5 LIMBS) each limb in the picture, zero unless both ends are seen, and its direction by the 3D."""
+        points = features[..., : KEYPOINTS * 6].unflatten(-1, (KEYPOINTS, 6)).float()
+        seen = (self.limbs != 0).float() @ (points[..., 2:3] <= 0).float() == 0
+        ways = self.limbs @ points
+        directions = functional.normalize(ways[..., 3:], dim=-1, eps=1e-4)
+        return torch.cat((ways[..., :2] * seen, directions), -1).flatten(-2)
 
     def forward(self, features: Tensor, times_s: Tensor, real: Tensor | None = None) -> NetworkOutput:
         """Predict every frame of each window.
@@ -85,13 +109,14 @@ class LandmarkNetwork(nn.Module):
             times_s: (B, T) seconds.
             real: (B, T) bool, False for padding; None where there is no padding.
         """
-        hidden = self.embed(features)
+        inputs = torch.cat((features, self._directions(features)), -1)
+        hidden = self.embed(inputs)
         turn = _rotary(times_s * _WORKING_RATE, self.shape.width // self.shape.heads)
         mask = None if real is None else real[:, None, None, :]
         for block in self.blocks:
             hidden = block(hidden, turn, mask)
         hidden = self.norm(hidden)
-        output = self.frame_head(hidden)
+        output = self.frame_head(hidden) + self.direct(inputs)
         pooled = hidden.mean(1) if real is None else _mean(hidden, real)
         six, rest = output[..., : JOINTS * 6], output[..., JOINTS * 6 :]
         return NetworkOutput(
@@ -130,6 +155,14 @@ def in_camera(output: NetworkOutput, turn: Tensor, scale: Tensor) -> tuple[Tenso
 def _mean(hidden: Tensor, real: Tensor) -> Tensor:
     weight = real[..., None].to(hidden.dtype)
     return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def _limbs() -> Tensor:
+    """(LIMBS, 33) each limb as a difference of keypoints, or of the middles of two."""
+    rows = [{f"{side}_{start}": -1.0, f"{side}_{end}": 1.0} for side in SIDES for start, end in _SIDED]
+    rows += [{f"right_{part}": -1.0, f"left_{part}": 1.0} for part in _ACROSS]
+    rows += [{f"{side}_{part}": half for side in SIDES for part, half in ((a, -0.5), (b, 0.5))} for a, b in _UPWARDS]
+    return torch.tensor([[row.get(name, 0.0) for name in MEDIAPIPE_33] for row in rows])
 
 
 class _Block(nn.Module):

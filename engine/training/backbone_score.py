@@ -59,10 +59,13 @@ class BackboneScore:
 
 @dataclass(frozen=True)
 class BackboneScores:
-    """Figures on held-out performers, captured and authored motions apart, and with the lower body never seen."""
+    """Figures on held-out performers, captured and authored motions apart: with nothing in front of the person or
+    outside of the picture, with something hidden in as many windows as in training, and with the legs never seen."""
 
     captured: BackboneScore
     authored: BackboneScore
+    captured_part_hidden: BackboneScore
+    authored_part_hidden: BackboneScore
     captured_legs_unseen: BackboneScore
     authored_legs_unseen: BackboneScore
 
@@ -79,11 +82,12 @@ def score_all(
     Arguments as in `score_backbone`; `clips` is the whole corpus.
     """
 
-    def score(synthetic: bool, conditions: Conditions | None) -> BackboneScore:
-        return score_backbone(network, held_out(clips, synthetic), body, detector, conditions, windows)
-
     return BackboneScores(
-        score(False, None), score(True, None), score(False, LOWER_BODY_UNSEEN), score(True, LOWER_BODY_UNSEEN)
+        *(
+            score_backbone(network, held_out(clips, synthetic), body, detector, conditions, windows)
+            for conditions in (NOTHING_HIDDEN, Conditions(), LOWER_BODY_UNSEEN)
+            for synthetic in (False, True)
+        )
     )
 
 
