@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,9 @@ from engine.adaptation.smoothing import Smoother
 from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
 from engine.adaptation.targets import Targets, updated
 from engine.adaptation.whole_track import Estimate, estimate, projected
-from engine.backbones.types import Camera, PoseNetwork
+from engine.backbones.fit import FitBackbone
+from engine.backbones.fit_settings import FitSettings
+from engine.backbones.types import Camera, PoseNetwork, Prediction
 from engine.body.camera import project
 from engine.body.model import BodyModel
 from engine.errors import ModelFileError
@@ -100,6 +102,19 @@ def adapt(
         network.restore(pretrained)
 
 
+class _Beats:
+    """Progress of the last part, as progress of the whole."""
+
+    def __init__(self, beat: Callable[[int, int], None]) -> None:
+        self._beat = beat
+
+    def __call__(self, done: int, total: int) -> None:
+        self._beat(done, total)
+
+    def warn(self, code: str, message: str) -> None:
+        """There is nothing to warn of."""
+
+
 class _Adaptation:
     """One track's adaptation."""
 
@@ -119,6 +134,7 @@ class _Adaptation:
     ) -> None:
         self.network, self.body, self.settings, self.seed = network, body, settings, seed
         self.device, self.state, self.warn = device, state, progress.warn
+        self.given_camera = camera
         self.seen = Seen.of(track, camera, body, device)
         self.times = np.asarray(track.timestamps, np.float64)
         labels = self._labels(spread(tuple(segments), self.times), priors, progress)
@@ -132,7 +148,9 @@ class _Adaptation:
         count = len(cut.labels)
         self.drawn = settings.batch * max(-(-count // settings.batch), settings.least_steps)
         self.done, self.progress = 0, progress
-        self.total = settings.epochs * (self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0))
+        steps = self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0)
+        self.epochs_total = settings.epochs * steps
+        self.total = self.epochs_total + settings.refine_steps
         self.targets = self.seen.targets()
         self.motion: Estimate
         self.smooth: Estimate | None = None
@@ -185,7 +203,22 @@ class _Adaptation:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
         result = outcome(self.seen, self.body, initial, self.motion, self.targets, rows, self.history)
-        return replace(result, labels=self.meaning)
+        return replace(result, labels=self.meaning, prediction=self._refined(result.prediction))
+
+    def _refined(self, prediction: Prediction) -> Prediction:
+        """The motion as smooth curves, drawn to the detected keypoints: networks leave jitter. Not of the paper."""
+        steps = self.settings.refine_steps
+        if not steps or not bool(self.seen.valid.any()):
+            return prediction
+
+        def beat(done: int, total: int) -> None:
+            self.done = self.epochs_total + done * steps // max(total, 1)
+            self._beat()
+
+        fit = FitBackbone(FitSettings(iterations=steps, stay=self.settings.refine_stay))
+        refined = fit.refine(self.seen.track, self.given_camera, self.body, prediction, _Beats(beat))
+        finite = all(np.isfinite(getattr(refined, name)).all() for name in ("rotations", "transl", "residual_px"))
+        return refined if finite else prediction
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -332,11 +365,11 @@ class _Adaptation:
         if snapshot is None:
             return False
         self._restore(snapshot)
-        self.done = len(self.history) * self.total // self.settings.epochs
+        self.done = len(self.history) * self.epochs_total // self.settings.epochs
         return True
 
     def _tick(self) -> None:
-        self.done = min(self.done + 1, self.total)
+        self.done = min(self.done + 1, self.epochs_total)
         self._beat()
 
     def _beat(self) -> None:

@@ -55,6 +55,16 @@ class AdaptationSettings(BaseModel):
         default=True, description="Whether the first epoch has a denoised motion to follow, that of the prediction."
     )
 
+    refine_steps: int = Field(
+        default=100,
+        ge=0,
+        le=5000,
+        description="Steps in which smooth curves are drawn from the adapted motion to the keypoints; 0 leaves it out.",
+    )
+    refine_stay: float = Field(
+        default=2.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
+    )
+
     @model_validator(mode="after")
     def _rates_in_order(self) -> Self:
         if self.lowest_learning_rate > self.learning_rate:

@@ -57,24 +57,39 @@ class FitBackbone:
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
         with _one_thread():
-            return self._predict(track, camera, body, progress)
+            return self._predict(track, camera, body, None, progress)
 
-    def _predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
+    def refine(
+        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction, progress: Progress
+    ) -> Prediction:
+        """A prediction of this track drawn to the keypoints by smooth curves.
+
+        Joints stay near `start` instead of near a relaxed pose, those that are not seen alone with it; the shape stays.
+        """
+        with _one_thread():
+            return self._predict(track, camera, body, start, progress)
+
+    def _predict(
+        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction | None, progress: Progress
+    ) -> Prediction:
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if next(body.buffers()).device.type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
         windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
-        samples = shape_spans(evidence, windows)
+        samples = shape_spans(evidence, windows) if start is None else []
         steps = self.settings.iterations
         total, done = steps * (len(windows) + len(samples)), 0
         betas = []
         for span in samples:
-            betas.append(self._fit_window(evidence.rows(span), body, None, progress, done, total)[1])
+            betas.append(self._fit_window(evidence.rows(span), body, None, None, progress, done, total)[1])
             done += steps
-        shape = torch.stack(betas).mean(0) if betas else None
+        shape = torch.stack(betas).mean(0) if betas else None if start is None else torch.from_numpy(start.betas)
         poses = []
         for span in windows:
-            pose, fitted = self._fit_window(evidence.rows(span), body, shape, progress, done, total)
+            given = (
+                None if start is None else _Pose(*map(torch.from_numpy, (start.rotations[span], start.transl[span])))
+            )
+            pose, fitted = self._fit_window(evidence.rows(span), body, shape, given, progress, done, total)
             poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
             shape_of_clip = fitted
             done += steps
@@ -91,16 +106,25 @@ class FitBackbone:
         )
 
     def _fit_window(
-        self, evidence: Evidence, body: BodyModel, shape: Tensor | None, progress: Progress, done: int, total: int
+        self,
+        evidence: Evidence,
+        body: BodyModel,
+        shape: Tensor | None,
+        given: _Pose | None,
+        progress: Progress,
+        done: int,
+        total: int,
     ) -> tuple[_Pose, Tensor]:
         """Pose of every row, and the shape (10,), which is fitted too where none is given."""
         spline = Spline.over(evidence.times, self.settings.knot_spacing_s)
         sampled = _sampled_rows(evidence.times, self.settings.max_rate_hz)
-        start, trusted = _start(evidence, body)
+        start, trusted = _start(evidence, body) if given is None else (given, torch.ones(len(evidence.times)) > 0)
         curves = _Curves.through(start, trusted, spline)
         betas = torch.zeros(SHAPE_COUNT) if shape is None else shape.clone()
         if float(evidence.weights.sum()) > 0:
-            objective = _Objective(evidence.rows(sampled), body, self.settings, curves.depth(spline)[sampled])
+            anchor = None if given is None else terms.Anchor(given.rotations[sampled])
+            depth = curves.depth(spline)[sampled]
+            objective = _Objective(evidence.rows(sampled), body, self.settings, depth, anchor)
             part = Spline(spline.basis[sampled], spline.spacing_s)
             free = [*curves.groups(self.settings.learning_rate)]
             if shape is None:
@@ -174,10 +198,13 @@ class _Curves:
 class _Objective:
     """The sum of all terms for one window."""
 
-    def __init__(self, evidence: Evidence, body: BodyModel, settings: FitSettings, depth: Tensor) -> None:
+    def __init__(
+        self, evidence: Evidence, body: BodyModel, settings: FitSettings, depth: Tensor, anchor: terms.Anchor | None
+    ) -> None:
         self.evidence, self.body, self.settings = evidence, body, settings
         self.limbs = Limbs.of(evidence)
-        self.prior = terms.PosePrior()
+        self.prior = terms.PosePrior() if anchor is None else anchor
+        self.prior_weight = settings.pose_prior if anchor is None else settings.stay
         height_px = evidence.camera[1, 1] * PERSON_HEIGHT_M / depth
         self.usual_px = settings.keypoint_error * height_px
 
@@ -191,7 +218,7 @@ class _Objective:
         value = value + terms.limb_directions(points, self.limbs, settings.limb_direction, settings.limb_depth)
         value = value + settings.smooth_path * terms.path_acceleration(points, evidence.times)
         value = value + settings.smooth_turns * terms.turn_acceleration(spline.acceleration(curves.six))
-        value = value + settings.pose_prior * self.prior(pose.rotations)
+        value = value + self.prior_weight * self.prior(pose.rotations)
         value = value + settings.joint_limits * terms.hinges(pose.rotations)
         return value + settings.shape_prior * betas.square().sum()
 

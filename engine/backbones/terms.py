@@ -30,6 +30,7 @@ _USUAL: dict[str, tuple[float, float, float]] = {
     "neck": (18, 18, 12), "head": (18, 18, 12), "collar": (8, 10, 10), "shoulder": (45, 45, 45),
     "elbow": (35, 60, 12), "wrist": (20, 20, 20), "hand": (5, 5, 5),
 }  # fmt: skip
+_USUAL_OFF = 0.06  # of squared matrix entries: ten degrees
 _WRAP = 0.5  # weight of 1 - cos(angle), which still grows where the sines fall again, beyond a right angle
 _KNEES = [JOINT_NAMES.index("left_knee"), JOINT_NAMES.index("right_knee")]
 _ELBOWS = [JOINT_NAMES.index("left_elbow"), JOINT_NAMES.index("right_elbow")]
@@ -89,6 +90,17 @@ class PosePrior:
         sines = torch.stack((skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]), -1)
         cosine = (off.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
         return ((sines / self._usual[1:]).square().sum(-1) + _WRAP * (1 - cosine)).sum(1).mean()
+
+
+class Anchor:
+    """Distance of joint rotations from those of a motion that is to be refined."""
+
+    def __init__(self, rotations: Tensor) -> None:
+        self._rotations = rotations
+
+    def __call__(self, rotations: Tensor) -> Tensor:
+        """Of (S, 24, 3, 3); 1 a joint that is off by about ten degrees."""
+        return ((rotations - self._rotations).square().sum((-1, -2)) / _USUAL_OFF).sum(1).mean()
 
 
 def _table(values: dict[str, tuple[float, float, float]], otherwise: float) -> Tensor:

@@ -25,7 +25,13 @@ from engine.semantics.segments import Segment, whole_clip
 
 SWING = whole_clip("swing")
 QUICK = AdaptationSettings(
-    epochs=3, learning_rate=1e-2, lowest_learning_rate=1e-3, least_steps=3, segment_step_s=1.0, denoiser_step=24
+    epochs=3,
+    learning_rate=1e-2,
+    lowest_learning_rate=1e-3,
+    least_steps=3,
+    segment_step_s=1.0,
+    denoiser_step=24,
+    refine_steps=0,
 )
 
 
@@ -303,6 +309,24 @@ def test_no_seam_shows_where_windows_meet(body, priors):
     steps = np.abs(np.diff(result.prediction.rotations[:, 4], axis=0)).max(axis=(1, 2))
     assert np.ptp(result.prediction.rotations[:, 4, 2, 1]) > 0.1, "windows do differ"
     assert steps.max() < 0.06, "but over half a second they become one another"
+
+
+def test_refined_motion_is_smoother_and_nearer_to_the_keypoints(body, person, priors):
+    track, progress = seen(body, person, noise_px=3), Notes()
+    shaky = torch.randn(len(person.times), 24, 3, generator=torch.Generator().manual_seed(4)) * 0.03
+    motion = spoilt(person, 0.05)
+    motion = replace(motion, rotations=motion.rotations @ axis_angle_to_matrix(shaky).numpy())
+    once = QUICK.model_copy(update={"epochs": 1})
+    rough = run(body, person, track, priors, once, network=WavesNetwork(motion, person.times))
+    once = once.model_copy(update={"refine_steps": 60})
+    network = WavesNetwork(motion, person.times)
+    refined = run(body, person, track, priors, once, network=network, progress=progress)
+    assert np.array_equal(refined.keypoints, rough.keypoints), "it comes after all else"
+    jerk = [np.abs(np.diff(one.prediction.rotations, 3, axis=0)).mean() for one in (rough, refined)]
+    assert jerk[1] < 0.5 * jerk[0]
+    assert refined.prediction.residual_px.mean() < rough.prediction.residual_px.mean()
+    assert np.abs(refined.prediction.rotations - rough.prediction.rotations).mean() < 0.1
+    assert progress.last[0] == progress.last[1]
 
 
 def test_each_person_starts_from_the_pre_trained_weights(body, person, priors):
