@@ -29,7 +29,7 @@ from engine.progress import Progress
 from engine.protocol import ExitCode
 from engine.reporter import Part, Reporter
 from engine.run_options import RunOptions
-from engine.semantics import segments
+from engine.semantics import retrieval_run, segments
 from engine.world import to_world
 
 _STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write")
@@ -128,9 +128,9 @@ class _ClipRun:
             ]
         with self._stage("segment"):
             self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
-            labels = [self._labels(track, part) for track, part in zip(tracks, parts, strict=True)]
+            labels = [self._labels(camera, *person) for person in zip(tracks, predictions, parts, strict=True)]
             if options.only == "labels":
-                return self._tell_labels(tracks, labels, [np.zeros(len(one), np.float32) for one in labels])
+                return self._tell_labels(camera, tracks, predictions, labels)
         adapted = self._adapted(clip, camera, tracks, predictions, labels)
         with self._stage("world"):
             motions: list[Motion] = []
@@ -149,7 +149,9 @@ class _ClipRun:
         people = findings.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
         self.reporter.send("people", clip=self.folder.name, people=people)
 
-    def _labels(self, track: PersonTrack, progress: Progress) -> NDArray[np.str_]:
+    def _labels(
+        self, camera: Camera, track: PersonTrack, prediction: Prediction, progress: Progress
+    ) -> NDArray[np.str_]:
         """(T,) what is typed and, where nothing is, what the labeler says."""
         options, settings = self.options, self.options.settings
         typed = segments.spread(options.segments, track.timestamps)
@@ -160,12 +162,17 @@ class _ClipRun:
                 typed, track, self._frames, settings.labeler, settings.models, options.device,
                 options.allow_upload, progress,
             )  # fmt: skip
+        if options.labeler == "retrieval":
+            poses = to_world(prediction, track.timestamps, self.body, camera).poses
+            return retrieval_run.label_rows(typed, poses, track.timestamps, progress)
         return typed
 
     def _tell_labels(
-        self, tracks: list[PersonTrack], labels: list[NDArray[np.str_]], similarity: list[NDArray[np.float32]]
+        self, camera: Camera, tracks: list[PersonTrack], predictions: list[Prediction], labels: list[NDArray[np.str_]]
     ) -> None:
-        for track, names, fits in zip(tracks, labels, similarity, strict=True):
+        for track, prediction, names in zip(tracks, predictions, labels, strict=True):
+            world = to_world(prediction, track.timestamps, self.body, camera)
+            fits = retrieval_run.agreement(names, world.poses, track.timestamps)
             told = findings.label_segments(names, fits, track.timestamps)
             self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=told)
 
@@ -247,7 +254,9 @@ class _ClipRun:
             keypoints2d_origin=adapted.origins,
             keypoint_names=np.array(track.keypoint_names),
             labels=labels,
-            label_similarity=adapted.similarity,
+            label_similarity=adapted.similarity
+            if self.adapts
+            else retrieval_run.agreement(labels, world.poses, track.timestamps),
             contacts=world.contacts,
             initial_poses=before.poses,
             initial_trans=before.trans,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.backbones.crop_settings import PICTURE_BACKBONES
 from engine.camera_file import read_camera
 from engine.config import Settings, load_settings
-from engine.errors import EngineError, FootageError, ModelFileError, UsageError
+from engine.errors import EngineError, FootageError, UsageError
 from engine.keypoints.tracking import chosen_numbers
 from engine.model_files import require
 from engine.protocol import Job
@@ -22,7 +22,7 @@ from engine.semantics.segments import Segment, read_labels, whole_clip
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
 """What `--only` takes: the run stops once that is known, and tells it."""
-_LABELERS, _LABELERS_LATER = ("none", "openai"), ("retrieval",)
+_LABELERS = ("none", "retrieval", "openai")
 _BACKBONES = ("landmark", "fit", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -36,7 +36,7 @@ class RunOptions:
         segments: labelled stretches of the footage.
         person: `main`, `all`, a number from 1, or numbers with commas.
         only: of `ONLY`, where the run stops once that is known; '' for a whole run.
-        labeler: who labels what has no label: `none` or `openai`.
+        labeler: who labels what has no label: `none`, `retrieval` or `openai`.
         allow_upload: whether pictures of the person may be sent to that labeler's server without asking again.
         backbone: what gives the first estimate of the pose: `landmark`, `fit`, `hmr` or `hmr2`.
         device: `cpu`, `cuda` or `mps`.
@@ -73,11 +73,11 @@ class RunOptions:
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
-    """Options of `job`, checked. Raises UsageError, or ModelFileError for what needs networks of a later version."""
-    _offered("--labeler", job.labeler, _LABELERS, _LABELERS_LATER)
+    """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there."""
+    _offered("--labeler", job.labeler, _LABELERS)
     if job.labeler == "openai":
         _check_upload(job)
-    _offered("--backbone", job.backbone, _BACKBONES, ())
+    _offered("--backbone", job.backbone, _BACKBONES)
     if job.label and job.labels:
         raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
     chosen_numbers(job.person)
@@ -168,13 +168,9 @@ def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | N
     return list(clips.items())
 
 
-def _offered(option: str, value: str, offered: Sequence[str], later: Sequence[str]) -> None:
-    if value in later:
-        raise ModelFileError(
-            f"{option} {value} needs networks that are not part of this version.", f"Use {option} {offered[0]}."
-        )
+def _offered(option: str, value: str, offered: Sequence[str]) -> None:
     if value not in offered:
-        raise UsageError(f"{option} does not know '{value}'.", f"Choose from {', '.join([*offered, *later])}.")
+        raise UsageError(f"{option} does not know '{value}'.", f"Choose from {', '.join(offered)}.")
 
 
 def _positive(option: str, value: float | None) -> None:

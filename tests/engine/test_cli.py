@@ -53,7 +53,6 @@ def assert_refused(ran, code, *words):
 
 WRONG = [
     (("--preset", "slow"), 2, ("no preset 'slow'", "balanced, fast")),
-    (("--labeler", "retrieval"), 5, ("--labeler retrieval", "not part of this version")),
     (("--labeler", "guess"), 2, ("'guess'", "none, ", "retrieval", "openai")),
     (("--backbone", "hmr2", "--set", "models.folder=nowhere"), 5, ("--backbone hmr2 needs HMR2.0", "4D-Humans")),
     (("--backbone", "cnn"), 2, ("'cnn'", "fit, landmark, hmr, hmr2")),
