@@ -1,25 +1,29 @@
 """HMR and HMR2.0 as backbones: crops, the full frame's camera, gradients in bounded memory, weights put back."""
 
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+sys.path.append(str(Path(__file__).parent))
+from published_files import write_hmr
+
 from engine.backbones.crop_backbone import CropBackbone, CropPoseNetwork, PictureInputs, crop_backbone, half_dtype
 from engine.backbones.crop_network import CropNetwork, CropPrediction
 from engine.backbones.crop_settings import CropSettings
 from engine.backbones.crop_store import CropStore, cut_all, squares_of
 from engine.backbones.crops import HMR_CROPS, CropStyle, crop_translation, cut, project_to_crop
-from engine.backbones.hmr import Hmr
+from engine.backbones.hmr2 import Hmr2
 from engine.backbones.types import Camera
 from engine.body.camera import project
 from engine.body.model import load_body
 from engine.body.rotations import six_to_matrix
 from engine.errors import CancelledError, FootageError, ModelFileError, UsageError
-from engine.evaluation.named_weights import fill
 from engine.footage import Frame
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import PersonTrack
@@ -271,11 +275,7 @@ def test_missing_weights_are_asked_for(tmp_path):
 
 @pytest.fixture(scope="module")
 def hmr_file(tmp_path_factory):
-    network = Hmr()
-    fill(network)
-    path = tmp_path_factory.mktemp("models") / "hmr_basemodel.pt"
-    torch.save({"model": network.state_dict()}, path)
-    return path
+    return write_hmr(tmp_path_factory.mktemp("models"))
 
 
 def test_hmr_itself_is_bound_and_every_layer_gets_a_gradient(track, body, hmr_file):
@@ -302,3 +302,25 @@ def test_16_bit_products_hardly_move_hmr(track, body, hmr_file):
     cosine = ((turns[0] * turns[1]).sum((-1, -2)) - 1) / 2
     degrees = torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
     assert 0 < degrees.mean() < 1
+
+
+def test_all_of_hmr2_adapts_in_24_gb():
+    """Counted without computing: weights, gradients, Adam's two moments, and what one pass leaves behind in float32."""
+    with torch.device("meta"):
+        network = Hmr2(recomputing=False).train()
+        crops = torch.zeros(CropSettings().crops_at_once, 3, 256, 256)
+    weights = {parameter.untyped_storage()._cdata for parameter in network.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = network(crops)
+    one_pass = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
+    parameters = sum(parameter.numel() * 4 for parameter in network.parameters())
+    assert out.rotations.shape == (16, 24, 3, 3)
+    assert 2.5e9 < parameters < 2.8e9
+    assert one_pass > 1e9, "something was counted"
+    assert 4 * parameters + one_pass < 22e9

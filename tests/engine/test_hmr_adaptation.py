@@ -1,11 +1,15 @@
 """The whole adaptation with `hmr` on real footage. Its weights are random, so only that it learns can be judged."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))
+from published_files import write_hmr, write_mdnet, write_motionclip_and_clip
 
 from engine.adaptation.loop import Priors, adapt
 from engine.adaptation.mdnet import MdNet
@@ -13,11 +17,9 @@ from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import MdNetDenoiser
 from engine.backbones.crop_backbone import PictureInputs, crop_backbone
 from engine.backbones.crop_settings import CropSettings
-from engine.backbones.hmr import Hmr
 from engine.backbones.types import Camera
 from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import load_body
-from engine.evaluation.named_weights import fill
 from engine.footage import frames, probe
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.tracking import choose, track_people
@@ -35,11 +37,7 @@ def footage():
 
 @pytest.fixture(scope="module")
 def hmr_file(tmp_path_factory):
-    network = Hmr()
-    fill(network)
-    path = tmp_path_factory.mktemp("models") / "hmr_basemodel.pt"
-    torch.save({"model": network.state_dict()}, path)
-    return path
+    return write_hmr(tmp_path_factory.mktemp("models"))
 
 
 def test_it_learns_the_clip_with_every_layer(hmr_file):
@@ -71,19 +69,31 @@ def test_it_learns_the_clip_with_every_layer(hmr_file):
     assert all(torch.equal(value, before[name]) for name, value in network.state().items()), "as before, for the next"
 
 
-def test_the_command_runs_with_hmr(hmr_file, run_here, tmp_path):
+def test_the_command_runs_with_the_paper_s_own_parts(hmr_file, run_here, tmp_path):
+    """HMR, MDNet, MotionCLIP and CLIP together, from the command line to the motion file."""
+    motionclip = write_motionclip_and_clip(tmp_path)
+    given = {
+        "hmr": hmr_file,
+        "mdnet": write_mdnet(tmp_path),
+        "motionclip": motionclip,
+        "clip": tmp_path / "ViT-B-32.pt",
+    }
     done = run_here(
-        "run", DEMO_CLIP, "-o", tmp_path, "--preset", "fast", "--end-s", END_S, "--backbone", "hmr",
-        "--set", f"models.hmr={hmr_file}", "--set", 'hmr.layers=["decpose", "deccam"]', "--set", "adaptation.epochs=1",
-        "--set", "adaptation.least_steps=1", "--events", "jsonl",
+        "run", DEMO_CLIP, "-o", tmp_path / "out", "--preset", "fast", "--end-s", END_S, "--backbone", "hmr",
+        *(part for name, path in given.items() for part in ("--set", f"models.{name}={path}")), "--label", "Kick!",
+        "--set", 'hmr.layers=["decpose", "deccam"]', "--set", "adaptation.epochs=1", "--set",
+        "adaptation.least_steps=1", "--set", "adaptation.least_label_s=0.25", "--events", "jsonl",
     )  # fmt: skip
     assert done.code == ExitCode.DONE, done.errors
     (result,) = done.named("result")
     with np.load(result["motion"]) as motion:
         assert motion["poses"].shape == (4, 72)
         assert np.isfinite(motion["poses"]).all()
-    report = json.loads((tmp_path / DEMO_CLIP.stem / "report.json").read_text())
-    assert report["people"][0]["adaptation"]["epochs"][0]["loss"] > 0
+    (person,) = json.loads((tmp_path / "out" / DEMO_CLIP.stem / "report.json").read_text())["people"]
+    (epoch,) = person["adaptation"]["epochs"]
+    assert epoch["loss"] > 0
+    assert epoch["denoiser"] is not None
+    assert person["adaptation"]["labels"]["Kick!"] == "kick"
 
 
 def test_missing_weights_stop_the_run_before_it_begins(run_here, tmp_path, monkeypatch):

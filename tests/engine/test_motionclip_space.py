@@ -1,41 +1,34 @@
 """MotionCLIP, CLIP, BABEL and AMASS in the place of our own space and dictionary. Weights are random."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+sys.path.append(str(Path(__file__).parent))
+from published_files import write_mdnet, write_motionclip_and_clip
+
+from engine.adaptation.priors import load_priors, priors_key
+from engine.adaptation.smoothing import MdNetDenoiser
 from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 from engine.model_settings import ModelSettings
 from engine.progress import Silent
 from engine.semantics.amass import read_window
-from engine.semantics.clip_text import ClipText
-from engine.semantics.motionclip import MotionClip, motion_tokens, right_ankle_path
-from engine.semantics.motionclip_space import load_motionclip
-
-
-def drawn(make):
-    """A network with random weights that do not cancel out."""
-    torch.manual_seed(0)
-    network = make()
-    for parameter in network.parameters():
-        if parameter.dim() > 1 and not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.05)
-    return network
+from engine.semantics.motionclip import motion_tokens, right_ankle_path
+from engine.semantics.motionclip_space import BabelDictionary, MotionClipSpace, load_motionclip
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A models folder as a user would fill it, with motions of three labels."""
     folder = tmp_path_factory.mktemp("models")
-    torch.save(drawn(MotionClip).state_dict(), folder / "checkpoint_0100.pth.tar")
-    torch.save(drawn(ClipText).half().state_dict(), folder / "ViT-B-32.pt")
-    lines = ["#version: 0.2", *(f"x{rank} y{rank}" for rank in range(48894)), ""]
-    (folder / "merges.txt").write_text("\n".join(lines))
+    write_motionclip_and_clip(folder)
     random = np.random.default_rng(3)
     motions = folder / "amass" / "KIT" / "3"
     motions.mkdir(parents=True)
@@ -163,3 +156,16 @@ def test_what_is_missing_is_asked_for(folder, tmp_path):
     with pytest.raises(ModelFileError, match="MotionCLIP needs CLIP") as raised:
         load_motionclip(ModelSettings(folder=str(tmp_path), motionclip=motion), "cpu", Silent())
     assert "models.clip" in raised.value.hint
+
+
+def test_adaptation_takes_them_where_their_files_are_given(folder, tmp_path):
+    mdnet = write_mdnet(tmp_path)
+    models = ModelSettings(folder=str(folder), motionclip=str(folder / "checkpoint_0100.pth.tar"), mdnet=str(mdnet))
+    priors = load_priors(models, "cpu", True, Silent())
+    assert isinstance(priors.space, MotionClipSpace)
+    assert isinstance(priors.dictionary, BabelDictionary)
+    assert isinstance(priors.denoiser, MdNetDenoiser)
+    assert load_priors(models, "cpu", False, Silent()).space is None
+    key = priors_key(models, True)
+    assert {"motionclip", "clip", "babel", "amass", "md_basemodel.pt"} <= set(key)
+    assert priors_key(ModelSettings(folder=str(folder), mdnet=str(mdnet)), False) != key
