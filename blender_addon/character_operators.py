@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from . import messages
 from .errors import UserError
-from .export import FBX_PRESETS
+from .export_presets import FBX_PRESETS
 from .operators import camera_of, character_of, remember
 from .run_settings import absolute
 

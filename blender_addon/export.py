@@ -32,13 +32,6 @@ carries the root motion, becomes the root bone."""
 
 BODY_NODE = "Body"
 
-FBX_PRESETS = (
-    ("UNITY", "Unity", "The hips carry the root motion, which Unity's importer takes from there"),
-    ("UNREAL", "Unreal", "A root bone on the ground carries the root motion; faces have their smoothing"),
-    ("BLENDER", "Blender", "Armature and body keep their names, to be read back into Blender"),
-)
-"""What an FBX file is made for: identifier, name, what differs."""
-
 REST_FRAME = -1
 """Where the character stands in its rest pose while the FBX exporter looks at it, which writes what it sees as the
 skeleton's own pose."""
@@ -65,7 +58,7 @@ def export(armature, path: str | Path, kind: str, preset: str = "UNITY") -> Path
         armature: the armature object, with the action to export; meshes parented to it go along.
         path: file to write.
         kind: a key of `WRITERS`.
-        preset: identifier in `FBX_PRESETS`; of no matter to other formats.
+        preset: identifier in `export_presets.FBX_PRESETS`; of no matter to other formats.
 
     Raises:
         UserError: nothing to export, the format is not there in this Blender, or the file cannot be written.

@@ -152,7 +152,7 @@ def set_keys(curve, frames: np.ndarray, values: np.ndarray, kinds=None, slopes: 
     way = _enum("interpolation", "LINEAR" if slopes is None else "BEZIER")
     points.foreach_set("interpolation", np.full(len(frames), way, dtype=np.int32))
     if kinds is not None:
-        points.foreach_set("type", np.asarray(kinds, dtype=np.int32))
+        points.foreach_set("type", np.ascontiguousarray(kinds, dtype=np.int32))  # 3.4 takes no views
     if slopes is not None:
         free = np.full(len(frames), _enum("handle_left_type", "FREE"), dtype=np.int32)
         gaps = np.diff(frames, prepend=frames[0] - 1, append=frames[-1] + 1) / 3

@@ -18,6 +18,7 @@ from adapt_motion.blender_addon import (
     cleanup,
     compat,
     export,
+    export_presets,
     key_reduction,
     pose_curves,
     root_motion,
@@ -252,7 +253,7 @@ def test_export_from_pose_mode_gives_the_mode_back(blank, tmp_path, kind):
     assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
 
 
-@pytest.mark.parametrize("preset", [identifier for identifier, *_ in export.FBX_PRESETS])
+@pytest.mark.parametrize("preset", [identifier for identifier, *_ in export_presets.FBX_PRESETS])
 @pytest.mark.parametrize("travel", ["HIPS", "OBJECT"])
 def test_every_fbx_preset_keeps_every_joint(blank, tmp_path, preset, travel):
     timing.set_scene_rate(blank, NTSC_30)
