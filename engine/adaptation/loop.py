@@ -22,6 +22,7 @@ from engine.adaptation.alignment import Alignment, understood
 from engine.adaptation.batches import Batches
 from engine.adaptation.evidence import Seen
 from engine.adaptation.outcome import AdaptationResult, outcome
+from engine.adaptation.repeatable import repeatable
 from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import Smoother
@@ -95,9 +96,10 @@ def adapt(
     """
     pretrained = network.state()
     try:
-        return _Adaptation(
-            network, track, camera, body, segments, priors, settings, seed, progress, torch.device(device), state
-        ).run()
+        with repeatable(torch.device(device)):
+            return _Adaptation(
+                network, track, camera, body, segments, priors, settings, seed, progress, torch.device(device), state
+            ).run()
     finally:
         network.restore(pretrained)
 
