@@ -31,10 +31,11 @@ _SHORT_S = 0.7
 
 @dataclass(frozen=True)
 class RetrievalSettings:
-    """When a label is given. The defaults are for clean motion of performers that the space was not trained on."""
+    """When a label is given."""
 
-    least: float = 0.7
-    """Least similarity, mean over a stretch."""
+    least: float = 0.8
+    """Least similarity, mean over a stretch. The higher it is, the fewer labels are given and the more of them are right;
+    price and gain of the others hardly matter."""
     nothing: float = 0.45
     """Similarity at which it is as good to give no label."""
     change: float = 0.5

@@ -61,7 +61,7 @@ def test_what_fits_no_label_gets_none():
 
 
 def test_a_flicker_is_not_worth_a_change():
-    assert set(found((150, (1, 0.8, 0)), (8, (0.8, 1, 0)), (150, (1, 0.8, 0)), change=1.0)) == {"wave"}
+    assert set(found((150, (1, 0.6, 0)), (8, (0.6, 1, 0)), (150, (1, 0.6, 0)), change=1.0)) == {"wave"}
 
 
 def test_any_frame_rate_and_gaps_in_time():
