@@ -17,6 +17,7 @@ from engine.training.backbone_batches import BackboneBatch
 
 _NEAREST_M = 0.3
 _FARTHEST = 2.0
+_EVEN_S = 1e-3
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot", "hand")
 _TRUNK_SHARE = 0.5
 """Weight of a joint of the trunk, which hardly moves, beside one of a limb."""
@@ -31,12 +32,14 @@ class Weights:
     six: float = 1.0
     place: float = 1.0
     """Of the pelvis, in half-boxes, and of the logarithm of its depth."""
-    projection: float = 1.0
+    projection: float = 2.0
     """In half-boxes."""
     betas: float = 0.02
     contacts: float = 0.05
     speed: float = 3.0
     """Of the joints' way from frame to frame."""
+    acceleration: float = 8.0
+    """Of how that way changes, between frames that follow each other evenly."""
 
 
 def posed(rotations: Tensor, betas: Tensor, body: BodyModel) -> tuple[Tensor, Tensor]:
@@ -70,8 +73,16 @@ def backbone_losses(output: NetworkOutput, batch: BackboneBatch, body: BodyModel
         "projection": miss.clamp(max=_FARTHEST).mean(),
         "betas": (output.betas - batch.betas).square().mean(),
         "contacts": (contacts * known).sum() / known.sum().clamp(min=1),
-        "speed": (joints.diff(dim=1) - batch.joints.diff(dim=1)).norm(dim=-1).mean(),
+        "speed": (joints - batch.joints).diff(dim=1).norm(dim=-1).mean(),
+        "acceleration": _acceleration(joints - batch.joints, batch.times_s),
     }
+
+
+def _acceleration(error: Tensor, times_s: Tensor) -> Tensor:
+    """Mean second difference of joints' errors (B, S, 24, 3) where steps of time (B, S) are even."""
+    even = (times_s.diff(n=2, dim=1).abs() < _EVEN_S).float()
+    size = error.diff(n=2, dim=1).norm(dim=-1).mean(-1)
+    return (size * even).sum() / even.sum().clamp(min=1)
 
 
 def total(losses: dict[str, Tensor], weights: Weights) -> Tensor:

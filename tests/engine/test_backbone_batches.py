@@ -95,6 +95,16 @@ def test_each_error_has_a_loss(name):
     assert backbone_losses(wrong, drawn, body())[name] > 0.02
 
 
+def test_acceleration_counts_between_even_frames_alone():
+    drawn = batch(frames=60)
+    even = backbone_losses(truth_as_output(drawn), drawn, body())["acceleration"]
+    shaken = BackboneBatch(**{**vars(drawn), "joints": drawn.joints + 0.1 * torch.randn(drawn.joints.shape)})
+    output = truth_as_output(drawn)
+    assert backbone_losses(output, shaken, body())["acceleration"] > even + 0.2
+    uneven = BackboneBatch(**{**vars(shaken), "times_s": 20 * drawn.times_s.square() + drawn.times_s})
+    assert backbone_losses(output, uneven, body())["acceleration"] < 1e-6
+
+
 def test_contacts_count_only_where_they_are_known():
     drawn = batch()
     true = truth_as_output(drawn)
