@@ -19,6 +19,9 @@ TOUCHES = 0.5
 KEEPS_PLACE = 0.002
 """How much a contact's own place counts against the steps before and after it."""
 
+FOOT_IS_STIFF = 30.0
+"""How much the length of a foot counts against the length of a step."""
+
 STRAIGHTEST = 0.9995
 """Share of its length to which a leg is stretched at most; a straight knee has no bending direction."""
 
@@ -129,8 +132,8 @@ def _places(points: np.ndarray, touches: np.ndarray, heights: np.ndarray, togeth
     places = points.copy()
     runs = [(point, *run) for point in range(points.shape[1]) for run in filters.runs(touches[:, point])]
     stood = np.array([points[start:end, point].mean(0) for point, start, end in runs]).reshape(-1, 3)
-    if together and runs:
-        stood[:, :2] = _steps_as_they_come(points[..., :2], runs, stood[:, :2])
+    if runs:
+        stood[:, :2] = _agreed(points[..., :2], runs, stood[:, :2], together)
     for (point, start, end), place in zip(runs, stood, strict=True):
         places[start:end, point, :2] = place[:2]
         places[start:end, point, 2] = heights[start:end, point].mean()
@@ -152,26 +155,29 @@ def _fade(values: np.ndarray, on: np.ndarray, ease: int) -> np.ndarray:
     return result
 
 
-def _steps_as_they_come(points: np.ndarray, runs: list, means: np.ndarray) -> np.ndarray:
+def _agreed(points: np.ndarray, runs: list, means: np.ndarray, together: bool) -> np.ndarray:
     """(N, 2) places of N contacts, apart from each other as the points are while two of them touch.
 
-    Legs of other proportions make other steps. Where the hips may go along, the steps count and not the places, which
-    only keep the whole path from drifting: least squares over all pairs of contacts that overlap in time.
+    Heel and ball of a foot are as far apart as the foot is long. Legs of other proportions make other steps: where the
+    hips may go along (`together`), the steps count and not the places, which only keep the whole path from drifting.
+    Least squares over all pairs of contacts that overlap in time.
     """
     count = len(runs)
     system, right = np.zeros((count, count)), np.zeros((count, 2))
     for one, (point, start, end) in enumerate(runs):
-        keep = KEEPS_PLACE * (end - start)
+        keep = (KEEPS_PLACE if together else 1.0) * (end - start)
         system[one, one] += keep
         right[one] += keep * means[one]
         for two in range(one):
             other, other_start, other_end = runs[two]
             first, last = max(start, other_start), min(end, other_end)
-            if first < last:
-                apart = (points[first:last, point] - points[first:last, other]).sum(0)
+            same_foot = point // 2 == other // 2
+            weight = (last - first) * (FOOT_IS_STIFF if same_foot else 1.0)
+            if first < last and (same_foot or together):
+                apart = (points[first:last, point] - points[first:last, other]).mean(0) * weight
                 pair = [one, two]
-                system[pair, pair] += last - first
-                system[pair, pair[::-1]] -= last - first
+                system[pair, pair] += weight
+                system[pair, pair[::-1]] -= weight
                 right[one] += apart
                 right[two] -= apart
     return np.linalg.solve(system, right)

@@ -105,9 +105,7 @@ def figure(armature, joints: dict[str, str], follows: dict[str, str] | None = No
     ends = {joint: _hand_end(data[joints[joint]]) for joint in ("left_wrist", "right_wrist")}
     hands = {joint: rotations.turn(placing.turn, end) for joint, end in ends.items()}
     lowest = min(float(placing.points(np.array(data[joints[name]].head_local))[2]) for name in joints)
-    tails = [float(placing.points(np.array(data[joints[name]].tail_local))[2]) for name in joints if "foot" in name]
     height = float(np.ptp(placing.points(skeleton.heads)[:, 2]))
-    lowest = min([lowest, *tails])
     floor = float(placing.origin[2])  # where an armature stands, unless its feet are elsewhere
     return Figure(skeleton, placing, numbers, floor if 0 <= lowest - floor < 0.12 * height else lowest, hands)
 

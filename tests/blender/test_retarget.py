@@ -16,6 +16,7 @@ from adapt_motion.blender_addon import (
     compat,
     contacts,
     filters,
+    retarget,
     retarget_bake,
     retarget_guess,
     retarget_maps,
@@ -249,6 +250,12 @@ def test_types_of_keys_rates_and_contacts_go_along(blank, walker):
     assert set(kinds) == {"JITTER"}
     assert action["adapt_motion_clip_rate"] == "30"
     assert contacts.read(rig, np.arange(1.0, 121)) == pytest.approx(touches(walker))
+
+
+@pytest.mark.parametrize("name", rigs.CONVENTIONS)
+def test_the_floor_is_found_whatever_axes_the_bones_have(blank, name):
+    rig = rigs.build(rigs.CONVENTIONS[name], blank)
+    assert retarget.figure(rig, rigs.CONVENTIONS[name].bones()).floor == pytest.approx(0, abs=1e-6)
 
 
 def test_contacts_are_seen_where_nothing_tells_them(blank, tmp_path):
