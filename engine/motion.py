@@ -51,7 +51,8 @@ class Motion:
         cam_global_orient, cam_transl: (T, 3) the same root in the camera frame (x right, y down, z away).
         joints3d_cam, joints3d_world: (T, 24, 3) SMPL joints in metres.
         intrinsics: (3, 3) pixels of the full upright frame.
-        camera_to_world: (4, 4) rigid transform of camera coordinates into the world; the camera stands still.
+        camera_to_world: (4, 4) rigid transform of camera coordinates into the world; of the footage's first frame
+            where the camera moves.
         image_size: (2,) width, height.
         keypoints2d: (T, K, 3) final 2D targets, pixels and confidence.
         keypoints2d_origin: (T, K) ORIGIN_NONE, ORIGIN_DETECTED or ORIGIN_FILLED.
@@ -60,6 +61,7 @@ class Motion:
         contacts: (T, 4) left heel, left toe, right heel, right toe: probability of touching the ground.
         initial_poses, initial_trans: `poses` and `trans` before adaptation.
         format_version: of this file.
+        camera_path: (T, 4, 4) camera to world of each row where the camera moves; else None, and not in the file.
     """
 
     poses: NDArray[np.float32]
@@ -85,12 +87,14 @@ class Motion:
     initial_poses: NDArray[np.float32]
     initial_trans: NDArray[np.float32]
     format_version: int = FORMAT_VERSION
+    camera_path: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values; raises ValueError that names the key, the shape got and the shape wanted."""
         rows, points = len(self.poses), len(self.keypoint_names)
         wanted = {key: (rows, *shape) for key, shape in _ROW_SHAPES.items()} | _FIXED_SHAPES
         wanted |= {"keypoints2d": (rows, points, 3), "keypoints2d_origin": (rows, points)}
+        wanted |= {"camera_path": (rows, 4, 4)} if self.camera_path is not None else {}
         for key, shape in wanted.items():
             array = np.asarray(getattr(self, key))
             if array.shape != shape:
@@ -111,7 +115,8 @@ class Motion:
 
 def write_motion(motion: Motion, path: Path) -> None:
     """Write `motion` to `path` under a temporary name, then rename. Raises OutputError if that fails."""
-    write_arrays(path, {item.name: np.asarray(getattr(motion, item.name)) for item in fields(Motion)})
+    values = {item.name: getattr(motion, item.name) for item in fields(Motion)}
+    write_arrays(path, {name: np.asarray(value) for name, value in values.items() if value is not None})
 
 
 def read_motion(path: Path) -> Motion:
@@ -122,11 +127,11 @@ def read_motion(path: Path) -> Motion:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} cannot be read as a motion file: {error}") from error
     names = [item.name for item in fields(Motion)]
-    missing = [name for name in names if name not in arrays]
+    missing = [name for name in names if name not in arrays and name != "camera_path"]
     if missing:
         raise UsageError(f"{path} is no motion file: it lacks {', '.join(missing)}")
     try:
-        values = {name: arrays[name] for name in names}
+        values = {name: arrays[name] for name in names if name in arrays}
         for name in ("gender", "surface_model_type"):
             values[name] = str(values[name])
         values["mocap_framerate"] = float(values["mocap_framerate"])

@@ -24,13 +24,14 @@ from engine.errors import CancelledError, EngineError
 from engine.footage import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
 from engine.motion import Motion, write_arrays, write_motion
+from engine.moving_camera import rows_of, to_moving_world
 from engine.preview import write_preview
 from engine.progress import Progress
 from engine.protocol import ExitCode
 from engine.reporter import Part, Reporter
 from engine.run_options import RunOptions
 from engine.semantics import retrieval_run, segments
-from engine.world import to_world
+from engine.world import WorldMotion, to_world
 
 _STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}
@@ -232,9 +233,16 @@ class _ClipRun:
         """One person's motion file, from what the camera saw to the world; `shared` is the first person's."""
         self.reporter.cancel.check()
         prediction = adapted.prediction
-        world = before = to_world(prediction, track.timestamps, self.body, camera, shared)
+        path = None if camera.path is None else rows_of(camera.path, track.frame_indices)
+
+        def placed(what: Prediction, like: NDArray[np.float64] | None) -> WorldMotion:
+            if camera.path is None or path is None:
+                return to_world(what, track.timestamps, self.body, camera, like)
+            return to_moving_world(what, track.timestamps, self.body, path, camera.path[0])
+
+        world = before = placed(prediction, shared)
         if prediction is not initial:
-            before = to_world(initial, track.timestamps, self.body, camera, world.camera_to_world)
+            before = placed(initial, world.camera_to_world)
         return Motion(
             poses=world.poses,
             trans=world.trans,
@@ -260,6 +268,7 @@ class _ClipRun:
             contacts=world.contacts,
             initial_poses=before.poses,
             initial_trans=before.trans,
+            camera_path=path,
         )
 
     def _write(self, track: PersonTrack, adapted: Adapted, motion: Motion) -> _Person:

@@ -23,7 +23,7 @@ EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
 """What `--only` takes: the run stops once that is known, and tells it."""
 _LABELERS = ("none", "retrieval", "openai")
-_BACKBONES = ("landmark", "fit", *PICTURE_BACKBONES)
+_BACKBONES = ("fit", "landmark", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -43,6 +43,7 @@ class RunOptions:
         body: the user's SMPL file, None for the open body.
         focal_px: focal length in pixels, None if not given.
         intrinsics: (3, 3) from the camera file, None without one.
+        camera_path: (F, 4, 4) camera to world from the camera file, None without it.
         start_s, end_s: the part of the footage to use, in seconds.
         keypoints: folder with OpenPose's JSON files to take in place of detection.
         exports: of `EXPORTS`.
@@ -70,6 +71,7 @@ class RunOptions:
     preview: bool
     resume: bool
     seed: int
+    camera_path: NDArray[np.float64] | None = None
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
@@ -97,6 +99,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     if not 0 <= job.seed < 2**32:
         raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
     settings = load_settings(job.preset, job.overrides)
+    camera = read_camera(Path(job.camera)) if job.camera else None
     if job.backbone in PICTURE_BACKBONES:
         require(job.backbone, settings.models, f"--backbone {job.backbone}")  # now, not after minutes of detection
     return RunOptions(
@@ -111,7 +114,8 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,
         focal_px=job.focal_px,
-        intrinsics=read_camera(Path(job.camera)) if job.camera else None,
+        intrinsics=camera.intrinsics if camera else None,
+        camera_path=camera.path if camera else None,
         start_s=job.start_s,
         end_s=job.end_s,
         keypoints=Path(keypoints) if keypoints else None,

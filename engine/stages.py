@@ -162,7 +162,7 @@ def predict(
 def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
     """The camera, from what was given, else from the footage's metadata, else the image diagonal as focal length."""
     if options.intrinsics is not None:
-        return Camera(options.intrinsics, "given")
+        return Camera(options.intrinsics, "given", options.camera_path)
     focal = options.focal_px or info.focal_px
     source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
     matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)

@@ -87,7 +87,7 @@ def to_world(
     times = np.asarray(timestamps, np.float64)
     if len(times) != len(prediction.rotations):
         raise ValueError(f"timestamps is {times.shape}, not ({len(prediction.rotations)},)")
-    joints, feet = _posed(prediction, body)
+    joints, feet = posed(prediction, body)
     transl = prediction.transl.astype(np.float64)
     path = steady_depth(joints[:, 0], times, prediction.joint_confidence.mean(1)) - joints[:, 0]
     joints, feet = joints + path[:, None], feet + path[:, None]
@@ -127,7 +127,7 @@ def _motion(
     )
 
 
-def _posed(prediction: Prediction, body: BodyModel) -> tuple[Array, Array]:
+def posed(prediction: Prediction, body: BodyModel) -> tuple[Array, Array]:
     """Joints (T, 24, 3), and the soles under the foot points (T, 4, 3), camera frame."""
     betas = torch.as_tensor(prediction.betas)
     device = next(body.buffers()).device

@@ -19,15 +19,17 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera that stands still.
+    """A pinhole camera; it stands still unless its path is known.
 
     Attributes:
         intrinsics: (3, 3) pixels of the full upright frame.
         focal_source: where the focal length comes from: `given`, `metadata` or `guess` (the image diagonal).
+        path: (F, 4, 4) camera to world for each frame of the footage, or one for all; None where it is not known.
     """
 
     intrinsics: NDArray[np.float64]
     focal_source: str
+    path: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

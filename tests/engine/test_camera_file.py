@@ -23,10 +23,13 @@ def moved(x):
     return pose.tolist()
 
 
-def test_a_camera_that_stands_still_is_read(tmp_path):
-    values = {"intrinsics": [K, K], "camera_to_world": [moved(1), moved(1.001)]}
-    assert read_camera(camera_file(tmp_path, values)).tolist() == K
-    assert read_camera(camera_file(tmp_path, {"intrinsics": K})).tolist() == K
+def test_a_camera_is_read_with_its_path(tmp_path):
+    values = {"intrinsics": [K, K], "camera_to_world": [moved(1), moved(1.5)]}
+    camera = read_camera(camera_file(tmp_path, values))
+    assert camera.intrinsics.tolist() == K
+    assert camera.path[:, 0, 3].tolist() == [1, 1.5]
+    camera = read_camera(camera_file(tmp_path, {"intrinsics": K}))
+    assert (camera.intrinsics.tolist(), camera.path) == (K, None)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,8 @@ def test_a_camera_that_stands_still_is_read(tmp_path):
         ({"intrinsics": "wide"}, "are not numbers"),
         ({"intrinsics": [[1, 2], [3, 4]]}, "3 x 3"),
         ({"intrinsics": np.zeros((3, 3)).tolist()}, "no camera matrix"),
-        ({"intrinsics": K, "camera_to_world": [moved(0), moved(0.5)]}, "moves"),
+        ({"intrinsics": K, "camera_to_world": [(2 * np.eye(4)).tolist()]}, "turns and places"),
+        ({"intrinsics": K, "camera_to_world": [np.diag([-1, 1, 1, 1]).tolist()]}, "turns and places"),
         ({"intrinsics": [K, (np.array(K) * [[1.5], [1.5], [1]]).tolist()]}, "zooms"),
     ],
 )
