@@ -234,7 +234,7 @@ def in_modal_operator(window) -> bool:
     return any(item.bl_idname.startswith(kinds) for item in getattr(window, "modal_operators", ()))
 
 
-class curve_maker:  # noqa: N801  used like the functions above
+class curve_maker:
     """Adds F-curves to the action that `datablock` uses now, in place of those with the same path and index."""
 
     def __init__(self, datablock: Any) -> None:

@@ -225,6 +225,7 @@ class ADAPT_MOTION_PT_options(_Part, bpy.types.Panel):
         layout, settings = self.layout, context.scene.adapt_motion
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "preset")
+        layout.prop(settings, "backbone")
         machine = preferences.get(context)
         if machine is not None:
             layout.prop(machine, "device")

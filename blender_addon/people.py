@@ -90,9 +90,9 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
             row.template_icon(icon_value=number, scale=3.0)
         column = row.column(align=True)
         column.scale_y = 0.8
-        column.label(text=item.name, icon="NONE" if number else "USER")
+        column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER")
         times = (messages.duration(item.first_s), messages.duration(item.last_s))
-        column.label(text=texts.IN_VIEW.format(seconds=item.seen_s, first=times[0], last=times[1]))
+        column.label(text=texts.IN_VIEW.format(first=times[0], last=times[1]))
         column.label(text=texts.HIDDEN.format(percent=item.occluded))
 
 

@@ -158,6 +158,7 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         name="Server",
         description="Address of an OpenAI-compatible server, such as one on this computer. Empty: OpenAI's",
     )
+    vlm_model: StringProperty(name="Model", description="Name of the model as the server knows it. Empty: the engine's")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Engine first, since nothing works without it."""
@@ -196,6 +197,7 @@ def _draw_labels(layout, preferences) -> None:
     if not preferences.use_vlm:
         return
     layout.prop(preferences, "vlm_server")
+    layout.prop(preferences, "vlm_model")
     if os.environ.get(health.KEY_VARIABLE):
         layout.label(text=texts.KEY_IN_ENVIRONMENT, icon="CHECKMARK")
         return

@@ -13,12 +13,20 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..engine import protocol
 from . import compat, dictionary
 from .retarget_properties import ADAPT_MOTION_PG_retarget
 
 PRESETS = (
     ("balanced", "Balanced", "The best result for everyday footage"),
     ("fast", "Fast", "A lighter detector and fewer steps: a first look in a fraction of the time"),
+    ("paper", "Paper", "The numbers of the publication, for comparison with it"),
+)
+BACKBONES = (
+    ("landmark", "Adapted Network", "A pose network that is fine-tuned to this clip, guided by the labels"),
+    ("fit", "Fit", "Body and pose fitted to the keypoints; labels are kept but do not change the motion"),
+    ("hmr", "HMR", "A published network, fine-tuned to this clip; needs its weights, see the preferences"),
+    ("hmr2", "HMR 2.0", "A published network, fine-tuned to this clip; needs its weights, see the preferences"),
 )
 PEOPLE = (
     ("main", "Main Person", "The person who is largest and longest in view"),
@@ -127,6 +135,12 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         description="How much care is taken, against how long it takes",
         items=PRESETS,
         default="balanced",
+    )
+    backbone: EnumProperty(
+        name="Method",
+        description="What estimates the pose",
+        items=BACKBONES,
+        default=protocol.Job.backbone,
     )
     camera_source: EnumProperty(
         name="Camera", description="What is known of the camera that took the footage", items=CAMERAS, default="guess"

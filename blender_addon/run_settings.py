@@ -87,9 +87,11 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         footage=[footage],
         out=str(output_folder(settings)),
         preset=settings.preset,
+        backbone=settings.backbone,
         person="all" if only == "people" else chosen_people(settings),
         only=only,
         labeler=labeler,
+        allow_upload=labeler == "openai",  # switched on in the preferences, and asked for with a button
         device=preferences.device(context),
         body=absolute(machine.body_model) if machine and machine.body_model else "",
         start_s=start_s,
@@ -97,6 +99,8 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
     )
     if not os.path.isfile(footage):  # images have no frame rate of their own
         run.overrides = [f"footage.image_rate={timing.scene_rate(scene)}"]
+    if labeler == "openai" and machine and machine.vlm_model:
+        run.overrides.append(f"labeler.model={machine.vlm_model}")
     if only != "people":
         run.labels = _write("labels", segments) if (segments := labels.segments(scene)) else ""
         run.camera = _write("camera", camera) if (camera := solved_camera.describe(scene)) else ""

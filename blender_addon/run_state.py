@@ -111,8 +111,9 @@ class RunState:
         self.what = event.get("what", "")
 
     def _on_warning(self, event: Event) -> None:
-        if event["message"] not in self.warnings:
-            self.warnings.append(event["message"])
+        text = messages.hint_in_blender(event["message"])
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def _on_result(self, event: Event) -> None:
         self.results.append(event)

@@ -76,7 +76,11 @@ def test_the_engine_gets_them_in_a_file(fake, tmp_path):
     run = run_settings.job_of(bpy.context, labeler="retrieval")
     assert json.loads(Path(run.labels).read_text()) == [{"start": 0.0, "end": 2.0, "label": "walk"}]
     assert str(tmp_path / "user") in run.labels, "in the add-on's own folder"
-    assert run.labeler == "retrieval"
+    assert (run.labeler, run.allow_upload) == ("retrieval", False)
+    bpy.context.preferences.addons[preferences.PACKAGE].preferences.vlm_model = "some-model"
+    run = run_settings.job_of(bpy.context, labeler="openai")
+    assert run.allow_upload
+    assert run.overrides == ["labeler.model=some-model"]
 
 
 def test_a_new_label_begins_now_and_ends_what_it_begins_in(scene):

@@ -65,4 +65,4 @@ def test_the_panel_asks_first_and_lists_then(fake):
     layout = draw(panels.ADAPT_MOTION_PT_people, bpy.context)
     assert "ADAPT_MOTION_UL_people" in layout.texts
     item = draw(people.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[1])
-    assert item.texts[1:] == ["Person 2", "3.5 s in view, 0:01 to 0:04", "20 % hidden"]
+    assert item.texts[1:] == ["Person 2: 3.5 s", "0:01 to 0:04", "20 % hidden"]

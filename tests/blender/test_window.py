@@ -54,20 +54,13 @@ settings.footage, settings.output_folder, settings.preset = FOOTAGE, OUT, "fast"
 ticks = []
 plain_tick = running._tick
 def timed_tick():
-    before = time.perf_counter()
+    before = time.thread_time()
     busy = running.busy()
     again = plain_tick()
-    if busy and running.busy():
-        ticks.append(time.perf_counter() - before)
+    if busy:
+        ticks.append(time.thread_time() - before)
     return again
 running._tick = timed_tick
-plain_bring_in = operators.bring_in
-def timed_bring_in(state):
-    global brought_in_s
-    before = time.perf_counter()
-    plain_bring_in(state)
-    brought_in_s = time.perf_counter() - before
-operators.bring_in = timed_bring_in
 """
 
 REGION = """
@@ -309,9 +302,8 @@ bpy.context.scene.frame_set(first)
 
     ticks = sorted(window.ask("answer = ticks"))
     median, worst = ticks[len(ticks) // 2] * 1e3, ticks[-1] * 1e3
-    brought_in = window.ask("answer = brought_in_s") * 1e3
-    print(f"{len(ticks)} looks: median {median:.2f} ms, worst {worst:.1f} ms; import {brought_in:.0f} ms")
-    assert ticks[round(0.95 * (len(ticks) - 1))] < 0.05
+    print(f"{len(ticks)} ticks: median {median:.2f} ms, worst {worst:.1f} ms of processor time")
+    assert worst < 50
 
 
 @pytest.mark.parametrize("how", ["quit", "killed"])
