@@ -34,8 +34,8 @@ class RetrievalSettings:
     """When a label is given."""
 
     least: float = 0.8
-    """Least similarity, mean over a stretch. The higher it is, the fewer labels are given and the more of them are right;
-    price and gain of the others hardly matter."""
+    """Least similarity, mean over a stretch. The higher it is, the fewer labels are given and the more of them are
+    right; the two settings below hardly matter."""
     nothing: float = 0.45
     """Similarity at which it is as good to give no label."""
     change: float = 0.5
@@ -119,24 +119,35 @@ def _cells(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Similarity (C, N) of cells with all labels, by the windows about each, and when the cells begin (C,)."""
     begin, end = float(times[0]), float(times[-1])
-    cells = begin + _CELL_S * np.arange(max(1, int(np.ceil((end - begin) / _CELL_S))))
-    if end - begin < _LENGTH_S:
-        points = space.encode_motion(resample(six, times, centred_window(begin, end)[None]).float())
-        return (points @ space.label_points.T).detach().numpy().repeat(len(cells), 0), cells
-    starts = np.append(np.arange(begin, end - _LENGTH_S, _CELL_S), end - _LENGTH_S)
-    points = []
+    count = max(1, int(np.ceil((end - begin) / _CELL_S)))
+    cells = np.array([begin + _CELL_S * cell for cell in range(count)], np.float64)
+    with torch.no_grad():
+        if end - begin < _LENGTH_S:
+            at = centred_window(begin, end)[None]
+            points = space.encode_motion(resample(six, times, at).float()).expand(len(cells), -1)
+        else:
+            points = _about_cells(six, times, cells, space, progress)
+        similar: NDArray[np.float32] = (points @ space.label_points.T).numpy()
+    return similar, cells
+
+
+def _about_cells(
+    six: Tensor, times: Tensor, cells: NDArray[np.float64], space: MotionTextSpace, progress: Progress | None
+) -> Tensor:
+    """Points (C, D) of the cells: the mean of the windows whose middles are near."""
+    begin, last = float(times[0]), float(times[-1]) - _LENGTH_S
+    starts = np.append(np.arange(begin, last, _CELL_S), last)
+    found = []
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         some = torch.from_numpy(starts[first : first + _WINDOWS_AT_ONCE])
-        with torch.no_grad():
-            points.append(space.encode_motion(resample(six, times, window_at(some)).float()))
+        found.append(space.encode_motion(resample(six, times, window_at(some)).float()))
         if progress is not None:
             progress(min(first + _WINDOWS_AT_ONCE, len(starts)), len(starts))
-    middles = cells + _CELL_S / 2
-    # windows whose middle is nearest say most about a cell; the first and the last stand in beyond the ends
-    away = np.abs(np.clip(middles, starts[0] + _LENGTH_S / 2, starts[-1] + _LENGTH_S / 2)[:, None] - starts[None])
-    weights = np.clip(1 - np.abs(away - _LENGTH_S / 2) / (_LENGTH_S / 4), 0, None) + 1e-6
-    about = torch.from_numpy(weights / weights.sum(1, keepdims=True)).float() @ torch.cat(points)
-    return (functional.normalize(about, dim=-1) @ space.label_points.T).numpy(), cells
+    middles = np.clip(cells + _CELL_S / 2, begin + _LENGTH_S / 2, last + _LENGTH_S / 2)
+    away = np.abs(middles[:, None] - starts[None] - _LENGTH_S / 2)
+    weights = np.clip(1 - away / (_LENGTH_S / 4), 0, None) + 1e-6
+    mean = torch.from_numpy(weights / weights.sum(1, keepdims=True)).float() @ torch.cat(found)
+    return functional.normalize(mean, dim=-1)
 
 
 def _best_path(similar: NDArray[np.float32], settings: RetrievalSettings) -> NDArray[np.int64]:

@@ -1,5 +1,8 @@
-"""The last layer of the motion-text space's decoder, solved for when its encoder is done: motions from their points, and
-what a label looks like from the label's. Legend: L labels, W windows of each, B windows in all, F features."""
+"""The last layer of the motion-text space's decoder, solved for when its encoder is done.
+
+It learns motions from their points, and what a label looks like from the label's own. Legend: W windows of a label, B
+windows in all.
+"""
 
 from __future__ import annotations
 
