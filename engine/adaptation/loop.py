@@ -41,6 +41,9 @@ from engine.semantics.segments import Segment, spread
 from engine.semantics.types import MotionDictionary, MotionTextSpace
 
 _SEEDS = 1_000_003
+_DOUBTED = 0.5
+"""A label that is believed less than this fills nothing in."""
+_NEVER = -9.0
 _TERMS = ("projection", "alignment", "smoothing")
 
 
@@ -189,6 +192,7 @@ class _Adaptation:
             )
         initial = self.motion
         self._measure()
+        self._judge_labels()
         if self.settings.denoise_first:
             self._smoothe(0.0, None)
         start = len(self.history) if self._resumed() else 0
@@ -260,8 +264,8 @@ class _Adaptation:
         """One step on the segments `chosen` (B,). Returns the objective and its three terms, (4,)."""
         share = torch.zeros(len(chosen), device=self.device)
         if self.align is not None:
-            share = self.align.labelled[chosen].float()
-            share = share / share.sum().clamp(min=1)
+            labelled = self.align.labelled[chosen].float()
+            share = labelled * self.trust[chosen] / labelled.sum().clamp(min=1)
         place = torch.arange(len(chosen), device=self.device)
 
         def gradients(part: Tensor) -> Tensor:
@@ -312,6 +316,19 @@ class _Adaptation:
                 "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
             )
 
+    def _judge_labels(self) -> None:
+        """How far each segment's label is believed: by the mean similarity that its label has before adaptation."""
+        self.trust = torch.ones_like(self.similarity)
+        full = self.settings.trusted_similarity
+        if self.align is None or not full:
+            return
+        for label in set(self.segments.labels) - {""}:
+            there = torch.tensor([one == label for one in self.segments.labels], device=self.device)
+            trust = float((2 * self.similarity[there].mean() / full - 1).clamp(0, 1))
+            self.trust[there] = trust
+            if trust < _DOUBTED:
+                self.warn("label_doubted", f"The motion does not look like its label '{label}', which counts less.")
+
     def _smoothe(self, rate: float, generator: torch.Generator | None) -> float | None:
         """New targets of eq. 9, after an epoch of the denoiser's own where there is a generator."""
         if self.smoother is None:
@@ -330,7 +347,8 @@ class _Adaptation:
         """(T,) bool: rows whose motion is like their label; None without fill-in."""
         if self.align is None or not self.settings.fill_in:
             return None
-        similarity = sampler.per_row(self.similarity, self.segments, len(self.times))
+        believed = torch.where(self.trust >= _DOUBTED, self.similarity, torch.full_like(self.similarity, _NEVER))
+        similarity = sampler.per_row(believed, self.segments, len(self.times))
         return similarity > self.settings.fill_in_similarity
 
     def _mean_similarity(self) -> float | None:

@@ -27,16 +27,23 @@ class AdaptationSettings(BaseModel):
         le=2,
         description="Seconds of one label that a segment of mixed labels needs to be compared with it.",
     )
-    learning_rate: float = Field(default=5e-5, gt=0, le=1e-2, description="Of the first epoch.")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1e-2, description="Of the first epoch.")
     lowest_learning_rate: float = Field(default=1e-6, ge=0, le=1e-2, description="Of the last; between them a cosine.")
     projection: float = Field(default=0.1, ge=0, le=100, description="Weight of the 2D keypoints (eq. 5).")
-    alignment: float = Field(default=0.1, ge=0, le=100, description="Weight of agreement with the label (eq. 4).")
+    alignment: float = Field(default=1.0, ge=0, le=100, description="Weight of agreement with the label (eq. 4).")
     smoothing: float = Field(default=1.0, ge=0, le=100, description="Weight of the denoiser's motion (eq. 9).")
     shape: float = Field(default=0.001, ge=0, le=10, description="Weight of a steady shape beside it (eq. 9).")
     label_use: Literal["alignment", "unpaired"] = Field(
         default="alignment",
         description="`alignment` compares motion and label in their space; `unpaired` pulls local poses to a motion "
         "made from the label, for comparison (the paper's Table 4).",
+    )
+    trusted_similarity: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Similarity before adaptation from which a label counts in full; from half of it down, not at all: "
+        "what does not look like its label is most likely something else. 0: labels are always believed (the paper).",
     )
     fill_in: bool = Field(default=True, description="Whether keypoints not seen get targets from the motion (eq. 6).")
     fill_in_similarity: float = Field(

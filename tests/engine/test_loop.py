@@ -246,6 +246,23 @@ def test_nothing_seen_at_all_and_a_frozen_picture(body, priors):
     assert np.isfinite(run(body, person, frozen, priors).prediction.rotations).all()
 
 
+def test_a_label_that_nothing_in_the_motion_is_like_is_doubted(body, person, priors):
+    class Contrary(SmallSpace):
+        """Labels lie opposite to their motions."""
+
+        def encode_labels(self, labels):
+            return -super().encode_labels(labels)
+
+    contrary, progress = Priors(Contrary(priors.dictionary), priors.dictionary), Notes()
+    track = unseen(seen(body, person), names=["left_knee"])
+    settings = QUICK.model_copy(update={"fill_in_similarity": -1.0})
+    doubted = run(body, person, track, contrary, settings, progress=progress)
+    assert "does not look like its label 'swing'" in progress.warnings["label_doubted"]
+    assert all(entry["alignment"] == 0 and entry["keypoints_filled_in"] == 0 for entry in doubted.history)
+    believed = run(body, person, track, contrary, settings.model_copy(update={"trusted_similarity": 0.0}))
+    assert all(entry["alignment"] > 1 and entry["keypoints_filled_in"] > 0 for entry in believed.history)
+
+
 def test_a_pose_network_with_nan_is_refused(body, person, priors):
     network = WavesNetwork(spoilt(person), person.times)
     with torch.no_grad():
