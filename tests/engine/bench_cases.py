@@ -1,4 +1,4 @@
-"""A small corpus, a detector whose noise is next to nothing, and networks that are not trained, for tests of the bench."""
+"""A small corpus, a detector whose noise is next to nothing, and predictions, for tests of the bench."""
 
 from dataclasses import replace
 
