@@ -98,8 +98,9 @@ def adapt(
         CancelledError: the user asked to stop.
     """
     pretrained = network.state()
+    weights = sum(weight.numel() for weight in network.parameters())
     try:
-        with repeatable(torch.device(device)):
+        with repeatable(torch.device(device), weights):
             return _Adaptation(
                 network, track, camera, body, segments, priors, settings, seed, progress, torch.device(device), state
             ).run()

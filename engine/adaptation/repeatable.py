@@ -8,17 +8,30 @@ from collections.abc import Iterator
 
 import torch
 
+_LARGE = 15_000_000
+"""Weights from which a network is worth several threads."""
+
 
 @contextlib.contextmanager
-def repeatable(device: torch.device) -> Iterator[None]:
-    """Sums on a CUDA device run in a fixed order, so that the same seed gives the same bytes. Elsewhere they do."""
-    if device.type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+def repeatable(device: torch.device, weights: int = 0) -> Iterator[None]:
+    """On a CUDA device, sums run in a fixed order; on a CPU, a small network runs on one thread.
+
+    Sharing small tensors among threads gains little on an idle machine and takes many times as long on a busy one, and
+    sums would depend on the number of cores.
+
+    Args:
+        device: of the pose network.
+        weights: how many numbers it has.
+    """
+    threads = torch.get_num_threads()
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
+        if device.type == "cuda":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        elif weights < _LARGE:
+            torch.set_num_threads(1)
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_num_threads(threads)

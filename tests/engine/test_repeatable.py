@@ -17,10 +17,23 @@ def test_the_switches_are_as_they_were(before):
             assert torch.is_deterministic_algorithms_warn_only_enabled()
             raise ValueError
         assert torch.are_deterministic_algorithms_enabled() == before
-        with repeatable(torch.device("cpu")):
+        with repeatable(torch.device("cpu"), weights=10**6):
             assert torch.are_deterministic_algorithms_enabled() == before, "a CPU needs no switch"
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_small_networks_run_on_one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with repeatable(torch.device("cpu"), weights=10**6):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with repeatable(torch.device("cpu"), weights=10**8):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
