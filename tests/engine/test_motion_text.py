@@ -295,3 +295,27 @@ def test_sentences_are_those_of_the_dictionary(tmp_path):
     np.savez(tmp_path / "y.npz", texts=np.array(["walk"]), embeddings=np.ones((1, 384), np.float16))
     with pytest.raises(ModelFileError, match="another dictionary"):
         read_sentences(tmp_path / "y.npz")
+
+
+def test_shipped_space_dictionary_and_exemplars_belong_together():
+    space, dictionary = MotionTextSpace.from_file(), MotionDictionary.from_files()
+    assert space.labels == dictionary.labels
+    torch.testing.assert_close(space.label_points.norm(dim=-1), torch.ones(len(space.labels)))
+    own = space.encode_sentences(torch.from_numpy(read_sentences().of_labels))
+    torch.testing.assert_close(own, space.label_points, atol=1e-5, rtol=0)
+    exemplars = torch.stack([torch.from_numpy(dictionary.exemplar(label)) for label in dictionary.labels])
+    similar = space.encode_motion(exemplars) @ space.label_points.T
+    assert float(similar.diagonal().mean()) > 0.85
+    assert float((similar.argmax(1) == torch.arange(len(similar))).float().mean()) > 0.9
+    # half precision in the file, and a threshold far below what one sees
+    torch.testing.assert_close(space.decode(space.label_points), exemplars, atol=5e-3, rtol=0)
+    assert float(exemplars.diff(n=2, dim=1).abs().mean()) < 0.02
+
+
+def test_similarity_of_shipped_labels_is_low_between_unlike_ones():
+    space = MotionTextSpace.from_file()
+    similar = space.label_points @ space.label_points.T
+    others = similar[~torch.eye(len(similar), dtype=torch.bool)]
+    assert float(others.mean()) < 0.2
+    pick = [space.labels.index(label) for label in ("walk", "walk slowly", "push-up")]
+    assert float(similar[pick[0], pick[1]]) > float(similar[pick[0], pick[2]]) + 0.2
