@@ -1,6 +1,7 @@
 """The backbone `landmark`: what it must do for any track, with small untrained networks; figures are in its card."""
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.backbones.landmark import (
+    LANDMARK_WEIGHTS,
     WINDOW,
     LandmarkBackbone,
     predict_rows,
@@ -17,7 +19,7 @@ from engine.backbones.landmark import (
     weights_key,
     window_rows,
 )
-from engine.backbones.landmark_network import LandmarkNetwork, NetworkShape
+from engine.backbones.landmark_network import FEATURES, LandmarkNetwork, NetworkShape
 from engine.backbones.observation import observe
 from engine.backbones.track_view import view_of
 from engine.body.model import load_body
@@ -26,7 +28,7 @@ from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
 
 sys.path.append(str(Path(__file__).parent))
-from synthetic_people import seen, unseen, walk
+from synthetic_people import LIMB_JOINTS, hip_centred, seen, unseen, walk
 
 CPU = torch.device("cpu")
 
@@ -270,3 +272,37 @@ def test_bad_weights_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelFileError, match="cannot be read"):
         LandmarkBackbone.from_file(path)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return LandmarkBackbone.from_file()
+
+
+def test_shipped_weights_see_a_walk(body, shipped):
+    """Nothing to compare with the card: keypoints without the detector's errors, which the network has never seen."""
+    person = walk(body, seconds=2.0)
+    out = shipped.predict(seen(body, person), person.camera, body, Silent())
+    joints = body.joints(*(torch.as_tensor(value) for value in (out.rotations, out.betas, out.transl))).numpy()
+    limbs = list(LIMB_JOINTS)
+    errors = np.linalg.norm(hip_centred(joints)[:, limbs] - hip_centred(person.joints)[:, limbs], axis=-1)
+    assert errors.mean() < 0.12
+    far = np.linalg.norm(joints[:, 0] - person.joints[:, 0], axis=-1) / person.joints[:, 0, 2]
+    assert far.mean() < 0.15
+    assert np.linalg.det(out.rotations).min() > 0.99
+
+
+def test_shipped_weights_take_a_window_in_time_and_little_disk(shipped):
+    """The goal is 40 ms on two cores, 80 ms of processor time; here with slack for a busy machine."""
+    features, times = torch.randn(1, WINDOW, FEATURES), (torch.arange(WINDOW) / 30)[None]
+    spent, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)  # several would count their waiting for each other
+    with torch.no_grad():
+        for _ in range(8):
+            before = time.process_time()
+            shipped.network(features, times)
+            spent.append(time.process_time() - before)
+    torch.set_num_threads(threads)
+    assert min(spent) < 0.12
+    assert LANDMARK_WEIGHTS.stat().st_size < 12e6
+    assert LANDMARK_WEIGHTS.with_suffix(".card.md").is_file()
