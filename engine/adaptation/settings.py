@@ -69,7 +69,7 @@ class AdaptationSettings(BaseModel):
         description="Steps in which smooth curves are drawn from the adapted motion to the keypoints; 0 leaves it out.",
     )
     refine_stay: float = Field(
-        default=2.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
+        default=8.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
     )
 
     @model_validator(mode="after")

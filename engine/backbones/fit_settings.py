@@ -57,7 +57,7 @@ class FitSettings(BaseModel):
     )
     pose_prior: float = Field(default=0.4, ge=0, le=1000, description="Weight of staying near a relaxed pose.")
     stay: float = Field(
-        default=4.0, ge=0, le=1000, description="Weight of staying near the motion that a refinement starts from."
+        default=8.0, ge=0, le=1000, description="Weight of staying near the motion that a refinement starts from."
     )
     joint_limits: float = Field(
         default=0.5, ge=0, le=1000, description="Weight of knees and elbows bending as hinges do."
