@@ -19,7 +19,7 @@ from engine.training.detector_model import DetectorModel
 from engine.training.motion_batches import MotionWindows, Variation
 from engine.training.observations import Conditions, ObservationBatch, Scene, place
 
-VARIATION = Variation(mixed=0.3, arms=0.3, jitter_rad=0.1, sway_rad=0.1, tilt_rad=0.12)
+VARIATION = Variation(mixed=0.3, arms=0.3, jitter_rad=0.1, sway_rad=0.1, tilt_rad=0.12, wild=0.4)
 """How motions are varied for the backbone: more than for networks that learn how people move."""
 NOT_VARIED = Variation(0, 0, 0, 0, 0, 0, 0)
 _CENTRE = slice(-4, -2)

@@ -23,6 +23,7 @@ _ARMS = [
     [INDEX[f"{side}_{part}"] for part in ("collar", "shoulder", "elbow", "wrist", "hand")] for side in ("left", "right")
 ]
 _SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
+_WILD_RAD, _LEAN_RAD = 0.5, 0.3
 RATES = (24.0, 25.0, 30.0, 50.0, 60.0)
 """Frame rates of footage that windows are drawn at."""
 
@@ -49,6 +50,8 @@ class Variation:
     """Share of windows in which one arm is that of another window."""
     sway_rad: float = 0.0
     """Standard deviation of a turn added to each joint that comes and goes in about a second."""
+    wild: float = 0.0
+    """Share of windows whose joints are turned, and whose body leans, far more: poses that no clip comes near."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ class MotionWindows:
             rotations = _other_arm(rotations, rand(count) < variation.arms, rand(count) < 0.5)
         if variation.sway_rad:
             rotations = _swayed(rotations, times, variation.sway_rad, normal, rand)
+        if variation.wild:
+            rotations = _wild(rotations, rand(count) < variation.wild, normal, rand)
         return MotionBatch(rotations, pelvis, betas, contacts, times)
 
     def _read(self, clip: Tensor, place: Tensor, length: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -184,6 +189,18 @@ def _other_arm(rotations: Tensor, chosen: Tensor, left: Tensor) -> Tensor:
     for arm, mine in ((_ARMS[0], left), (_ARMS[1], ~left)):
         mixed[:, :, arm] = torch.where((chosen & mine)[:, None, None, None, None], other[:, :, arm], mixed[:, :, arm])
     return mixed
+
+
+def _wild(rotations: Tensor, chosen: Tensor, normal: Callable[..., Tensor], rand: Callable[..., Tensor]) -> Tensor:
+    """The chosen windows with joints turned by `_WILD_RAD` and the body leant by `_LEAN_RAD`, throughout."""
+    count = len(rotations)
+    size = torch.full((24, 1), _WILD_RAD, device=rotations.device)
+    size[0] = 0
+    turn = size * normal(count, 1, 24, 3) * rand(count, 1, 1, 1) * chosen[:, None, None, None]
+    lean = _LEAN_RAD * normal(count, 3) * chosen[:, None]
+    rotations = rotations @ axis_angle_to_matrix(turn)
+    root = axis_angle_to_matrix(lean)[:, None] @ rotations[:, :, 0]
+    return torch.cat((root[:, :, None], rotations[:, :, 1:]), 2)
 
 
 def _swayed(
