@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from engine.training.authored import author, performers
 from engine.training.corpus import CorpusClip
-from engine.training.figure import MIRROR, vectors
+from engine.training.figure import INDEX, MIRROR, vectors
 from engine.training.motion_batches import RATES, MotionWindows, Variation
 
 AS_CAPTURED = Variation(mirror=0, mixed=0, jitter_rad=0, reach_rad=0, tilt_rad=0, speed=0, shape=0)
@@ -73,3 +75,36 @@ def test_clips_shorter_than_a_window_run_to_and_fro():
 def test_nothing_to_draw_from_is_an_error():
     with pytest.raises(ValueError, match="no clips"):
         MotionWindows([], 49, torch.device("cpu"))
+
+
+def test_kept_frames_are_those_of_the_whole_window():
+    windows = MotionWindows([clip("crouch")], 49, torch.device("cpu"))
+    kept = torch.tensor([0, 3, 20, 48]).expand(8, 4)
+    some = windows.draw(8, torch.Generator().manual_seed(0), AS_CAPTURED, kept)
+    whole = windows.draw(8, torch.Generator().manual_seed(0), AS_CAPTURED)
+    torch.testing.assert_close(some.rotations, whole.rotations[:, kept[0]], atol=1e-5, rtol=0)
+    torch.testing.assert_close(some.times_s, whole.times_s[:, kept[0]])
+
+
+@pytest.mark.parametrize("name", ["arms", "sway_rad", "wild"])
+def test_added_variation_turns_what_it_says_and_leaves_the_rest(name):
+    clips = [clip("wave"), clip("crouch")]
+    plain, varied = drawn(clips, AS_CAPTURED), drawn(clips, replace(AS_CAPTURED, **{name: 0.5}))
+    turned = (varied.rotations - plain.rotations).abs().amax((-1, -2)) > 1e-3
+    where = turned.any(1)  # windows, joints
+    arms = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("collar", "shoulder", "elbow", "wrist")]
+    if name == "arms":
+        assert where[:, arms].any()
+        assert not where[:, [joint for joint in range(22) if joint not in arms]].any()
+    else:
+        assert where[:, 1:].any()
+    if name == "sway_rad":
+        assert not where[:, 0].any()
+        assert turned.float().mean((0, 2)).std() < 0.2  # it comes and goes at all times
+    if name == "wild":
+        chosen = where.any(1)
+        assert 0 < chosen.sum() < len(chosen)
+        assert where[chosen].all()
+    eye = torch.eye(3).expand_as(varied.rotations)
+    torch.testing.assert_close(varied.rotations @ varied.rotations.mT, eye, atol=1e-5, rtol=0)
+    torch.testing.assert_close(varied.pelvis, plain.pelvis)
