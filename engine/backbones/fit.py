@@ -77,11 +77,12 @@ class FitBackbone:
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
         windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
         samples = shape_spans(evidence, windows) if start is None else []
+        known = torch.from_numpy(joint_confidence(evidence))
         steps = self.settings.iterations
         total, done = steps * (len(windows) + len(samples)), 0
         betas = []
         for span in samples:
-            betas.append(self._fit_window(evidence.rows(span), body, None, None, progress, done, total)[1])
+            betas.append(self._fit_window(evidence.rows(span), body, None, None, known[span], progress, done, total)[1])
             done += steps
         shape = torch.stack(betas).mean(0) if betas else None if start is None else torch.from_numpy(start.betas)
         poses = []
@@ -89,7 +90,7 @@ class FitBackbone:
             given = (
                 None if start is None else _Pose(*map(torch.from_numpy, (start.rotations[span], start.transl[span])))
             )
-            pose, fitted = self._fit_window(evidence.rows(span), body, shape, given, progress, done, total)
+            pose, fitted = self._fit_window(evidence.rows(span), body, shape, given, known[span], progress, done, total)
             poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
             shape_of_clip = fitted
             done += steps
@@ -111,6 +112,7 @@ class FitBackbone:
         body: BodyModel,
         shape: Tensor | None,
         given: _Pose | None,
+        confidence: Tensor,
         progress: Progress,
         done: int,
         total: int,
@@ -122,7 +124,7 @@ class FitBackbone:
         curves = _Curves.through(start, trusted, spline)
         betas = torch.zeros(SHAPE_COUNT) if shape is None else shape.clone()
         if float(evidence.weights.sum()) > 0:
-            anchor = None if given is None else terms.Anchor(given.rotations[sampled])
+            anchor = None if given is None else terms.Anchor(given.rotations[sampled], confidence[sampled])
             depth = curves.depth(spline)[sampled]
             objective = _Objective(evidence.rows(sampled), body, self.settings, depth, anchor)
             part = Spline(spline.basis[sampled], spline.spacing_s)
