@@ -86,8 +86,8 @@ def import_steps(
 ) -> Generator[None, None, Imported]:
     """`import_people` in steps of a few milliseconds; files are read and keys computed beside them.
 
-    What is unfinished carries `steps.UNFINISHED`, so that `sweep` finds it if the steps are not taken to their end. Between two
-    steps the context may change, but undo and another file must not come between them.
+    What is unfinished carries `steps.UNFINISHED`, so that `sweep` finds it if the steps are not taken to their end.
+    Between two steps the context may change, but undo and another file must not come between them.
     """
     if not paths:
         raise UserError("There is no motion to import.", "Adapt a clip first.")

@@ -110,10 +110,10 @@ def _fill(corners: Float, values: Float, size: tuple[int, int]) -> tuple[Float, 
     order = np.argsort(fragments[:, 0], kind="stable")  # far to near: the last one written stays
     image = np.zeros((height * width, values.shape[-1]), dtype=np.float32)
     image[pixels[order]] = fragments[order]
-    image = image.reshape(height, width, -1)
+    picture = image.reshape(height, width, -1)
     with np.errstate(divide="ignore"):
-        depth: Float = np.float32(1) / image[..., 0]
-    return depth, image[..., 1:]
+        depth: Float = np.float32(1) / picture[..., 0]
+    return depth, picture[..., 1:]
 
 
 def _fragments(

@@ -123,7 +123,8 @@ def chosen_numbers(person: str) -> tuple[int, ...]:
     words = [word.strip() for word in person.split(",")]
     if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
         raise UsageError(
-            f"'{person}' is no choice of person.", "Choose main, all, a number from 1, or numbers with commas such as 1,3."
+            f"'{person}' is no choice of person.",
+            "Choose main, all, a number from 1, or numbers with commas such as 1,3.",
         )
     return tuple(dict.fromkeys(int(word) for word in words))
 

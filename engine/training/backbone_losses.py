@@ -82,7 +82,8 @@ def _acceleration(error: Tensor, times_s: Tensor) -> Tensor:
     """Mean second difference of joints' errors (B, S, 24, 3) where steps of time (B, S) are even."""
     even = (times_s.diff(n=2, dim=1).abs() < _EVEN_S).float()
     size = error.diff(n=2, dim=1).norm(dim=-1).mean(-1)
-    return (size * even).sum() / even.sum().clamp(min=1)
+    mean: Tensor = (size * even).sum() / even.sum().clamp(min=1)
+    return mean
 
 
 def total(losses: dict[str, Tensor], weights: Weights) -> Tensor:

@@ -106,7 +106,8 @@ def fit_detector_model(folder: Path, out: Path, steps: int, seed: int, progress:
     everything = torch.ones_like(halves)
     network = _fit(inputs, targets, found, mirrored, everything, steps, seed, _Shifted(progress, 2 * steps, jobs))
     left_over[~found] = torch.nan
-    fitted = Fitted(*network.arrays(), *_randomness(left_over, found, pairs.times_s), _misses(pairs, found), swaps)
+    measured = (*network.arrays(), *_randomness(left_over, found, pairs.times_s), _misses(pairs, found), swaps)
+    fitted = Fitted(**{item.name: value for item, value in zip(fields(Fitted), measured, strict=True)})
     fitted = _as_steady(fitted, pairs, found, seed)
     write_arrays(out, {item.name: getattr(fitted, item.name).numpy().astype(np.float16) for item in fields(Fitted)})
     return figures(DetectorModel(fitted), pairs, found, seed)
@@ -140,10 +141,9 @@ class _Network(nn.Module):
 
     def arrays(self) -> list[Tensor]:
         """Weights and biases, the scales of the inputs folded into the first layer."""
-        first, second, last = (self.layers[i] for i in (0, 3, 6))
-        weight = first.weight / self.scale
-        pairs = ((weight, first.bias - weight @ self.middle), (second.weight, second.bias), (last.weight, last.bias))
-        return [tensor.detach() for pair in pairs for tensor in pair]
+        first, first_bias, *others = (tensor.detach() for tensor in self.layers.parameters())
+        weight = first / self.scale
+        return [weight, first_bias - weight @ self.middle, *others]
 
 
 def _table(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,7 +179,7 @@ def _fit(
         error = (truth[batch] - mean) / sigma
         loss = ((_TAIL + 1) / 2 * torch.log1p(error.square() / _TAIL) + sigma.log()).mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         progress(step + 1, steps)

@@ -158,9 +158,9 @@ class DetectorModel(nn.Module):
         mean, sigma = self.spread(view.inputs)
         noise = self._left_over(times_s, generator) * strength
         report = mean + sigma * noise
-        flat, logit, body = report.split((2 * KEYPOINTS, KEYPOINTS, 3 * KEYPOINTS), -1)
-        flat = view.flat + flat.unflatten(-1, (2, KEYPOINTS)).transpose(-1, -2)
-        body = view.body + body.unflatten(-1, (KEYPOINTS, 3))
+        flat, logit, body = torch.split(report, [2 * KEYPOINTS, KEYPOINTS, 3 * KEYPOINTS], -1)
+        flat = view.flat + torch.unflatten(flat, -1, (2, KEYPOINTS)).transpose(-1, -2)
+        body = view.body + torch.unflatten(body, -1, (KEYPOINTS, 3))
         pixels = back_to_pixels(flat, view, intrinsics)
         confidence = torch.sigmoid(logit.clamp(-LOGIT_BOUND, LOGIT_BOUND))
         outside = ((pixels < 0) | (pixels > image_size[:, None, None])).any(-1)

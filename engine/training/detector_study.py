@@ -182,7 +182,8 @@ def _muted(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
 
 def _scenery(rng: np.random.Generator, width: int, height: int) -> Floats:
     """A blurred background with some straight edges in it."""
-    coarse = _muted(rng, (rng.integers(2, 8), rng.integers(2, 8), 3)).astype(np.float32)
+    rows, columns = rng.integers(2, 8, 2).tolist()
+    coarse = _muted(rng, (rows, columns, 3)).astype(np.float32)
     scenery = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(rng.integers(0, 8)):
         left, top = rng.integers(0, width), rng.integers(0, height)

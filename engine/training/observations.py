@@ -263,7 +263,8 @@ def _posed(body: BodyModel, rotations: Tensor, betas: Tensor, transl: Tensor) ->
         rotations.flatten(0, 1), betas.repeat_interleave(frames, 0), transl.flatten(0, 1)
     )
     order = [body.landmark_names.index(name) for name in MEDIAPIPE_33]
-    return joints.unflatten(0, rotations.shape[:2]), landmarks[:, order].unflatten(0, rotations.shape[:2])
+    windows = rotations.shape[:2]
+    return torch.unflatten(joints, 0, windows), torch.unflatten(landmarks[:, order], 0, windows)
 
 
 def _cut(

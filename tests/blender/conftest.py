@@ -19,7 +19,8 @@ NEEDS_BPY += [
     f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health")]
-NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window", "window_tour")]  # once, outside of Blender
+# once, outside of Blender
+NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window", "window_tour")]
 collect_ignore = NO_BPY if HAS_BPY else NEEDS_BPY
 
 if HAS_BPY:

@@ -33,7 +33,7 @@ class Layout:
     def prop(self, data, name: str, text: str | None = None, icon: str = "NONE", **_options) -> None:
         assert icon in ICONS, icon
         if name.startswith("["):  # a custom property
-            assert name[2:-2] in data.keys(), name
+            assert data.get(name[2:-2]) is not None, name
             self.texts.append(text or name)
             return
         assert name in data.bl_rna.properties, name

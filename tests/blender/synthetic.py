@@ -80,8 +80,8 @@ def motion_arrays(
 ) -> dict[str, np.ndarray]:
     """Arrays of a motion file: walking on a curve with the right arm up, all joints moving.
 
-    `labelled` are actions with their similarity, one after the other for equally long. In the rows `hidden` (first, last
-    + 1) the left wrist and elbow are filled in. If `adapted`, the motion before adaptation had its arms down.
+    `labelled` are actions with their similarity, one after the other for equally long. In the rows `hidden` (first,
+    last + 1) the left wrist and elbow are filled in. If `adapted`, the motion before adaptation had its arms down.
     """
     noise = np.random.default_rng(seed)
     seconds = np.arange(frames) * rate.denominator / rate.numerator if timestamps is None else timestamps
