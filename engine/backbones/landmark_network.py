@@ -95,7 +95,7 @@ class LandmarkNetwork(nn.Module):
 
     def _directions(self, features: Tensor) -> Tensor:
         """(B, T, 5 LIMBS) each limb in the picture, zero unless both ends are seen, and its direction by the 3D."""
-        points = features[..., : KEYPOINTS * 6].unflatten(-1, (KEYPOINTS, 6)).float()
+        points = features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float()
         seen = (self.limbs != 0).float() @ (points[..., 2:3] <= 0).float() == 0
         ways = self.limbs @ points
         directions = functional.normalize(ways[..., 3:], dim=-1, eps=1e-4)
