@@ -61,15 +61,16 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
     """Print the tables for held-out performers; returns their numbers.
 
     Args:
-        choice: what of the corpus; with a share, such as 0/2, only these cases are run, and nothing is printed.
+        choice: what of the corpus; with a share, such as 0/2/CODE, only these cases are run, and nothing is printed.
         common: see there.
         jobs: processes that do the work before; they meet in the results file.
 
     Raises:
         EngineError: an option makes no sense, or something cannot be read.
     """
+    number, of, code = choice.share.split("/") if choice.share else ("0", "1", fingerprint())
     if jobs > 1:
-        in_processes(jobs, common.results)
+        in_processes(jobs, common.results, code)
     names = _QUICK_TABLES if choice.quick else choice.tables
     unknown = [name for name in names if name not in TABLES]
     if unknown or not names:
@@ -80,17 +81,18 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
     cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
     plan = benchmark.corpus_plan(planned(pieces, choice.every_condition), cases)
     store = ResultStore(common.results)
-    if choice.share:
-        plan = plan[int(choice.share.split("/")[0]) :: int(choice.share.split("/")[1])]
-    records = benchmark.run(plan, rows_of(names), runner, store, fingerprint(), Counter())
+    plan = plan[int(number) :: int(of)]
+    records = benchmark.run(plan, rows_of(names), runner, store, code, Counter())
     if choice.share:
         return {}
     found = tables.benchmark(records, names, _notes(choice, common, len(pieces)), common.stream)
     return {"clips": [piece.name for piece in pieces], **_told(common), **found}
 
 
-def in_processes(jobs: int, results: Path | None) -> None:
+def in_processes(jobs: int, results: Path | None, code: str) -> None:
     """Run this command's work in `jobs` processes, each with its share of the cases, and wait for them.
+
+    `code` is the fingerprint that their results are kept under.
 
     Raises:
         UsageError: there is no results file for them to meet in.
@@ -102,7 +104,7 @@ def in_processes(jobs: int, results: Path | None) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
     command = [sys.executable, "-m", "engine", *sys.argv[1:], "--jobs", "1"]
     workers = [
-        subprocess.Popen([*command, "--share", f"{number}/{jobs}"], env=environment, stdin=subprocess.DEVNULL)
+        subprocess.Popen([*command, "--share", f"{number}/{jobs}/{code}"], env=environment, stdin=subprocess.DEVNULL)
         for number in range(jobs)
     ]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import math
@@ -121,11 +122,12 @@ def _is_model(path: Path) -> bool:
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """SHA-256 over the content of files, in the order given."""
+    """SHA-256 over the content of files, in the order given; of code without its comments and layout."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+        content = path.read_bytes()
+        digest.update(ast.dump(ast.parse(content)).encode() if path.suffix == ".py" else content)
     return digest.hexdigest()
 
 

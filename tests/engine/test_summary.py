@@ -96,7 +96,9 @@ def test_keys_and_fingerprints_tell_apart(tmp_path):
     assert key_of("a", {"x": 1}) == key_of("a", {"x": 1}) != key_of("a", {"x": 2})
     code = tmp_path / "adaptation"
     code.mkdir()
-    (code / "loop.py").write_text("one")
+    (code / "loop.py").write_text("steps = 1  # a comment")
     before = fingerprint(tmp_path)
-    (code / "loop.py").write_text("two")
+    (code / "loop.py").write_text("steps = (\n    1\n)")
+    assert fingerprint(tmp_path) == before
+    (code / "loop.py").write_text("steps = 2")
     assert fingerprint(tmp_path) != before
