@@ -305,4 +305,4 @@ def test_shipped_weights_take_a_window_in_time_and_little_disk(shipped):
     torch.set_num_threads(threads)
     assert min(spent) < 0.12
     assert LANDMARK_WEIGHTS.stat().st_size < 12e6
-    assert LANDMARK_WEIGHTS.with_suffix(".card.md").is_file()
+    assert LANDMARK_WEIGHTS.with_suffix(".md").is_file()
