@@ -234,6 +234,13 @@ def in_modal_operator(window) -> bool:
     return any(item.bl_idname.startswith(kinds) for item in getattr(window, "modal_operators", ()))
 
 
+def free_handles(points) -> None:
+    """Let both handles of all keys stay where they are put. Blender 3.4 ignores the types when they are set at once."""
+    for side in ("handle_left_type", "handle_right_type"):
+        for point in points:
+            setattr(point, side, "FREE")
+
+
 class curve_maker:
     """Adds F-curves to the action that `datablock` uses now, in place of those with the same path and index."""
 

@@ -154,10 +154,9 @@ def set_keys(curve, frames: np.ndarray, values: np.ndarray, kinds=None, slopes: 
     if kinds is not None:
         points.foreach_set("type", np.ascontiguousarray(kinds, dtype=np.int32))  # 3.4 takes no views
     if slopes is not None:
-        free = np.full(len(frames), _enum("handle_left_type", "FREE"), dtype=np.int32)
+        compat.free_handles(points)
         gaps = np.diff(frames, prepend=frames[0] - 1, append=frames[-1] + 1) / 3
         for name, reach in (("handle_left", -gaps[:-1]), ("handle_right", gaps[1:])):
-            points.foreach_set(f"{name}_type", free)
             handles = np.stack([frames + reach, values + slopes * reach], axis=1)
             points.foreach_set(name, handles.astype(np.float32).ravel())
     curve.update()
