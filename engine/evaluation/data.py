@@ -179,7 +179,8 @@ def planned(pieces: Sequence[Piece], every_condition: bool) -> list[tuple[Piece,
     """Each piece clear and under one of the occlusions in turn, or under all of them."""
     if every_condition:
         return [(piece, condition) for piece in pieces for condition in CONDITIONS]
-    turn: dict[str, int] = defaultdict(int)
+    # each category begins with another occlusion, so that a few clips see all of them as well
+    turn = {category: place for place, category in enumerate(sorted({piece.category for piece in pieces}))}
     plan = []
     for piece in pieces:
         plan += [(piece, CLEAR), (piece, OCCLUDED[turn[piece.category] % len(OCCLUDED)])]

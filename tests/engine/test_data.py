@@ -84,6 +84,9 @@ def test_each_piece_is_seen_clear_and_under_one_occlusion_in_turn():
     plan = planned(pieces, every_condition=False)
     assert [condition for _, condition in plan if condition != CLEAR] == list(OCCLUDED)
     assert len(plan) == 6
+    others = [clip(name, label=name, category=name) for name in "abc"]
+    few = planned(choose_pieces(others, 3, authored=False, seed=0), every_condition=False)
+    assert {condition for _, condition in few} == set(CONDITIONS)
     assert len(planned(pieces, every_condition=True)) == 12
 
 
