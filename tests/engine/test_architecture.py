@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = sorted((ROOT / "engine").rglob("*.py"))
 ADDON = sorted((ROOT / "blender_addon").rglob("*.py"))
-BLENDERS_OWN = {"bpy", "bpy_extras", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "addon_utils", "bl_ui", "idprop", "numpy"}
+BLENDERS_OWN = {
+    "bpy",
+    "bpy_extras",
+    "mathutils",
+    "bmesh",
+    "gpu",
+    "gpu_extras",
+    "blf",
+    "addon_utils",
+    "bl_ui",
+    "idprop",
+    "numpy",
+}
 LONGEST_FILE, LONGEST_FUNCTION, LEAST_DESCRIBED = 400, 50, 0.8
 
 
