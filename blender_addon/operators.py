@@ -9,11 +9,14 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty
 
-from . import clip_queue, job, labels, messages, people, preferences, results, run_settings, running
+from ..engine import protocol
+from . import clip_queue, drawing, job, labels, messages, people, preferences, results, run_settings, running, texts
 from .engine_home import EngineState
 from .errors import UserError
 from .run_settings import absolute, output_folder
 from .run_state import RunState
+
+_CONSENT_WIDTH = 420
 
 
 def character_of(context) -> bpy.types.Object | None:
@@ -196,6 +199,14 @@ class ADAPT_MOTION_OT_find_people(_RunsEngine, bpy.types.Operator):
         return self._run(context, "people")
 
 
+def consent(context: bpy.types.Context) -> str:
+    """What a user agrees to before pictures are sent."""
+    machine = preferences.get(context)
+    server = machine.vlm_server if machine and machine.vlm_server else "OpenAI"
+    most = {"requests": protocol.VLM_MOST_REQUESTS, "cost": protocol.VLM_MOST_COST}
+    return texts.VLM_CONSENT.format(server=server, **most)
+
+
 class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
     """Have actions suggested for what has no label, by comparing the motion with the dictionary"""
 
@@ -207,6 +218,17 @@ class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
         default=False,
         options={"SKIP_SAVE"},
     )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first, where pictures would be sent."""
+        if not self.by_model or preferences.vlm_problem(context):
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, width=_CONSENT_WIDTH)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What is sent, where to, and what it may cost."""
+        if self.by_model:
+            drawing.draw_text(self.layout, consent(context), _CONSENT_WIDTH, "WORLD")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the engine; it stops once it knows."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+VLM_CONSENT = (
+    "Pictures cut out around the person, eight from every two seconds of the footage, are sent to {server}, "
+    "one request for each two seconds. At most {requests} requests and {cost:g} dollars; answers are kept, "
+    "so nothing is sent twice."
+)
 UNNAMED = "(no action)"
 NOT_EXAMINED = "Press Examine to see in words what is there and what is missing."
 KEY_IN_ENVIRONMENT = "The key comes from the environment (OPENAI_API_KEY)."

@@ -70,6 +70,11 @@ def parse_event(line: str) -> dict[str, Any]:
     return {"event": "log", "message": line.rstrip("\r\n")}
 
 
+VLM_MOST_REQUESTS = 200
+VLM_MOST_COST = 2.0
+"""Requests, and dollars, that labels by a vision-language model may take in a run unless the settings say otherwise."""
+
+
 @dataclass
 class Job:
     """One run of the engine, as the job file and the command line hold it. Paths are strings; empty means not given."""

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.protocol import VLM_MOST_COST, VLM_MOST_REQUESTS
+
 
 class VlmSettings(BaseModel):
     """How `--labeler openai` asks, and how much it may cost. The server and the key come from OPENAI_BASE_URL and
@@ -31,10 +33,12 @@ class VlmSettings(BaseModel):
     )
     at_once: int = Field(default=4, ge=1, le=32, description="Segments that are asked for at the same time.")
     most_requests: int = Field(
-        default=200, ge=1, le=100_000, description="Requests of a run at most, repeated ones included."
+        default=VLM_MOST_REQUESTS, ge=1, le=100_000, description="Requests of a run at most, repeated ones included."
     )
     most_tokens: int = Field(default=1_000_000, ge=1, le=1_000_000_000, description="Tokens of a run at most.")
-    most_cost: float = Field(default=2.0, ge=0, le=10_000, description="Dollars of a run at most, at the prices below.")
+    most_cost: float = Field(
+        default=VLM_MOST_COST, ge=0, le=10_000, description="Dollars of a run at most, at the prices below."
+    )
     price_in: float = Field(
         default=2.5, ge=0, le=10_000, description="Dollars for a million tokens sent; see the server's list."
     )

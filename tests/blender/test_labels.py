@@ -13,6 +13,7 @@ from adapt_motion.blender_addon import (
     labels,
     messages,
     motion_io,
+    operators,
     panels,
     preferences,
     run_settings,
@@ -148,6 +149,15 @@ def test_pictures_are_sent_to_a_server_only_when_that_was_switched_on(fake, addo
     assert texts.count("adapt_motion.suggest_labels") == 2
     monkeypatch.setattr(preferences.compat, "online", lambda: False)
     assert messages.OFFLINE in refused(bpy.ops.adapt_motion.suggest_labels, by_model=True)
+
+
+def test_what_is_sent_where_and_at_what_cost_is_said_first(addon):
+    addon.use_vlm, addon.vlm_server = True, "http://localhost:8000/v1"
+    told = operators.consent(bpy.context)
+    assert "http://localhost:8000/v1" in told
+    assert "200 requests and 2 dollars" in told
+    addon.vlm_server = ""
+    assert "sent to OpenAI" in operators.consent(bpy.context)
 
 
 def test_measured_similarity_comes_from_the_motion(scene, tmp_path):

@@ -168,3 +168,21 @@ def test_another_table_is_refused(tmp_path, content):
     (tmp_path / "merges.txt").write_bytes(content)
     with pytest.raises(ModelFileError):
         ClipTokens.from_folder(tmp_path)
+
+
+def test_the_package_transformers_gives_the_same_features(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    theirs = transformers.CLIPModel(transformers.CLIPConfig()).eval()
+    for weights in theirs.parameters():
+        torch.nn.init.normal_(weights, std=0.03)
+    theirs.save_pretrained(tmp_path)
+    ours = ClipText.from_checkpoint(tmp_path / "model.safetensors").eval()
+    tokens = torch.randint(1, 49000, (3, 77))
+    for row, length in enumerate((5, 20, 77)):
+        tokens[row, length - 1 :] = 0
+        tokens[row, length - 1] = 49407
+    with torch.no_grad():
+        wanted = theirs.get_text_features(input_ids=tokens)
+        wanted = getattr(wanted, "pooler_output", wanted)
+        assert torch.allclose(ours(tokens), wanted, atol=1e-6)
