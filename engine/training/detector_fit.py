@@ -255,7 +255,7 @@ def _misses(pairs: Pairs, found: Tensor) -> Tensor:
     for row in range(len(table)):
         for column, before in enumerate((found[:, :-1], ~found[:, :-1])):
             here = (kind == row) & before
-            changed = (found[:, 1:] == ~before)[here] if column == 0 else found[:, 1:][here]
+            changed = (found[:, 1:] == bool(column))[here]
             exposure = steps[here].sum()
             table[row, column] = float(changed.sum() + 0.05) / float(exposure + 0.1 + column)
     return table.clamp(1e-4, 1.0)

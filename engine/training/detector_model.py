@@ -95,7 +95,6 @@ class DetectorModel(nn.Module):
         super().__init__()
         for item in fields(Fitted):
             self.register_buffer(item.name, getattr(fitted, item.name).float())
-        self.fitted = fitted
 
     first: Tensor
     first_bias: Tensor

@@ -1,5 +1,8 @@
 """BVH files of the training tests' own making: a T-posed skeleton with any motion, and ways to spoil it."""
 
+import csv
+import json
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -90,3 +93,13 @@ def write_bvh(path, *args, **kwargs):
 def matrices(angles):
     """(…, 3, 3) from Euler angles as the files hold them."""
     return Rotation.from_euler("ZYX", angles.reshape(-1, 3), degrees=True).as_matrix().reshape(*angles.shape[:-1], 3, 3)
+
+
+def write_tables(folder, labels, performers):
+    """The tables beside the BVH files of `folder`, whose source is called mine."""
+    for name, rows in (("labels", labels), ("provenance", performers)):
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    (folder / "skeletons.json").write_text(json.dumps({"sources": {"mine": {"smpl_map": NAMES}}}))

@@ -1,8 +1,13 @@
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))
+from training_clips import StopAt, corpus_clip
 
 from engine.backbones.landmark import LandmarkBackbone
 from engine.backbones.landmark_network import NetworkShape
@@ -10,8 +15,7 @@ from engine.errors import CancelledError, UsageError
 from engine.progress import Silent
 from engine.training.authored import author, performers
 from engine.training.backbone import BackboneTraining, rate, train_backbone
-from engine.training.corpus import CorpusClip, read_corpus, write_corpus
-from engine.training.figure import vectors
+from engine.training.corpus import read_corpus, write_corpus
 
 SHORT = BackboneTraining(
     steps=4, batch=3, frames=6, dense_share=0.5, checkpoint_every=2, network=NetworkShape(32, 1, 4), score_windows=2
@@ -25,24 +29,9 @@ def corpus(tmp_path_factory):
     for i, person in enumerate(performers(2, np.random.default_rng(0))):
         for j, action in enumerate(("wave", "crouch")):
             clip = author(action, person, np.random.default_rng(1))
-            poses = vectors(clip.rotations).reshape(-1, 72).astype(np.float32)
-            contacts, pelvis = clip.contacts.astype(np.int8), clip.pelvis.astype(np.float32)
-            clips.append(
-                CorpusClip(
-                    action, "x", person.name, j == 0, i == 1, poses, pelvis, contacts, np.zeros(10, np.float32), ()
-                )
-            )
+            clips.append(corpus_clip(action, clip, person.name, synthetic=j == 0, held_out=i == 1))
     write_corpus(path, clips)
     return path
-
-
-class StopAt(Silent):
-    def __init__(self, step):
-        self.step = step
-
-    def __call__(self, done, total):
-        if done == self.step:
-            raise CancelledError("Stopped.")
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):

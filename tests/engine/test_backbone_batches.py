@@ -1,9 +1,14 @@
 import functools
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))
+from training_clips import corpus_clip
 
 from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, NetworkShape
 from engine.backbones.observation import look_at
@@ -14,9 +19,7 @@ from engine.training.authored import author, performers
 from engine.training.backbone_batches import NOT_SPOILT, BackboneBatch, BatchMaker, Spoiling, kept_frames
 from engine.training.backbone_losses import Weights, backbone_losses, total
 from engine.training.backbone_score import LOWER_BODY_UNSEEN, score_backbone
-from engine.training.corpus import CorpusClip
 from engine.training.detector_model import DetectorModel
-from engine.training.figure import vectors
 from engine.training.motion_batches import MotionWindows
 from engine.training.observations import NOTHING_HIDDEN
 
@@ -31,10 +34,7 @@ def body():
 @functools.cache
 def clip():
     motion = author("wave", performers(1, np.random.default_rng(0))[0], np.random.default_rng(1))
-    return CorpusClip(
-        "wave", "x", "someone", True, True, vectors(motion.rotations).reshape(-1, 72).astype(np.float32),
-        motion.pelvis.astype(np.float32), motion.contacts.astype(np.int8), np.zeros(10, np.float32), (),
-    )  # fmt: skip
+    return corpus_clip("wave", motion, "someone", synthetic=True, held_out=True)
 
 
 def batch(spoiling=NOT_SPOILT, conditions=NOTHING_HIDDEN, count=8, frames=10, seed=0):

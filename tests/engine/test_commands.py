@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import signal
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from bvh_files import NAMES, hanging, write_bvh
+from bvh_files import hanging, write_bvh, write_tables
 
 from engine.adaptation.denoiser import MotionDenoiser
 from engine.training.commands import figure_lines
@@ -31,12 +30,7 @@ def motions(tmp_path_factory):
     (folder / "bvh" / "mine" / "c.bvh").write_text("HIERARCHY\nnothing")
     rows = [{"clip": clip, "start_frame": 0, "end_frame": 60, "label": "stand", "category": "stand"} for clip in "ab"]
     performers = [{"clip": name, "split_group": who} for name, who in (("a", "hdm_tr"), ("b", "ann"), ("c", "ann"))]
-    for name, table in (("labels", rows), ("provenance", performers)):
-        with (folder / f"{name}.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, table[0])
-            writer.writeheader()
-            writer.writerows(table)
-    (folder / "skeletons.json").write_text(json.dumps({"sources": {"mine": {"smpl_map": NAMES}}}))
+    write_tables(folder, rows, performers)
     return folder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from bvh_files import NAMES, hanging, write_bvh
+from bvh_files import hanging, write_bvh, write_tables
 
 from engine.body.model import load_body
 from engine.errors import CancelledError, UsageError
@@ -50,12 +50,7 @@ def motions(tmp_path_factory):
         {"clip": "b", "start_frame": 0, "end_frame": 30, "label": "stand", "category": "stand"},
     ]
     performers = [{"clip": name, "split_group": who} for name, who in (("a", "hdm_tr"), ("b", "ann"), ("c", "ann"))]
-    for name, rows in (("labels", labels), ("provenance", performers)):
-        with (folder / f"{name}.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-    (folder / "skeletons.json").write_text(json.dumps({"sources": {"mine": {"smpl_map": NAMES}}}))
+    write_tables(folder, labels, performers)
     return folder
 
 

@@ -1,18 +1,22 @@
 import hashlib
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+sys.path.append(str(Path(__file__).parent))
+from training_clips import StopAt, corpus_clip
+
 from engine.adaptation.denoiser import SHIPPED, MotionDenoiser, denoise_track, load_denoiser
 from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import CancelledError, ModelFileError, UsageError
 from engine.progress import Silent
 from engine.training.authored import author, performers
-from engine.training.corpus import CorpusClip, read_corpus, write_corpus
+from engine.training.corpus import read_corpus, write_corpus
 from engine.training.denoiser import DenoiserTraining, Noise, score_denoiser, spoiled, train_denoiser
-from engine.training.figure import vectors
 
 
 def random_network():
@@ -147,25 +151,9 @@ def corpus(tmp_path_factory):
     for i, person in enumerate(performers(2, np.random.default_rng(0))):
         for action in ("wave",) if i else ("wave", "crouch", "walk upstairs"):
             clip = author(action, person, np.random.default_rng(1))
-            poses = vectors(clip.rotations).reshape(-1, 72).astype(np.float32)
-            contacts = clip.contacts.astype(np.int8)
-            pelvis = clip.pelvis.astype(np.float32)
-            clips.append(
-                CorpusClip(
-                    action, "x", person.name, i == 0, i == 1, poses, pelvis, contacts, np.zeros(10, np.float32), ()
-                )
-            )
+            clips.append(corpus_clip(action, clip, person.name, synthetic=i == 0, held_out=i == 1))
     write_corpus(path, clips)
     return path
-
-
-class StopAt(Silent):
-    def __init__(self, step):
-        self.step = step
-
-    def __call__(self, done, total):
-        if done == self.step:
-            raise CancelledError("Stopped.")
 
 
 SHORT = DenoiserTraining(steps=4, batch=4, checkpoint_every=2)
@@ -236,9 +224,7 @@ def shipped_score():
     for i, person in enumerate(performers(2, np.random.default_rng(2024))):
         for action in ("walk downstairs", "clap", "pick something up with both hands", "jumping jack", "sit down"):
             motion = author(action, person, np.random.default_rng((2024, i)))
-            poses = vectors(motion.rotations).reshape(-1, 72).astype(np.float32)
-            no = np.zeros(0, np.float32)
-            clips.append(CorpusClip(action, "x", person.name, True, True, poses, no, no, no, ()))
+            clips.append(corpus_clip(action, motion, person.name, synthetic=True, held_out=True))
     return score_denoiser(load_denoiser(), clips, Noise(), seed=5).authored
 
 

@@ -1,12 +1,16 @@
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+sys.path.append(str(Path(__file__).parent))
+from training_clips import corpus_clip
+
 from engine.training.authored import author, performers
-from engine.training.corpus import CorpusClip
-from engine.training.figure import INDEX, MIRROR, vectors
+from engine.training.figure import INDEX, MIRROR
 from engine.training.motion_batches import RATES, MotionWindows, Variation
 
 AS_CAPTURED = Variation(mirror=0, mixed=0, jitter_rad=0, reach_rad=0, tilt_rad=0, speed=0, shape=0)
@@ -15,10 +19,8 @@ AS_CAPTURED = Variation(mirror=0, mixed=0, jitter_rad=0, reach_rad=0, tilt_rad=0
 def clip(action, seconds=None):
     motion = author(action, performers(1, np.random.default_rng(0))[0], np.random.default_rng(1))
     frames = len(motion.pelvis) if seconds is None else int(seconds * 30)
-    poses = vectors(motion.rotations).reshape(-1, 72).astype(np.float32)[:frames]
-    contacts = motion.contacts.astype(np.int8)[:frames]
-    pelvis = motion.pelvis.astype(np.float32)[:frames]
-    return CorpusClip(action, "x", "ann", True, False, poses, pelvis, contacts, np.zeros(10, np.float32), ())
+    whole = corpus_clip(action, motion, "ann", synthetic=True, held_out=False)
+    return replace(whole, poses=whole.poses[:frames], pelvis=whole.pelvis[:frames], contacts=whole.contacts[:frames])
 
 
 def drawn(clips, variation, count=8, frames=49, seed=0):

@@ -1,11 +1,16 @@
 import json
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+
+sys.path.append(str(Path(__file__).parent))
+from training_clips import StopAt, corpus_clip
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 from engine.errors import CancelledError, ModelFileError, UsageError
@@ -13,8 +18,7 @@ from engine.progress import Silent
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace, facing_ahead
 from engine.training.authored import author, performers
-from engine.training.corpus import CorpusClip, LabelRow, mirrored_text, write_corpus
-from engine.training.figure import vectors
+from engine.training.corpus import LabelRow, mirrored_text, write_corpus
 from engine.training.motion_text import MotionTextTraining, fit_space, train_motion_text
 from engine.training.motion_text_score import score_motion_text
 from engine.training.motion_text_windows import LabelledWindows, LabelVariation, mirrored_six
@@ -156,16 +160,10 @@ def clips():
     for i, person in enumerate(performers(4, np.random.default_rng(0))):
         for action in ACTIONS:
             clip = author(action, person, np.random.default_rng(i))
-            poses = vectors(clip.rotations)
             turn = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0.0, 0.0], dtype=torch.float64)).numpy()
-            poses[:, 0] = vectors((turn @ clip.rotations[:, 0])[:, None])[:, 0]
-            found.append(
-                CorpusClip(
-                    f"{action}_{i}", "x", person.name, i == 0, i == 3, poses.reshape(-1, 72).astype(np.float32),
-                    clip.pelvis.astype(np.float32), clip.contacts.astype(np.int8), np.zeros(10, np.float32),
-                    (LabelRow(0, len(poses), action, "x"),),
-                )
-            )  # fmt: skip
+            clip.rotations[:, 0] = turn @ clip.rotations[:, 0]
+            labels = (LabelRow(0, len(clip.pelvis), action, "x"),)
+            found.append(corpus_clip(f"{action}_{i}", clip, person.name, i == 0, i == 3, labels))
     return found
 
 
@@ -173,15 +171,6 @@ def clips():
 def corpus(clips, tmp_path):
     write_corpus(tmp_path / "corpus.npz", clips)
     return tmp_path / "corpus.npz"
-
-
-class StopAt(Silent):
-    def __init__(self, step):
-        self.step = step
-
-    def __call__(self, done, total):
-        if done == self.step:
-            raise CancelledError("Stopped.")
 
 
 SHORT = MotionTextTraining(steps=2, misled_steps=2, batch=4, checkpoint_every=1)
