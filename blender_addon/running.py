@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable, Generator
+from typing import Any
 
 import bpy
 
@@ -113,6 +114,13 @@ def _work() -> float | None:
     return STEP_TICK_S if _steps is not None else None
 
 
+def take_some(steps: Generator[None, None, Any], seconds: float) -> None:
+    """Take steps for so much of the processor's time. Raises StopIteration after the last."""
+    until, worked_until = time.perf_counter() + MOST_FOR_STEPS_S, time.thread_time() + seconds
+    while time.thread_time() < worked_until and (time.perf_counter() < until or bpy.app.background):
+        next(steps)
+
+
 def _begin_steps(state: RunState) -> None:
     global _steps
     try:
@@ -126,10 +134,8 @@ def _begin_steps(state: RunState) -> None:
 
 def _take_steps(state: RunState, seconds: float) -> None:
     """Go on with bringing in for so long."""
-    until, worked_until = time.perf_counter() + MOST_FOR_STEPS_S, time.thread_time() + seconds
     try:
-        while time.thread_time() < worked_until and (time.perf_counter() < until or bpy.app.background):
-            next(_steps)
+        take_some(_steps, seconds)
         return
     except StopIteration:
         pass

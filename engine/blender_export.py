@@ -45,10 +45,10 @@ def find_blender() -> list[str]:
                 f"{BLENDER_VARIABLE} names {named}, which is no program.",
                 f"Set {BLENDER_VARIABLE} to a Blender executable, or to a Python that has bpy.",
             )
-        return _script_command(found)
+        return script_command(found)
     found = shutil.which("blender")
     if found is not None:
-        return _script_command(found)
+        return script_command(found)
     if importlib.util.find_spec("bpy") is not None:
         return [sys.executable]
     raise ExportError(
@@ -95,7 +95,7 @@ def export_motion(
     command = [*find_blender(), str(_SCRIPT), "--", *arguments]
     with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as scratch:
         log = Path(scratch) / "blender.log"
-        process = _start(command, log, _child_environment(Path(scratch), Path(command[0])))
+        process = _start(command, log, child_environment(Path(scratch), Path(command[0])))
         try:
             _wait(process, log, progress, total, timeout_s)
         finally:
@@ -103,14 +103,17 @@ def export_motion(
         return _outcome(process.returncode, _read(log))
 
 
-def _script_command(program: str) -> list[str]:
-    """A Python takes the script as it is; Blender needs to be told, with the exit code first."""
+def script_command(program: str) -> list[str]:
+    """The command that runs a Python script in `program`, up to the script's path.
+
+    A Python takes the script as it is; Blender needs to be told, with the exit code first.
+    """
     if Path(program).name.lower().startswith("python"):
         return [program]
     return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python"]
 
 
-def _child_environment(scratch: Path, program: Path) -> dict[str, str]:
+def child_environment(scratch: Path, program: Path) -> dict[str, str]:
     """Our environment without what is meant for our own Python, and with a scratch folder for Blender's files.
 
     A distribution's Blender takes the first Python on the path for its own: the one beside it, not our environment's.

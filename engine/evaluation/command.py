@@ -14,7 +14,7 @@ from engine.streams import clean_stdout
 
 _CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On real footage", "Speed"
 _EVERY_TABLE = "ablation,label-use,labels,fill-in,ema,presets"
-_CHOICE = "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, or --speed."
+_CHOICE = "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --speed, or --blender."
 
 
 def bench(
@@ -59,6 +59,13 @@ def bench(
     ] = False,
     clip: Annotated[str, typer.Option(help="Footage; the demo clip if left out.", rich_help_panel=_SPEED)] = "",
     repeats: Annotated[int, typer.Option(min=2, help="How often the clip is repeated.", rich_help_panel=_SPEED)] = 10,
+    blender: Annotated[
+        str,
+        typer.Option(
+            metavar="PROGRAM", help="A Blender, or a Python with bpy, to time the add-on in.", rich_help_panel=_SPEED
+        ),
+    ] = "",
+    frames: Annotated[int, typer.Option(min=2, help="Frames of the motion.", rich_help_panel=_SPEED)] = 10_000,
     run_options: Annotated[
         str, typer.Option(help="Options of `run` for --speed and --footage, such as '--label walk'.")
     ] = "",
@@ -78,14 +85,16 @@ def bench(
     json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Measure: --corpus FILE, --dataset NAME --root FOLDER, --yardstick FOLDER, or --speed."""
-    if sum(map(bool, (corpus, dataset, yardstick, speed))) != 1 or bool(root) != bool(dataset):
+    """Measure: --corpus FILE, --dataset NAME --root FOLDER, --yardstick FOLDER, --speed, or --blender PROGRAM."""
+    if sum(map(bool, (corpus, dataset, yardstick, speed, blender))) != 1 or bool(root) != bool(dataset):
         raise UsageError("It is not clear what to measure.", _CHOICE)
     if bool(motions or footage) != bool(yardstick):
         raise UsageError("--yardstick takes motion files or --footage, and nothing else does.", _CHOICE)
     with clean_stdout() as stream:
         if speed:
             figures = _speed(clip, repeats, run_options, stream)
+        elif blender:
+            figures = _blender(blender, frames, stream)
         elif yardstick:
             figures = _yardstick(yardstick, motions or [], footage or [], presets, run_options, body, stream)
         else:
@@ -112,6 +121,12 @@ def _speed(clip: str, repeats: int, run_options: str, stream: TextIO) -> dict[st
     from engine.evaluation import tables
 
     return tables.speed(_path(clip), repeats, shlex.split(run_options), stream)
+
+
+def _blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:
+    from engine.evaluation import tables
+
+    return tables.blender(program, frames, stream)
 
 
 def _yardstick(

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.table import Table
 
+from engine.evaluation import blender_timings, summary
 from engine.evaluation import speed as costs
-from engine.evaluation import summary
 from engine.evaluation.methods import TABLES, Row
 from engine.evaluation.metrics import Interval
 from engine.evaluation.results import Record
@@ -38,15 +38,21 @@ _SCORES = {
 def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: TextIO) -> dict[str, Any]:
     """Measure each stage on `clip` (None: the demo clip) and on it repeated, and print the table."""
 
-    def say(text: str) -> None:
-        sys.stderr.write(text + "\n")
-
     clip = clip or costs.demo_clip()
-    short, long = costs.compare_lengths(clip, repeats, arguments, say)
+    short, long = costs.compare_lengths(clip, repeats, arguments, _say)
     title = f"{clip.name}: {short.frames} and {long.frames} frames"
     columns = ("stage", "ms/frame", f"ms/frame x{repeats}", "time ratio", "peak MiB", f"peak MiB x{repeats}")
     _print(title, columns, costs.table_rows(short, long), stream)
     return {"clip": clip.name, "repeats": repeats, "short": costs.as_json(short), "long": costs.as_json(long)}
+
+
+def blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:
+    """Time the add-on in a Blender on a motion of so many frames, and print the table."""
+    timings = blender_timings.measure(program, frames, _say)
+    columns = ("", "seconds", "on the processor", "wanted", "")
+    title = f"Blender {timings.version}, {timings.frames} frames"
+    _print(title, columns, blender_timings.table_rows(timings), stream)
+    return blender_timings.as_json(timings)
 
 
 def show_scores(folder: Path, found: Mapping[str, Scores], stream: TextIO) -> dict[str, Any]:
@@ -241,6 +247,10 @@ def _short(interval: Interval) -> str:
         return "-"
     digits = 2 if abs(interval.mean) < 2 else 1
     return f"{interval.mean:.{digits}f} ±{(interval.high - interval.low) / 2:.{digits}f}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
