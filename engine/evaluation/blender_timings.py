@@ -94,7 +94,7 @@ def write_walk(path: Path, frames: int) -> None:
 
 def table_rows(timings: BlenderTimings) -> list[tuple[str, ...]]:
     """Rows for a table: what, seconds by the clock, seconds of the main thread, what is promised, and the note."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, title in TITLES.items():
         one = timings.figures.get(name)
         if one is not None:
