@@ -1,8 +1,12 @@
 """The `--camera` file: what is known of the camera that took the footage, such as Blender's camera solve.
 
-JSON with `intrinsics`, 3 x 3 pixels of the full upright frame (or one for each frame), and optionally
-`camera_to_world`, 4 x 4 for each frame of the footage, or one for all: metres, the world's Z up, the camera's x right,
-y down and z away. The camera may move; it may not zoom.
+JSON with `intrinsics`, 3 x 3 pixels of the full upright frame, or one for each frame of the footage if the camera
+zooms, and optionally
+
+* `camera_to_world`, 4 x 4 for each frame of the footage, or one for all: metres, the world's Z up, the camera's x
+  right, y down and z away;
+* `distortion`, `{"model": "polynomial", "k": [k1, k2, k3, k4], "p": [p1, p2]}` or
+  `{"model": "division", "k": [k1, k2]}`, as `engine/lens.py` says; k may be shorter and p may be left out.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
+from engine.lens import Distortion, Lens, make_lens
 
 _RIGID = 1e-3
 _HINT = (
@@ -25,10 +30,17 @@ _HINT = (
 
 @dataclass(frozen=True)
 class GivenCamera:
-    """What a camera file says: `intrinsics` (3, 3), and `path` (F, 4, 4) camera to world or None."""
+    """What a camera file says.
+
+    Attributes:
+        intrinsics: (3, 3) of the pinhole camera that is computed with.
+        path: (F, 4, 4) camera to world, or None.
+        lens: what the real camera differs from the pinhole in; None for nothing.
+    """
 
     intrinsics: NDArray[np.float64]
     path: NDArray[np.float64] | None
+    lens: Lens | None = None
 
 
 def read_camera(path: Path) -> GivenCamera:
@@ -48,12 +60,33 @@ def read_camera(path: Path) -> GivenCamera:
         turns = poses[:, :3, :3]
         if np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max() > _RIGID or (np.linalg.det(turns) < 0).any():
             raise UsageError(f"The camera_to_world of the camera file {path} are not turns and places.", _HINT)
-    if (np.abs(cameras - cameras[0]).max(axis=(1, 2)) > 0.01 * cameras[0, 0, 0]).any():
-        raise UsageError(f"The camera of {path} zooms, which is not supported.", "Use footage with one focal length.")
-    camera: NDArray[np.float64] = cameras[0]
-    if camera[0, 0] <= 0 or camera[1, 1] <= 0 or not np.allclose(camera[2], (0, 0, 1)):
+    focal = cameras[:, (0, 1), (0, 1)]
+    if (focal <= 0).any() or not np.allclose(cameras[:, 2], (0, 0, 1)):
         raise UsageError(f"The intrinsics of the camera file {path} are no camera matrix.", _HINT)
-    return GivenCamera(camera, poses)
+    lens = make_lens(cameras, _distortion(values.get("distortion"), path))
+    return GivenCamera(cameras[0] if lens is None else lens.pinhole, poses, lens)
+
+
+def _distortion(value: Any, path: Path) -> Distortion | None:
+    """The `distortion` entry. Raises UsageError if it is none."""
+    if value is None:
+        return None
+    most = {"polynomial": 4, "division": 2}
+    try:
+        model = value["model"]
+        k = tuple(float(number) for number in value["k"])
+        p1, p2 = (float(number) for number in value.get("p") or (0.0, 0.0))
+        fits = (
+            len(k) <= most[model] and bool(np.isfinite((*k, p1, p2)).all()) and (model == "polynomial" or p1 == p2 == 0)
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise UsageError(
+            f"The distortion of the camera file {path} is none that is known.",
+            'It looks like {"model": "polynomial", "k": [-0.2, 0.05]} or {"model": "division", "k": [-0.2]}.',
+        )
+    return Distortion(model, k, (p1, p2))
 
 
 def _matrices(value: Any, size: int, name: str) -> NDArray[np.float64]:

@@ -50,18 +50,22 @@ class Motion:
         timestamps: (T,) seconds into the footage, strictly increasing.
         cam_global_orient, cam_transl: (T, 3) the same root in the camera frame (x right, y down, z away).
         joints3d_cam, joints3d_world: (T, 24, 3) SMPL joints in metres.
-        intrinsics: (3, 3) pixels of the full upright frame.
+        intrinsics: (3, 3) pixels of the full upright frame; of the pinhole camera that stands for the real one where
+            that distorts or zooms.
         camera_to_world: (4, 4) rigid transform of camera coordinates into the world; of the footage's first frame
             where the camera moves.
         image_size: (2,) width, height.
-        keypoints2d: (T, K, 3) final 2D targets, pixels and confidence.
+        keypoints2d: (T, K, 3) final 2D targets, pixels of that camera and confidence.
         keypoints2d_origin: (T, K) ORIGIN_NONE, ORIGIN_DETECTED or ORIGIN_FILLED.
         keypoint_names: (K,).
         labels, label_similarity: (T,) action label ('' for none) and its motion-text similarity (0 where not measured).
         contacts: (T, 4) left heel, left toe, right heel, right toe: probability of touching the ground.
         initial_poses, initial_trans: `poses` and `trans` before adaptation.
         format_version: of this file.
-        camera_path: (T, 4, 4) camera to world of each row where the camera moves; else None, and not in the file.
+        camera_path: (T, 4, 4) camera to world of each row where the camera moves; else None, and not in the file,
+            as the next two.
+        keypoints2d_footage: (T, K, 3) `keypoints2d` in pixels of the footage where the camera distorts or zooms.
+        camera_intrinsics: (T, 3, 3) pixels of the real camera in each row where it zooms.
     """
 
     poses: NDArray[np.float32]
@@ -88,13 +92,16 @@ class Motion:
     initial_trans: NDArray[np.float32]
     format_version: int = FORMAT_VERSION
     camera_path: NDArray[np.float64] | None = None
+    keypoints2d_footage: NDArray[np.float32] | None = None
+    camera_intrinsics: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values; raises ValueError that names the key, the shape got and the shape wanted."""
         rows, points = len(self.poses), len(self.keypoint_names)
         wanted = {key: (rows, *shape) for key, shape in _ROW_SHAPES.items()} | _FIXED_SHAPES
         wanted |= {"keypoints2d": (rows, points, 3), "keypoints2d_origin": (rows, points)}
-        wanted |= {"camera_path": (rows, 4, 4)} if self.camera_path is not None else {}
+        optional = {"camera_path": (4, 4), "keypoints2d_footage": (points, 3), "camera_intrinsics": (3, 3)}
+        wanted |= {key: (rows, *shape) for key, shape in optional.items() if getattr(self, key) is not None}
         for key, shape in wanted.items():
             array = np.asarray(getattr(self, key))
             if array.shape != shape:
@@ -127,7 +134,7 @@ def read_motion(path: Path) -> Motion:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} cannot be read as a motion file: {error}") from error
     names = [item.name for item in fields(Motion)]
-    missing = [name for name in names if name not in arrays and name != "camera_path"]
+    missing = [item.name for item in fields(Motion) if item.default is not None and item.name not in arrays]
     if missing:
         raise UsageError(f"{path} is no motion file: it lacks {', '.join(missing)}")
     try:

@@ -23,6 +23,7 @@ from engine.crash_log import explain
 from engine.errors import CancelledError, EngineError
 from engine.footage import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
+from engine.lens import Lens
 from engine.motion import Motion, write_arrays, write_motion
 from engine.moving_camera import rows_of, to_moving_world
 from engine.preview import write_preview
@@ -104,6 +105,7 @@ class _ClipRun:
         stages_of_all = [name for name in _STAGES if name != "adapt" or self.adapts]
         self.stages = (*stages_of_all, *(("export",) if options.exports or options.preview else ()))
         self._backbone: Backbone | None = None
+        self._lens: Lens | None = None
         if options.only:
             self.stages = self.stages[: self.stages.index(_LAST_STAGE[options.only]) + 1]
 
@@ -121,6 +123,9 @@ class _ClipRun:
             tracks = stages.track(clip, found, options, self.cache, reporter)
             if options.only == "people":
                 return self._tell_people(clip, tracks)
+            self._lens = camera.lens
+            if self._lens is not None:  # from here on a pinhole camera has taken the footage
+                tracks = [self._lens.straighten(one) for one in tracks]
         with self._stage("predict"):
             parts = [Part(reporter, number, len(tracks)) for number in range(len(tracks))]
             predictions = [
@@ -186,9 +191,10 @@ class _ClipRun:
         return self._backbone
 
     def _frames(self) -> Iterator[Frame]:
-        """The footage of the run, from its beginning."""
+        """The footage of the run, from its beginning, as the pinhole camera sees it."""
         options = self.options
-        return frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
+        footage = frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
+        return footage if self._lens is None else self._lens.pictures(footage)
 
     def _adapted(
         self,
@@ -232,7 +238,7 @@ class _ClipRun:
     ) -> Motion:
         """One person's motion file, from what the camera saw to the world; `shared` is the first person's."""
         self.reporter.cancel.check()
-        prediction = adapted.prediction
+        prediction, lens = adapted.prediction, camera.lens
         path = None if camera.path is None else rows_of(camera.path, track.frame_indices)
 
         def placed(what: Prediction, like: NDArray[np.float64] | None) -> WorldMotion:
@@ -269,6 +275,8 @@ class _ClipRun:
             initial_poses=before.poses,
             initial_trans=before.trans,
             camera_path=path,
+            keypoints2d_footage=lens.bend(adapted.keypoints, track.frame_indices) if lens is not None else None,
+            camera_intrinsics=lens.rows(track.frame_indices) if lens is not None and lens.zooms else None,
         )
 
     def _write(self, track: PersonTrack, adapted: Adapted, motion: Motion) -> _Person:

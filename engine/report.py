@@ -57,7 +57,10 @@ def describe_footage(info: FootageInfo, content: str) -> dict[str, Any]:
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
     """The camera and how sure we are of it."""
-    return {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
+    told = {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
+    if camera.lens is not None:
+        told |= {"distortion": camera.lens.key()["distortion"], "zooms": camera.lens.zooms}
+    return told
 
 
 def describe_person(track: PersonTrack, prediction: Prediction, motion: Motion, path: Path) -> dict[str, Any]:

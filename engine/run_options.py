@@ -15,6 +15,7 @@ from engine.camera_file import read_camera
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
 from engine.keypoints.tracking import chosen_numbers
+from engine.lens import Lens
 from engine.model_files import require
 from engine.protocol import Job
 from engine.semantics.segments import Segment, read_labels, whole_clip
@@ -44,6 +45,7 @@ class RunOptions:
         focal_px: focal length in pixels, None if not given.
         intrinsics: (3, 3) from the camera file, None without one.
         camera_path: (F, 4, 4) camera to world from the camera file, None without it.
+        lens: what the camera file's camera differs from a pinhole in, None for nothing.
         start_s, end_s: the part of the footage to use, in seconds.
         keypoints: folder with OpenPose's JSON files to take in place of detection.
         exports: of `EXPORTS`.
@@ -72,6 +74,7 @@ class RunOptions:
     resume: bool
     seed: int
     camera_path: NDArray[np.float64] | None = None
+    lens: Lens | None = None
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
@@ -116,6 +119,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         focal_px=job.focal_px,
         intrinsics=camera.intrinsics if camera else None,
         camera_path=camera.path if camera else None,
+        lens=camera.lens if camera else None,
         start_s=job.start_s,
         end_s=job.end_s,
         keypoints=Path(keypoints) if keypoints else None,

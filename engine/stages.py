@@ -129,6 +129,7 @@ def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyMo
         tracks=tracking_key(clip, options),
         person=person.person,
         camera=camera.intrinsics.tolist(),
+        **({"lens": camera.lens.key()} if camera.lens is not None else {}),
         body=content_of(options.body) if options.body else body.surface_model_type,
         backbone=backbone_key(options.backbone, options.settings.fit, options.settings.models, options.settings.hmr),
         seed=options.seed,
@@ -162,7 +163,7 @@ def predict(
 def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
     """The camera, from what was given, else from the footage's metadata, else the image diagonal as focal length."""
     if options.intrinsics is not None:
-        return Camera(options.intrinsics, "given", options.camera_path)
+        return Camera(options.intrinsics, "given", options.camera_path, options.lens)
     focal = options.focal_px or info.focal_px
     source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
     matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)

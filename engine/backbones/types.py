@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.body.model import BodyModel
 from engine.keypoints.types import PersonTrack
+from engine.lens import Lens
 from engine.progress import Progress
 
 Float = NDArray[np.float32]
@@ -25,11 +26,14 @@ class Camera:
         intrinsics: (3, 3) pixels of the full upright frame.
         focal_source: where the focal length comes from: `given`, `metadata` or `guess` (the image diagonal).
         path: (F, 4, 4) camera to world for each frame of the footage, or one for all; None where it is not known.
+        lens: what the real camera differs from the pinhole in; tracks are straightened with it, so that only those who
+            look at the footage itself need it. None for nothing.
     """
 
     intrinsics: NDArray[np.float64]
     focal_source: str
     path: NDArray[np.float64] | None = None
+    lens: Lens | None = None
 
 
 @dataclass(frozen=True)
