@@ -3,11 +3,12 @@
 A foot touches with its heel, its ball (the sole under the joint of the toes) or both. Each stretch of contact has one
 place, the mean of where the point was. What brings the points there comes first from the hips (which turns no limb),
 then from thigh and shin; a foot that stands on heel and ball is also laid flat. Before and after, it eases in and out.
+Where the source's own feet slide or float, the legs may be kept from turning too far: what is missing then is told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,12 @@ FOOT_IS_STIFF = 30.0
 
 STRAIGHTEST = 0.9995
 """Share of its length to which a leg is stretched at most; a straight knee has no bending direction."""
+
+
+LOW_ANKLE = 0.01
+"""Metres under which an ankle is too low for its foot to tell how it is tilted."""
+
+_OVER_TIME = ("hip", "knee", "ankle", "thigh", "shin", "foot")
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Stand:
         ease_s: seconds that a foot takes to come from its free path to where it stands.
         flat: whether a foot on heel and ball is laid flat.
         slack_m: metres by which a foot may stand beside its place, so that legs turn less.
+        most_turn: radians by which thigh and shin turn at most; a foot that needs more stays off its place.
     """
 
     fps: float
@@ -67,16 +75,24 @@ class Stand:
     ease_s: float = 0.12
     flat: bool = True
     slack_m: float = 0.0
+    most_turn: float = np.inf
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Result: `hips_move` (T, 3) metres; `thigh`, `shin` and `foot`, each two of (T, 4), left then right."""
+    """Result.
+
+    Attributes:
+        hips_move: (T, 3) metres.
+        thigh, shin, foot: each two of (T, 4), left then right.
+        off_m: (T, 2) metres that each foot that stands is off its place.
+    """
 
     hips_move: np.ndarray
     thigh: list[np.ndarray]
     shin: list[np.ndarray]
     foot: list[np.ndarray]
+    off_m: np.ndarray
 
 
 def plant(legs: list[Leg], contacts: np.ndarray, heights: np.ndarray, stand: Stand) -> Planted:
@@ -103,15 +119,16 @@ def plant(legs: list[Leg], contacts: np.ndarray, heights: np.ndarray, stand: Sta
         stands.append(on.any(1))
         feet.append(foot)
     move = _hips_move(legs, goals, stands, stand, ease)
-    thighs, shins = [], []
+    thighs, shins, off = [], [], []
     for leg, goal, on in zip(legs, goals, stands, strict=True):
-        carried = leg.ankle + move
-        lack = goal - carried
-        lack *= np.clip(1 - stand.slack_m / np.maximum(_length(lack), 1e-9), 0, 1)[:, None]
-        thigh, shin = _reach(leg, move, carried + _fade(lack, on, ease))
+        wanted = goal - (leg.ankle + move)
+        lack = wanted * np.clip(1 - stand.slack_m / np.maximum(_length(wanted), 1e-9), 0, 1)[:, None]
+        lack = _bounded(leg, _fade(lack, on, ease), stand.most_turn)
+        thigh, shin = _reach(leg, lack)
         thighs.append(thigh)
         shins.append(shin)
-    return Planted(move, thighs, shins, feet)
+        off.append(_length(wanted - lack) * on)
+    return Planted(move, thighs, shins, feet, np.stack(off, axis=1))
 
 
 def touching(contacts: np.ndarray, fps: float) -> np.ndarray:
@@ -184,12 +201,19 @@ def _agreed(points: np.ndarray, runs: list, means: np.ndarray, together: bool) -
 
 
 def _laid_flat(leg: Leg, places: np.ndarray, on: np.ndarray, ease: int) -> np.ndarray:
-    """(T, 4) the foot turned so that heel and ball point as their places do, where both touch."""
+    """(T, 4) the foot turned so that heel and ball point as their places do, not tilted sideways, where both touch."""
     now = rotations.turn(leg.foot, np.broadcast_to(leg.ball - leg.heel, leg.ankle.shape))
     wanted = places[:, 1] - places[:, 0]
-    sound = np.linalg.norm(wanted, axis=-1) > 0.5 * np.linalg.norm(leg.ball - leg.heel)  # else it tells no direction
-    change = rotations.log(rotations.between(now, np.where(sound[:, None], wanted, now)))
-    return rotations.multiply(rotations.quaternions(_fade(change, on, ease)), leg.foot)
+    sound = _length(wanted) > 0.5 * _length(leg.ball - leg.heel)  # else it tells no direction
+    wanted = np.where(sound[:, None], wanted, now)
+    turned = rotations.between(now, wanted)
+    if _length(leg.heel) > LOW_ANKLE:  # the heel is what lies under the ankle
+        axis = _unit(wanted)
+        up = rotations.turn(rotations.multiply(turned, leg.foot), np.broadcast_to(-leg.heel, axis.shape))
+        level = np.array([0.0, 0.0, 1.0]) - axis * axis[:, 2:]
+        turned = rotations.multiply(rotations.between(up - axis * (up * axis).sum(-1, keepdims=True), level), turned)
+    change = np.where((on & sound)[:, None], rotations.log(turned), 0.0)
+    return rotations.multiply(rotations.quaternions(_fade(change, on & sound, ease)), leg.foot)
 
 
 def _ankle_goal(leg: Leg, foot: np.ndarray, places: np.ndarray, on: np.ndarray) -> np.ndarray:
@@ -234,11 +258,37 @@ def _turning_cost(leg: Leg) -> np.ndarray:
     return np.eye(3) / (reach**2)[:, None, None] + stiff[:, None, None] * along[:, :, None] * along[:, None, :]
 
 
-def _reach(leg: Leg, move: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orientations of thigh and shin that bring the ankle to `target` when the hip goes along by `move`."""
+def _bounded(leg: Leg, lack: np.ndarray, most_turn: float) -> np.ndarray:
+    """(T, 3) the share of `lack` that the ankle makes up for while thigh and shin turn by `most_turn` at most."""
+    far = np.flatnonzero(_turned(leg, lack) > most_turn) if np.isfinite(most_turn) else np.zeros(0, dtype=int)
+    if not len(far):
+        return lack
+    some = replace(leg, **{name: getattr(leg, name)[far] for name in _OVER_TIME})
+    low, high = np.zeros(len(far)), np.ones(len(far))
+    for _ in range(14):
+        middle = (low + high) / 2
+        sound = _turned(some, lack[far] * middle[:, None]) <= most_turn
+        low, high = np.where(sound, middle, low), np.where(sound, high, middle)
+    result = lack.copy()
+    result[far] *= low[:, None]
+    return result
+
+
+def _turned(leg: Leg, lack: np.ndarray) -> np.ndarray:
+    """(T,) angle by which thigh or shin, whichever more, points elsewhere when the ankle goes by `lack`."""
+    angles = []
+    before = (leg.thigh, leg.knee - leg.hip), (leg.shin, leg.ankle - leg.knee)
+    for after, (turn, line) in zip(_reach(leg, lack), before, strict=True):
+        now = rotations.turn(rotations.multiply(after, rotations.inverse(turn)), line)
+        angles.append(np.arctan2(_length(rotations.cross(line, now)), (line * now).sum(-1)))
+    return np.maximum(*angles)
+
+
+def _reach(leg: Leg, lack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orientations of thigh and shin when the ankle goes along by `lack` (T, 3) as seen from the hip."""
     upper, lower = leg.knee - leg.hip, leg.ankle - leg.knee
     long, short = _length(upper), _length(lower)
-    line, wanted = upper + lower, target - (leg.hip + move)
+    line, wanted = upper + lower, leg.ankle + lack - leg.hip
     distance = np.clip(_length(wanted), np.abs(long - short) * 1.001, (long + short) * STRAIGHTEST)
     ahead = rotations.turn(leg.foot, np.broadcast_to(leg.ball - leg.heel, upper.shape))
     bend = rotations.cross(upper, lower) / (long * short)[:, None]

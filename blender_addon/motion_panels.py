@@ -57,6 +57,9 @@ class ADAPT_MOTION_PT_retarget(_Sidebar, bpy.types.Panel):
         row.operator("adapt_motion.save_bone_map", text="", icon="FILE_TICK")
         column = layout.column()
         column.prop(settings, "plant_feet")
+        row = column.row()
+        row.active = settings.plant_feet
+        row.prop(settings, "most_turn")
         column.prop(settings, "in_world")
         column.prop(settings, "rotation")
         row = layout.row()

@@ -165,11 +165,19 @@ def moving(one: Figure, turns: np.ndarray, locations: dict[int, np.ndarray]) -> 
 
 @dataclass(frozen=True)
 class Result:
-    """Poses of the target: `turns` (T, B, 4), `location` (T, 3) of the hips' bone, `given` (B,) which bones turn."""
+    """Poses of the target.
+
+    Attributes:
+        turns: (T, B, 4).
+        location: (T, 3) of the hips' bone.
+        given: (B,) which bones turn.
+        off_m: (T, 2) metres that the left and the right foot, where it stands, is off its place.
+    """
 
     turns: np.ndarray
     location: np.ndarray
     given: np.ndarray
+    off_m: np.ndarray
 
 
 def retarget(
@@ -202,9 +210,10 @@ def retarget(
         given[bone] = True
     hips = _hips_path(source, target, motion, place, in_world)
     turns, location, posed = _pose(target, wanted, given, hips)
+    off = np.zeros((len(turns), 2))
     if stand is not None:
-        turns, location = _plant(target, wanted, given, hips, posed, contacts, stand)
-    return Result(turns, location, given)
+        turns, location, off = _plant(target, wanted, given, hips, posed, contacts, stand)
+    return Result(turns, location, given, off)
 
 
 def _hips_path(source: Figure, target: Figure, motion: Moving, place: np.ndarray, in_world: bool) -> np.ndarray:
@@ -270,7 +279,7 @@ def _plant(target: Figure, wanted, given, hips, posed: Moving, contacts: np.ndar
         for joint, turns in (("hip", planted.thigh), ("knee", planted.shin), ("ankle", planted.foot)):
             wanted[:, target.joints[f"{side}_{joint}"]] = turns[index]
     turns, location, _ = _pose(target, wanted, given, hips + planted.hips_move)
-    return turns, location
+    return turns, location, planted.off_m
 
 
 def ground(legs: list[feet.Leg], touching: np.ndarray, floor: float, step: float = 0.07) -> np.ndarray:

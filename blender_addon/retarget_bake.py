@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,15 @@ from .retarget_properties import MAP
 SLACK_M = 0.003
 """Metres that planted feet may be off: legs of other proportions then keep their directions better."""
 
+MOST_TURN = math.radians(3)
+"""Radians by which legs point elsewhere than the source's, at most, for feet to stand."""
+
+_SHARE = 0.97
+"""Share of that which is used: rigs' hips bring a little of their own."""
+
+TOLD_M = 0.01
+"""Metres from which on feet that are off their places are told of."""
+
 _HANDS = ("left_hand", "right_hand")
 _RATES = (keying.CLIP_RATE, keying.KEY_RATE, keying.KEY_START)
 
@@ -27,11 +37,13 @@ class Options:
 
     Attributes:
         plant_feet: keep the feet where they stand.
+        most_turn: radians by which thighs and shins may turn for that.
         in_world: move where the source moves; else from where the target stands.
         rotation: rotation mode for the keyed bones; '' leaves each bone its own.
     """
 
     plant_feet: bool = True
+    most_turn: float = MOST_TURN
     in_world: bool = True
     rotation: str = ""
 
@@ -78,13 +90,14 @@ def bake(source, target, bone_map: BoneMap, scene, options: Options | None = Non
     motion = retarget.moving(from_figure, poses.turns, poses.locations)
     fps = float(timing.scene_rate(scene))
     touching = contacts_of(source, from_figure, motion, poses.frames, fps)
-    stand = feet.Stand(fps, slack_m=SLACK_M) if options.plant_feet else None
+    stand = feet.Stand(fps, slack_m=SLACK_M, most_turn=_SHARE * options.most_turn) if options.plant_feet else None
     result = retarget.retarget(from_figure, to_figure, motion, touching, stand, options.in_world)
     kinds = {bone: poses.kinds[:, from_figure.joints[joint]] for joint, bone in joints.items()}
     action = _write(source, target, bone_map, to_figure, poses.frames, result, kinds, options)
     if contacts.read(source, poses.frames) is not None:
         contacts.key(target, poses.frames, touching)
-    return Baked(action, len(poses.frames), _warnings(target, bone_map))
+    warnings = [*_of_feet(result.off_m, poses.frames, options), *_of_constraints(target, bone_map)]
+    return Baked(action, len(poses.frames), warnings)
 
 
 def contacts_of(armature, one: retarget.Figure, motion: retarget.Moving, frames: np.ndarray, fps: float) -> np.ndarray:
@@ -160,7 +173,20 @@ def _key_rest(target, maker, one: retarget.Figure, given: np.ndarray, frame: flo
         pose_curves.write_channels(maker, name, "scale", at, np.ones((1, 3)))
 
 
-def _warnings(target, bone_map: BoneMap) -> list[str]:
+def _of_feet(off_m: np.ndarray, frames: np.ndarray, options: Options) -> list[str]:
+    """A sentence about feet that do not stand where they should: those of the source slide or float."""
+    if off_m.max(initial=0) <= TOLD_M:
+        return []
+    worst, count = int(off_m.max(1).argmax()), int((off_m.max(1) > TOLD_M).sum())
+    return [
+        f"Feet are up to {off_m.max() * 1000:.0f} mm beside where they stand ({count} frames, most at "
+        f"{frames[worst]:.0f}): they slide or float in the source, and legs turn by "
+        f"{math.degrees(options.most_turn):.0f} degrees at most. "
+        "Let legs turn more, or lock the feet afterwards."
+    ]
+
+
+def _of_constraints(target, bone_map: BoneMap) -> list[str]:
     bound = [
         bone
         for bone in bone_map.bones.values()

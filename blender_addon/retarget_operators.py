@@ -202,7 +202,7 @@ class ADAPT_MOTION_OT_retarget(bpy.types.Operator):
 
         settings = context.scene.adapt_motion.retarget
         rotation = "" if settings.rotation == "RIG" else settings.rotation
-        options = retarget_bake.Options(settings.plant_feet, settings.in_world, rotation)
+        options = retarget_bake.Options(settings.plant_feet, settings.most_turn, settings.in_world, rotation)
         try:
             baked = retarget_bake.bake(source_of(context), settings.target, map_of(settings), context.scene, options)
         except UserError as error:

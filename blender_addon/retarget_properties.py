@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 ROTATIONS = (
     ("RIG", "As the Rig", "Every bone keeps the rotation mode that the rig gives it"),
@@ -68,6 +77,16 @@ class ADAPT_MOTION_PG_retarget(bpy.types.PropertyGroup):
         name="Keep Feet Planted",
         description="Feet that stand on the ground stay where they are, whatever the proportions of your character",
         default=True,
+    )
+    most_turn: FloatProperty(
+        name="Legs Turn at Most",
+        description="How far thighs and shins may point elsewhere than the source's for feet to stand. "
+        "Where the source's feet slide or float, more keeps yours in place, less keeps the legs as they are",
+        default=math.radians(3),
+        min=0.0,
+        soft_max=math.radians(20),
+        max=math.pi,
+        subtype="ANGLE",
     )
     in_world: BoolProperty(
         name="Where the Source Is",

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 NEEDS_BPY = [f"test_{name}.py" for name in ("rig", "keying", "camera", "scene", "export", "batch", "zip", "ui")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("retarget", "retarget_ui", "cleanup", "amass", "assets")]
+NEEDS_BPY += [f"test_{name}.py" for name in ("retarget", "retarget_feet", "retarget_ui", "cleanup", "amass", "assets")]
 NEEDS_BPY += [
     f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
 ]
