@@ -70,22 +70,31 @@ def _new_camera(name: str):
 
 
 def _set_lens(data, intrinsics: list[list[float]], image_size: tuple[int, int], scene) -> None:
-    """Lens and shift of a camera with `intrinsics`, 3 x 3 pixels.
+    """Lens and shift of a camera with `intrinsics`, 3 x 3 pixels; the keys of a lens that zoomed go."""
+    if data.animation_data and data.animation_data.action:
+        bpy.data.actions.remove(data.animation_data.action)
+    data.sensor_width = data.sensor_height = SENSOR_MM
+    data.sensor_fit = "VERTICAL" if _fits_upright(image_size, scene) else "HORIZONTAL"
+    data.lens, data.shift_x, data.shift_y = _lens(intrinsics, image_size, scene)
+
+
+def _fits_upright(image_size: tuple[int, int], scene) -> bool:
+    """Whether the rendered picture is wider in shape than the footage.
 
     The longer fit of the sensor is chosen so that the whole frame of the footage is seen whatever the resolution of
     the scene is, as the background (method `FIT`) is.
     """
     width, height = image_size
-    focal_x, focal_y = intrinsics[0][0], intrinsics[1][1]
-    centre_x, centre_y = intrinsics[0][2], intrinsics[1][2]
     render = scene.render
-    wide = render.resolution_x * render.pixel_aspect_x * height >= render.resolution_y * render.pixel_aspect_y * width
-    data.sensor_width = data.sensor_height = SENSOR_MM
-    data.sensor_fit = "VERTICAL" if wide else "HORIZONTAL"
-    fitted, focal = (height, focal_y) if wide else (width, focal_x)
-    data.lens = SENSOR_MM * focal / fitted
-    data.shift_x = (width / 2 - centre_x) / fitted
-    data.shift_y = (centre_y - height / 2) / fitted
+    return render.resolution_x * render.pixel_aspect_x * height >= render.resolution_y * render.pixel_aspect_y * width
+
+
+def _lens(intrinsics: list[list[float]], image_size: tuple[int, int], scene) -> tuple[float, float, float]:
+    """Focal length in millimetres and both shifts of a camera with `intrinsics`, 3 x 3 pixels."""
+    width, height = image_size
+    fitted, side = (height, 1) if _fits_upright(image_size, scene) else (width, 0)
+    focal, centre_x, centre_y = intrinsics[side][side], intrinsics[0][2], intrinsics[1][2]
+    return SENSOR_MM * focal / fitted, (width / 2 - centre_x) / fitted, (centre_y - height / 2) / fitted
 
 
 def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
@@ -96,6 +105,9 @@ def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
     clip = load_clip(footage)
     follow_keys(clip, motion.rate, timing.scene_rate(scene), start)
     show_clip(camera, clip)
+    if motion.keypoints2d_footage is not None:  # a lens without distortion cannot show it as it was filmed
+        for background in camera.data.background_images:
+            background.clip_user.use_render_undistorted = background.clip == clip
     turn_upright(camera, motion, scene)
     return clip
 
@@ -127,20 +139,47 @@ def follow_path(camera, motion: Motion, scene, start: int) -> None:
     if camera.animation_data and camera.animation_data.action:
         bpy.data.actions.remove(camera.animation_data.action)
     camera.rotation_mode = "QUATERNION"
-    _, new_curve = compat.new_action(camera, f"{camera.name} path")
-    frames = timing.frames_at(motion.timestamps, motion.rate, timing.scene_rate(scene), start)
     places = [Matrix(axes.camera_matrix(one).tolist()).decompose() for one in motion.camera_path]
     for (_, before, _), (_, turn, _) in itertools.pairwise(places):
         turn.make_compatible(before)
-    for path, part, size in (("location", 0, 3), ("rotation_quaternion", 1, 4)):
-        for index in range(size):
-            curve = new_curve(path, index, "Camera")
-            curve.keyframe_points.add(len(frames))
-            values = [
-                value for frame, place in zip(frames, places, strict=True) for value in (frame, place[part][index])
-            ]
-            curve.keyframe_points.foreach_set("co", values)
-            curve.update()
+    parts = (("location", 0, 3), ("rotation_quaternion", 1, 4))
+    values = {
+        (path, index): [place[part][index] for place in places] for path, part, size in parts for index in range(size)
+    }
+    _key(camera, f"{camera.name} path", values, motion, scene, start)
+
+
+def follow_zoom(camera, motion: Motion, scene, start: int) -> None:
+    """Key the focal length of a camera of ours as the one that took the footage zoomed."""
+    lenses = [_lens(one.tolist(), motion.image_size, scene) for one in motion.camera_intrinsics]
+    names = ("lens", "shift_x", "shift_y")
+    values = {(name, 0): [lens[number] for lens in lenses] for number, name in enumerate(names)}
+    _key(camera.data, f"{camera.name} zoom", values, motion, scene, start)
+
+
+def _key(datablock, name: str, values: dict[tuple[str, int], list[float]], motion: Motion, scene, start: int) -> None:
+    """A new action with a key for each row of the motion; `values` (T,) by path and index."""
+    from . import keying  # needs NumPy
+
+    action, new_curve = compat.new_action(datablock, name)
+    rate = timing.scene_rate(scene)
+    action[keying.KEY_RATE], action[keying.KEY_START] = str(rate), float(start)
+    frames = timing.frames_at(motion.timestamps, motion.rate, rate, start)
+    for (path, index), row in values.items():
+        curve = new_curve(path, index, "Camera")
+        curve.keyframe_points.add(len(frames))
+        curve.keyframe_points.foreach_set("co", [value for pair in zip(frames, row, strict=True) for value in pair])
+        curve.update()
+
+
+def retime(camera, rate: Fraction) -> None:
+    """Lay the keys of a camera of ours for another frame rate, as `keying.retime` does for characters."""
+    from . import keying
+
+    for datablock in (camera, camera.data):
+        action = datablock.animation_data.action if datablock.animation_data else None
+        if action is not None and keying.KEY_RATE in action:
+            keying.retime_curves(action, compat.curves_of(datablock), rate)
 
 
 def turn_upright(camera, motion: Motion, scene) -> None:

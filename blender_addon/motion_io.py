@@ -55,6 +55,8 @@ class Motion:
         keypoint_names: K names.
         initial_poses, initial_pelvis_world: (T, 72) and (T, 3) before adaptation; None where the file has none.
         camera_path: (T, 4, 4) camera to world of each frame where the camera moves, else None.
+        keypoints2d_footage: (T, K, 3) `keypoints2d` in pixels of the footage if its lens distorts or zooms, else None.
+        camera_intrinsics: (T, 3, 3) of the real camera in each frame where it zooms, else None.
     """
 
     path: Path
@@ -77,6 +79,8 @@ class Motion:
     initial_poses: np.ndarray | None = None
     initial_pelvis_world: np.ndarray | None = None
     camera_path: np.ndarray | None = None
+    keypoints2d_footage: np.ndarray | None = None
+    camera_intrinsics: np.ndarray | None = None
 
     @property
     def was_adapted(self) -> bool:
@@ -182,6 +186,8 @@ def _evidence(path: Path, arrays: dict[str, Any], rows: int) -> dict[str, Any]:
         "initial_poses": (rows, 72),
         "initial_trans": (rows, 3),
         "camera_path": (rows, 4, 4),
+        "keypoints2d_footage": (rows, len(names), 3),
+        "camera_intrinsics": (rows, 3, 3),
     }
     found = {key: np.zeros(shapes[key]) for key in ("contacts", "keypoints2d", "keypoints2d_origin")}
     for key, shape in shapes.items():

@@ -48,9 +48,13 @@ def load(scene) -> None:
                 _known[path] = None
 
 
-def points_at(scene, armature, frame: float) -> list[tuple[str, float, float, bool]]:
+def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tuple[str, float, float, bool]]:
     """Keypoints of a character at a frame of the scene: name, x and y in parts of the picture (y down), detected or
-    filled in. Those that are neither are left out."""
+    filled in. Those that are neither are left out.
+
+    The picture is that of the pinhole camera that the motion belongs to or, `as_filmed`, the footage itself, whose lens
+    may distort and zoom.
+    """
     from . import keying
     from . import scene as scenes
 
@@ -65,7 +69,9 @@ def points_at(scene, armature, frame: float) -> list[tuple[str, float, float, bo
     if not 0 <= row < motion.frame_count or seconds > motion.timestamps[-1] + 1 / float(motion.rate):
         return []
     width, height = motion.image_size
-    points = zip(motion.keypoint_names, motion.keypoints2d[row], motion.keypoints2d_origin[row], strict=True)
+    filmed = motion.keypoints2d_footage if as_filmed else None
+    places = motion.keypoints2d if filmed is None else filmed
+    points = zip(motion.keypoint_names, places[row], motion.keypoints2d_origin[row], strict=True)
     return [
         (name, float(point[0]) / width, float(point[1]) / height, int(origin) == 1)
         for name, point, origin in points
@@ -127,7 +133,8 @@ def _draw_in_clip_editor() -> None:
     view = context.region.view2d
     for armature in characters(scene):
         drawn = {}
-        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final):
+        straight = space.clip_user.use_render_undistorted
+        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final, as_filmed=not straight):
             pixel = view.view_to_region(x, 1 - y, clip=False)
             drawn[name] = (*pixel, detected)
         _draw(drawn)

@@ -180,8 +180,9 @@ def set_clip_rate(scene, armature) -> Fraction:
         if other is not None and keying.CLIP_RATE in other:
             keying.retime(character, rate)
             comparison.retime(character, rate)
-    for item in of_clip:
-        for background in item.data.background_images if item.type == "CAMERA" else ():
+    for item in [one for one in of_clip if one.type == "CAMERA"]:
+        camera.retime(item, rate)
+        for background in item.data.background_images:
             if background.clip:
                 camera.follow_keys(background.clip, rate, rate, action[keying.KEY_START])
     return rate
@@ -246,6 +247,8 @@ def _add_camera(result: Imported, scene, footage, start: int) -> None:
         camera.aim(ours, motion, scene)
     if motion.camera_path is not None:
         camera.follow_path(ours, motion, scene, start)
+    if motion.camera_intrinsics is not None:
+        camera.follow_zoom(ours, motion, scene, start)
     result.camera = ours
     result.camera[CLIP] = motion.clip_name
     if footage:

@@ -13,8 +13,9 @@ from .errors import UserError
 def describe(scene) -> dict[str, Any] | None:
     """The scene's choice of camera as the engine's `--camera` file takes it; None to let the engine guess.
 
-    `intrinsics` are 3 x 3 pixels of the full upright frame; of a solved track there is also `camera_to_world`, 4 x 4
-    for each frame of the footage, camera axes x right, y down, z away.
+    `intrinsics` are 3 x 3 pixels of the full upright frame, `distortion` is there where the lens has one; of a solved
+    track there is also `camera_to_world`, 4 x 4 for each frame of the footage, camera axes x right, y down, z away.
+    Where the focal length of the scene's camera is keyed, there are `intrinsics` for each frame.
 
     Raises:
         UserError: the footage is not loaded, its camera is not solved, or the scene runs at another rate.
@@ -26,6 +27,8 @@ def describe(scene) -> dict[str, Any] | None:
     if clip is None or not all(clip.size):
         raise UserError("The footage is not loaded, so its camera is not known.", "Press Show Footage first.")
     told: dict[str, Any] = {"intrinsics": intrinsics(clip)}
+    if (bent := distortion(clip)) is not None:
+        told["distortion"] = bent
     if settings.camera_source == "solved":
         rate = timing.exact_rate(clip.fps) if clip.source == "MOVIE" and clip.fps else timing.scene_rate(scene)
         if rate != timing.scene_rate(scene):
@@ -34,16 +37,61 @@ def describe(scene) -> dict[str, Any] | None:
                 "Give the scene the footage's frame rate.",
             )
         told["camera_to_world"] = path(scene, clip)
+        told["intrinsics"] = zoomed(scene, clip, told["intrinsics"])
     return told
 
 
 def intrinsics(clip) -> list[list[float]]:
-    """(3, 3) pixels, y down, of the Movie Clip's camera."""
+    """(3, 3) pixels, y down, of the Movie Clip's camera. Pixels that are wider than high have the larger focal length
+    down the picture."""
     camera = clip.tracking.camera
     width, height = clip.size
     x, y = compat.principal_point(camera, width, height)
     focal = camera.focal_length_pixels
-    return [[focal, 0.0, x], [0.0, focal / (camera.pixel_aspect or 1.0), height - y], [0.0, 0.0, 1.0]]
+    return [[focal, 0.0, x], [0.0, focal * (camera.pixel_aspect or 1.0), height - y], [0.0, 0.0, 1.0]]
+
+
+def distortion(clip) -> dict[str, Any] | None:
+    """The lens distortion of the Movie Clip's camera as the engine's `--camera` file has it; None if it has none.
+
+    Nuke's model is the engine's `division`, counted in halves of the picture's longer side in place of focal lengths;
+    Blender's division goes the other way, from where a point is to where it is seen. Blender counts y upwards, so that
+    the second tangential coefficient changes its sign.
+    """
+    camera = clip.tracking.camera
+    model, p = camera.distortion_model, (0.0, 0.0)
+    names = {"POLYNOMIAL": "polynomial", "BROWN": "polynomial", "DIVISION": "reciprocal", "NUKE": "division"}
+    if model == "POLYNOMIAL":
+        k = (camera.k1, camera.k2, camera.k3)
+    elif model == "BROWN":
+        k = (camera.brown_k1, camera.brown_k2, camera.brown_k3, camera.brown_k4)
+        p = (camera.brown_p1, -camera.brown_p2)
+    elif model == "DIVISION":
+        k = (camera.division_k1, camera.division_k2)
+    else:
+        width, height = clip.size
+        share = camera.focal_length_pixels / (max(width, height / (camera.pixel_aspect or 1.0)) / 2)
+        k = (camera.nuke_k1 * share**2, camera.nuke_k2 * share**4)
+    if not any((*k, *p)):
+        return None
+    return {"model": names[model], "k": list(k), "p": list(p)}
+
+
+def zoomed(scene, clip, lens: list[list[float]]) -> list[Any]:
+    """`lens` (3, 3), or one for each frame of the clip if the camera that follows the solve has keys of its focal length.
+
+    Blender solves for one focal length; who knows how the lens zoomed keys it on that camera.
+    """
+    camera = camera_object(scene)
+    keyed = [curve for curve in compat.curves_of(camera.data) if curve.data_path == "lens"] if camera else []
+    if not keyed:
+        return lens
+    length = clip.tracking.camera.focal_length
+    found = []
+    for frame in range(clip.frame_duration):
+        times = keyed[0].evaluate(scene.adapt_motion.footage_start + frame) / length
+        found.append([[lens[0][0] * times, 0.0, lens[0][2]], [0.0, lens[1][1] * times, lens[1][2]], lens[2]])
+    return found
 
 
 def reconstruction(clip):
@@ -55,8 +103,10 @@ def reconstruction(clip):
 
 
 def camera_object(scene):
-    """The camera that follows the solve of the scene's footage; None if there is none."""
-    clip = scene.adapt_motion.movie_clip
+    """The camera that follows the solve of the scene's footage; None if there is none, or in a Blender that only
+    exports, where the add-on is not on."""
+    settings = getattr(scene, "adapt_motion", None)
+    clip = settings.movie_clip if settings else None
     for item in scene.objects:
         for constraint in item.constraints if item.type == "CAMERA" else ():
             if constraint.type == "CAMERA_SOLVER" and not constraint.mute:
@@ -96,6 +146,16 @@ def _unconstrained(item):
     return item.parent.matrix_world @ item.matrix_parent_inverse @ item.matrix_basis
 
 
+def summary(told: dict[str, Any]) -> str:
+    """What `describe` gave, in a line."""
+    lenses = told["intrinsics"]
+    focal = [one[0][0] for one in lenses] if isinstance(lenses[0][0], list) else [lenses[0][0]]
+    parts = [f"{min(focal):.0f} to {max(focal):.0f} pixels" if max(focal) > min(focal) else f"{focal[0]:.0f} pixels"]
+    parts += ["distortion taken out"] if "distortion" in told else []
+    parts += [f"solved over {len(told['camera_to_world'])} frames"] if "camera_to_world" in told else []
+    return f"Focal length {', '.join(parts)}"
+
+
 class ADAPT_MOTION_OT_read_camera(bpy.types.Operator):
     """Say what Blender knows of the footage's camera, as the engine would get it"""
 
@@ -111,8 +171,7 @@ class ADAPT_MOTION_OT_read_camera(bpy.types.Operator):
         if told is None:
             self.report({"INFO"}, "The engine guesses the focal length")
         else:
-            solved = f", solved over {len(told['camera_to_world'])} frames" if "camera_to_world" in told else ""
-            self.report({"INFO"}, f"Focal length {told['intrinsics'][0][0]:.0f} pixels{solved}")
+            self.report({"INFO"}, summary(told))
         return {"FINISHED"}
 
 

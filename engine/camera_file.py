@@ -6,7 +6,8 @@ zooms, and optionally
 * `camera_to_world`, 4 x 4 for each frame of the footage, or one for all: metres, the world's Z up, the camera's x
   right, y down and z away;
 * `distortion`, `{"model": "polynomial", "k": [k1, k2, k3, k4], "p": [p1, p2]}` or
-  `{"model": "division", "k": [k1, k2]}`, as `engine/lens.py` says; k may be shorter and p may be left out.
+  `{"model": "division", "k": [k1, k2]}`, or `reciprocal` likewise, as `engine/lens.py` says; k may be shorter and p may
+  be left out.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _distortion(value: Any, path: Path) -> Distortion | None:
     """The `distortion` entry. Raises UsageError if it is none."""
     if value is None:
         return None
-    most = {"polynomial": 4, "division": 2}
+    most = {"polynomial": 4, "division": 2, "reciprocal": 2}
     try:
         model = value["model"]
         k = tuple(float(number) for number in value["k"])

@@ -61,8 +61,7 @@ def run(
         float | None, typer.Option(help="Focal length in pixels, if you know it.", rich_help_panel=_WHO)
     ] = None,
     camera: Annotated[
-        str,
-        typer.Option(help="JSON file: the camera's intrinsics, distortion, its poses if it moves.", rich_help_panel=_WHO),
+        str, typer.Option(help="JSON file: the camera's lens, and its poses if it moves.", rich_help_panel=_WHO)
     ] = "",
     start_s: Annotated[float | None, typer.Option(help="Use the footage from this second on.")] = None,
     end_s: Annotated[float | None, typer.Option(help="Use the footage up to this second.")] = None,

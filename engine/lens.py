@@ -7,6 +7,7 @@ Distortion works on normalised coordinates, x = (u - c_x) / f_x:
 * `polynomial`: distorted = x (1 + k1 r² + k2 r⁴ + k3 r⁶ + k4 r⁸) plus the tangential part of p1, p2 (Brown,
   "Decentering distortion of lenses", 1966); OpenCV's k1, k2, p1, p2, k3 are k = [k1, k2, k3] and p = [p1, p2].
 * `division`: x = distorted / (1 + k1 r² + k2 r⁴), r of the distorted point (Fitzgibbon, CVPR 2001).
+* `reciprocal`: the same formula the other way, distorted = x / (1 + k1 r² + k2 r⁴), r of x: what Blender calls division.
 
 Pixels as in `keypoints.types`: x right, y down.
 """
@@ -35,19 +36,22 @@ _ZOOM = 1e-3
 
 @dataclass(frozen=True)
 class Distortion:
-    """How a lens bends straight lines: see the module. `k` holds up to four numbers (two for `division`)."""
+    """How a lens bends straight lines: see the module. `k` holds up to four numbers, two but for `polynomial`."""
 
-    model: Literal["polynomial", "division"]
+    model: Literal["polynomial", "division", "reciprocal"]
     k: tuple[float, ...]
     p: tuple[float, float] = (0.0, 0.0)
 
     def distort(self, points: Array) -> Array:
         """Where the lens puts normalised points (N, 2)."""
-        return self._bend(points) if self.model == "polynomial" else _solve(self._unbend, points)
+        return _solve(self._shrink, points) if self.model == "division" else self._forward(points)
 
     def undistort(self, points: Array) -> Array:
         """The normalised points (N, 2) that the lens puts at `points`."""
-        return _solve(self._bend, points) if self.model == "polynomial" else self._unbend(points)
+        return self._shrink(points) if self.model == "division" else _solve(self._forward, points)
+
+    def _forward(self, points: Array) -> Array:
+        return self._bend(points) if self.model == "polynomial" else self._shrink(points)
 
     def _bend(self, points: Array) -> Array:
         x, y = points[:, 0], points[:, 1]
@@ -58,7 +62,7 @@ class Distortion:
         down = p1 * (square + 2 * y * y) + p2 * (2 * x * y)
         return np.stack([x * factor + across, y * factor + down], -1)
 
-    def _unbend(self, points: Array) -> Array:
+    def _shrink(self, points: Array) -> Array:
         square = (points**2).sum(-1, keepdims=True)
         bent: Array = points / (1.0 + sum(number * square**power for power, number in enumerate(self.k, 1)))
         return bent

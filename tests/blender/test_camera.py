@@ -104,3 +104,59 @@ def test_missing_footage_is_a_warning(blank, tmp_path):
     imported = scene.import_people([synthetic.write_person(tmp_path)], blank, footage=tmp_path / "gone.mp4")
     assert imported.movie_clip is None
     assert "cannot show" in imported.warnings[0]
+
+
+def zooming(folder, **options):
+    """A motion file whose camera zooms by half and distorts; keypoints of the footage lie 7 pixels to the right."""
+    path = synthetic.write_person(folder, frames=31, **options)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    cameras = np.repeat(arrays["intrinsics"][None], 31, 0)
+    cameras[:, (0, 1), (0, 1)] *= np.linspace(1, 1.5, 31)[:, None]
+    arrays |= {"camera_intrinsics": cameras, "keypoints2d_footage": arrays["keypoints2d"] + (7, 0, 0)}
+    np.savez(path, **arrays)
+    return path
+
+
+def test_a_zoom_is_keyed_and_the_character_stays_over_the_footage(blank, tmp_path):
+    imported = scene.import_people([zooming(tmp_path)], blank)
+    scene.match_scene(blank, imported)
+    motion = imported.people[0].motion
+    size = np.array(motion.image_size)
+    for row in (0, 15, 30):
+        blank.frame_set(blank.frame_start + row)
+        projected = motion.joints3d_cam[row] @ motion.camera_intrinsics[row].T
+        wanted = projected[:, :2] / projected[:, 2:]
+        got = pixels_in_blender(blank, imported.camera, motion.joints3d_world[row]) * size
+        assert np.abs(got - wanted).max() < 0.1
+    again = scene.import_people([synthetic.write_person(tmp_path / "still")], blank, with_mesh=False)
+    compat_action = again.camera.data.animation_data
+    assert compat_action is None, "a camera that does not zoom has no keys"
+
+
+def test_a_moving_camera_follows_the_scenes_new_rate(blank, tmp_path):
+    """Brought in at 24 frames a second, then given the clip's 30: the camera keeps step with the character."""
+    path = zooming(tmp_path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["camera_path"] = np.repeat(arrays["camera_to_world"][None], 31, 0)
+    arrays["camera_path"][:, 0, 3] += np.linspace(0, 3, 31)
+    np.savez(path, **arrays)
+    blank.render.fps = 24
+    imported = scene.import_people([path], blank)
+    scene.set_clip_rate(blank, imported.people[0].armature)
+    assert blank.render.fps == 30
+    for datablock in (imported.camera, imported.camera.data):
+        for curve in compat.curves_of(datablock):
+            keys = [point.co[0] for point in curve.keyframe_points]
+            assert keys == pytest.approx(np.arange(1, 32), abs=1e-3)
+
+
+def test_footage_of_a_lens_that_distorts_is_shown_straight(blank, tmp_path):
+    size = (1080, 1920)
+    imported = scene.import_people([zooming(tmp_path / "a", image_size=size)], blank, footage=DEMO)
+    users = [one.clip_user.use_render_undistorted for one in imported.camera.data.background_images]
+    assert users == [True]
+    plain = synthetic.write_person(tmp_path / "b", image_size=size)
+    imported = scene.import_people([plain], blank, footage=DEMO)
+    assert [one.clip_user.use_render_undistorted for one in imported.camera.data.background_images] == [False]

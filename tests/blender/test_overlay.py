@@ -56,3 +56,17 @@ def test_a_file_that_is_gone_draws_nothing(character):
     character["adapt_motion_person"] = "/nowhere/person_1.npz"
     bpy.ops.adapt_motion.toggle_keypoints()
     assert overlay.points_at(bpy.context.scene, character, 5) == []
+
+
+def test_over_the_footage_itself_points_are_where_the_lens_put_them(addon, tmp_path):
+    path = synthetic.write_person(tmp_path / "clip")
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **arrays, keypoints2d_footage=arrays["keypoints2d"] + np.array((12.8, 7.2, 0)))
+    bpy.ops.adapt_motion.import_motion(filepath=str(path))
+    scene = bpy.context.scene
+    straight, filmed = (
+        np.array([point[1:3] for point in overlay.points_at(scene, scene.adapt_motion.character, 5, as_filmed)])
+        for as_filmed in (False, True)
+    )
+    assert filmed - straight == pytest.approx(np.full_like(straight, 0.01), abs=1e-5)

@@ -17,6 +17,7 @@ BENT = [
     Distortion("polynomial", (-0.28, 0.11, -0.02)),
     Distortion("polynomial", (0.06, -0.02, 0.004, 0.001), (0.004, -0.003)),
     Distortion("division", (-0.17, 0.03)),
+    Distortion("reciprocal", (0.2, -0.02)),
 ]
 
 
@@ -41,6 +42,12 @@ def test_polynomials_are_opencvs():
     rays = np.column_stack([(wanted - CAMERA[:2, 2]) / (1400, 1390), np.ones(len(wanted))])
     there = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), CAMERA, np.array([k[0], k[1], *p, k[2]]))[0][:, 0]
     assert np.abs(lens.to_footage(wanted, CAMERA) - there).max() < 1e-6
+
+
+def test_division_is_told_at_the_distorted_point_and_reciprocal_at_the_other():
+    x = np.array([[0.3, 0.4]])
+    assert np.allclose(Distortion("division", (-0.2, 0.1)).undistort(x), x / (1 - 0.2 / 4 + 0.1 / 16))
+    assert np.allclose(Distortion("reciprocal", (-0.2, 0.1)).distort(x), x / (1 - 0.2 / 4 + 0.1 / 16))
 
 
 def test_points_far_outside_stay_finite():
