@@ -78,7 +78,7 @@ def distortion(clip) -> dict[str, Any] | None:
 
 
 def zoomed(scene, clip, lens: list[list[float]]) -> list[Any]:
-    """`lens` (3, 3), or one for each frame of the clip if the camera that follows the solve has keys of its focal length.
+    """`lens` (3, 3), or one for each frame of the clip if the camera that follows the solve has its focal length keyed.
 
     Blender solves for one focal length; who knows how the lens zoomed keys it on that camera.
     """
