@@ -1,13 +1,8 @@
 """Segments against their labels: what is compared, and what gradients reach."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from small_networks import SmallDictionary, SmallSpace
 
 from engine.adaptation.alignment import Alignment

@@ -2,14 +2,10 @@
 
 import io
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from bench_cases import clip, quiet_detector
 from small_networks import SmallDictionary, SmallSpace, WavesNetwork
 

@@ -1,7 +1,6 @@
 """The SMPL layer: against smplx itself, against the numbers of the official code, and in a mirror."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import numpy as np
 import pytest
 import smplx
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, needs_fixtures
 
 from engine.body.landmarks import JOINT_NAMES, LANDMARKS, SMPL_VERTEX_COUNT, SMPL_VERTICES

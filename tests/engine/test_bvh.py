@@ -1,10 +1,5 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from bvh_files import OFFSETS, bvh_text, hanging, matrices, still, write_bvh
 
 from engine.training.bvh import BvhError, read_bvh

@@ -1,15 +1,10 @@
 """CLIP's picture side: the published tensors, and, where `transformers` is installed, its numbers."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, filled, needs_fixtures, shapes, shapes_of
+from safetensors.torch import save_file
 
 from engine.evaluation.named_weights import named_weights
 from engine.semantics.clip_image import ClipImage, clip_picture

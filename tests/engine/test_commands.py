@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from bvh_files import hanging, write_bvh, write_tables
 
 from engine.adaptation.denoiser import MotionDenoiser

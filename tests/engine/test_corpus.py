@@ -1,12 +1,9 @@
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from bvh_files import hanging, write_bvh, write_tables
 
 from engine.body.model import load_body

@@ -1,17 +1,13 @@
 """HMR and HMR2.0 as backbones: crops, the full frame's camera, gradients in bounded memory, weights put back."""
 
-import sys
 import weakref
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-sys.path.append(str(Path(__file__).parent))
 from published_files import write_hmr
+from torch import nn
 
 from engine.backbones.crop_backbone import CropBackbone, CropPoseNetwork, PictureInputs, crop_backbone, half_dtype
 from engine.backbones.crop_network import CropNetwork, CropPrediction

@@ -1,13 +1,8 @@
 """Crops and their cameras: the official numbers, and that both ways to the full frame meet."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, needs_fixtures
 
 from engine.backbones.crops import (

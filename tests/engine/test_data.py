@@ -1,14 +1,10 @@
 """What the bench scores on: only held-out performers, categories alike, cases that hold together."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from bench_cases import clip, corpus, labelled, quiet_detector
 
 from engine.body.camera import project

@@ -2,15 +2,11 @@
 
 import io
 import pickle
-import sys
-from pathlib import Path
 
+import dataset_files as made
 import numpy as np
 import pytest
 import scipy.io
-
-sys.path.append(str(Path(__file__).parent))
-import dataset_files as made
 from bench_cases import prediction_of
 
 from engine.body.model import load_body

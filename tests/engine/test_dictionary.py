@@ -1,12 +1,8 @@
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from action_queries import DEVELOPMENT, UNSEEN
 
 from engine.body.rotations import six_to_matrix

@@ -1,13 +1,12 @@
 """The backbone `fit`: what it must do for any footage, on people whose true motion is known."""
 
-import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from synthetic_people import LIMB_JOINTS, SIZE, hip_centred, seen, stand, unseen, walk
 
 from engine.backbones.evidence import gather
 from engine.backbones.fit import FitBackbone
@@ -20,9 +19,6 @@ from engine.body.model import load_body
 from engine.errors import CancelledError
 from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
-
-sys.path.append(str(Path(__file__).parent))
-from synthetic_people import LIMB_JOINTS, SIZE, hip_centred, seen, stand, unseen, walk
 
 QUICK = FitSettings(iterations=120)
 

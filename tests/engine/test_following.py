@@ -1,12 +1,7 @@
 """Crops that follow people: geometry, without a detector."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from stick_figures import figure
 
 from engine.keypoints.following import (

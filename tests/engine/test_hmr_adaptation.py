@@ -1,14 +1,11 @@
 """The whole adaptation with `hmr` on real footage. Its weights are random, so only that it learns can be judged."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from published_files import write_hmr, write_mdnet, write_motionclip_and_clip
 
 from engine.adaptation.loop import Priors, adapt

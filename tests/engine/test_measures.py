@@ -1,13 +1,9 @@
 """The benchmark on the command line, with the networks that ship."""
 
 import json
-import sys
-from pathlib import Path
 
-import pytest
-
-sys.path.append(str(Path(__file__).parent))
 import dataset_files
+import pytest
 from bench_cases import clip
 
 from engine.adaptation.priors import DENOISER

@@ -1,15 +1,11 @@
 import json
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-
-sys.path.append(str(Path(__file__).parent))
 from training_clips import StopAt, corpus_clip
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix

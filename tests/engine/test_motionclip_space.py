@@ -1,16 +1,12 @@
 """MotionCLIP, CLIP, BABEL and AMASS in the place of our own space and dictionary. Weights are random."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
-
-sys.path.append(str(Path(__file__).parent))
 from published_files import write_mdnet, write_motionclip_and_clip
+from torch.nn import functional
 
 from engine.adaptation.priors import load_priors, priors_key
 from engine.adaptation.smoothing import MdNetDenoiser

@@ -1,19 +1,15 @@
 """A camera that moves on a known path: the motion lands where it was, in the world of the path."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic_people import walk
 
 from engine.body.model import load_body
 from engine.errors import UsageError
 from engine.moving_camera import rows_of, to_moving_world
 from engine.world import to_world
-
-sys.path.append(str(Path(__file__).parent))
-from synthetic_people import walk
 
 
 def turn(axis, degrees):

@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import FOLDER, needs_fixtures, shapes
 
 from engine.adaptation.mdnet import MdNet

@@ -2,17 +2,13 @@
 
 import gzip
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from parity_fixtures import FOLDER, agree, arrays, filled, needs_fixtures, shapes, shapes_of
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
-
-sys.path.append(str(Path(__file__).parent))
-from parity_fixtures import FOLDER, agree, arrays, filled, needs_fixtures, shapes, shapes_of
 
 from engine.errors import ModelFileError
 from engine.semantics.clip_text import ClipText, load_clip_text

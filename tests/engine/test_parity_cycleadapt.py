@@ -1,12 +1,7 @@
 """CycleAdapt's denoiser, learning rates, losses and merging of windows against the official code."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, filled, needs_fixtures, shapes, shapes_of
 
 from engine.adaptation import losses

@@ -1,13 +1,8 @@
 """HMR against the official code, and what adaptation may change of it."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, filled, needs_fixtures, normalised, shapes, shapes_of
 
 from engine.backbones.crops import HMR_CROPS, crop_translation

@@ -3,12 +3,9 @@
 import os
 import sys
 import types
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, filled, needs_fixtures, normalised, shapes, shapes_of
 
 from engine.backbones.crops import HMR2_CROPS, crop_translation

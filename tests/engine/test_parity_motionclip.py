@@ -1,14 +1,9 @@
 """MotionCLIP against the official code."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-from torch.nn import functional
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, filled, needs_fixtures, shapes, shapes_of
+from torch.nn import functional
 
 from engine.body.rotations import axis_angle_to_matrix
 from engine.semantics.motionclip import (

@@ -1,12 +1,9 @@
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d
-
-sys.path.append(str(Path(__file__).parent))
 from bvh_files import JOINT_MAP, NAMES, hanging, still, write_bvh
+from scipy.ndimage import gaussian_filter1d
 
 from engine.errors import UsageError
 from engine.training.bvh import BvhError, read_bvh

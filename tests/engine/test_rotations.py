@@ -1,12 +1,8 @@
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from parity_fixtures import agree, arrays, needs_fixtures
 from scipy.spatial.transform import Rotation
 

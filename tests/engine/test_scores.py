@@ -1,13 +1,9 @@
 """Figures of methods whose errors are known."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from bench_cases import corpus, prediction_of, quiet_detector
 
 from engine.body.model import load_body

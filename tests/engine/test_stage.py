@@ -1,13 +1,9 @@
 """Adaptation as a stage: what is kept on disk, what is made again, and what it falls back to."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from small_networks import WavesNetwork
 from synthetic_people import seen, walk
 

@@ -1,13 +1,10 @@
 """Left and right exchanged in real tracks are found; real tracks without exchanges are left alone."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from stick_figures import detections, figure, info
 
 from engine.footage import frames, probe

@@ -1,11 +1,7 @@
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from stick_figures import detections, figure, info
 
 from engine.errors import NobodyFoundError, UsageError

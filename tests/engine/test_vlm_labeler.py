@@ -6,7 +6,6 @@ import itertools
 import json
 import logging
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("openai")
-sys.path.append(str(Path(__file__).parent))
 from vlm_server import dripping, endless, half_a_reply, labels, serving, silence, status, text
 
 from engine.errors import CancelledError, UsageError

@@ -1,14 +1,10 @@
 """A pose network over a whole track, and its keypoints in the picture."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from small_networks import WavesNetwork
 from synthetic_people import seen, walk
 

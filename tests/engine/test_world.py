@@ -1,12 +1,11 @@
 """The world frame: gravity, floor, contacts, and that both frames tell the same motion."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from synthetic_people import camera_pose, stand, walk
 
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import load_body
@@ -14,9 +13,6 @@ from engine.body.rotations import axis_angle_to_matrix
 from engine.gravity import up_of
 from engine.grounding import contact_probability, floor_height, steady_depth
 from engine.world import to_world
-
-sys.path.append(str(Path(__file__).parent))
-from synthetic_people import camera_pose, stand, walk
 
 FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 
