@@ -97,7 +97,7 @@ def _ended(state: RunState) -> None:
     scene = bpy.data.scenes.get(state.context["scene"])
     items = [item for item in scene.adapt_motion.queue if item.job == state.context["job"]] if scene else []
     frames = max((result["frames"] for result in state.results), default=0)
-    told = f"{frames} frames of {len(state.results)}, done in {messages.duration(state.seconds)}."
+    told = messages.done(frames, len(state.results), state.seconds)
     for item in items:
         if state.results and not state.failed:
             item.status, item.message = "done", told
@@ -119,7 +119,7 @@ class ADAPT_MOTION_OT_queue_add(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs footage."""
         if not context.scene.adapt_motion.footage:
-            cls.poll_message_set(messages.NO_FOOTAGE)
+            cls.poll_message_set(messages.tr(messages.NO_FOOTAGE))
             return False
         return True
 
@@ -153,7 +153,7 @@ class ADAPT_MOTION_OT_queue_edit(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a clip in the queue."""
         if not len(context.scene.adapt_motion.queue):
-            cls.poll_message_set(messages.QUEUE_EMPTY)
+            cls.poll_message_set(messages.tr(messages.QUEUE_EMPTY))
             return False
         return True
 
@@ -194,7 +194,7 @@ class ADAPT_MOTION_OT_queue_run(bpy.types.Operator):
         if not problem and engine.state in (EngineState.MISSING, EngineState.INTERRUPTED):
             problem = engine.problem
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -216,7 +216,7 @@ class ADAPT_MOTION_OT_queue_attach(bpy.types.Operator):
         done = any(item.status == "done" for item in context.scene.adapt_motion.queue)
         problem = messages.BUSY if running.busy() else "" if done else messages.NO_RESULTS
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -243,7 +243,7 @@ class ADAPT_MOTION_UL_queue(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
         """One clip, with a button for its result."""
         row = layout.row(align=True)
-        row.label(text=item.name, icon=STATUS_ICONS[item.status])
+        row.label(text=item.name, icon=STATUS_ICONS[item.status], translate=False)
         if item.status == "done":
             row.operator("adapt_motion.queue_attach", text="Attach", icon="IMPORT").index = index
         else:

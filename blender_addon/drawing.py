@@ -21,7 +21,7 @@ def draw_run(layout, state: RunState, width: float) -> None:
     lines = [
         state.hint,
         *state.warnings[:3],
-        *([f"{len(state.warnings) - 3} more in the log."] * (len(state.warnings) > 3)),
+        *([messages.tr("{count} more in the log.", count=len(state.warnings) - 3)] * (len(state.warnings) > 3)),
     ]
     for text in filter(None, lines):
         draw_text(box, text, width)
@@ -35,5 +35,5 @@ def draw_text(layout, text: str, width: float, icon: str = "NONE") -> None:
     """A sentence over as many lines as it needs, with an icon before the first."""
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for number, line in enumerate(messages.wrap(text, width, icon != "NONE")):
+    for number, line in enumerate(messages.wrap(messages.tr(text), width, icon != "NONE")):
         column.label(text=line, icon="NONE" if number else icon)

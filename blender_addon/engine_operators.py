@@ -47,7 +47,7 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
         local = machine is not None and "--no-index" in machine.installer_arguments
         problem = messages.BUSY if running.busy() else "" if compat.online() or local else messages.OFFLINE
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -62,7 +62,8 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         """What is downloaded, how large it is, and where it goes."""
         plan, layout = self.plan, self.layout
-        layout.label(text=f"About {plan.download_mb:,} MB will be downloaded:", icon="IMPORT")
+        about = messages.tr("About {size} MB will be downloaded:", size=f"{plan.download_mb:,}")
+        layout.label(text=about, icon="IMPORT")
         table = layout.box().column(align=True)
         table.scale_y = 0.8
         for name, size in plan.items:
@@ -71,9 +72,14 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
             right = row.row()
             right.alignment = "RIGHT"
             right.label(text=f"{size:,} MB")
-        how = f"by uv ({plan.uv})" if plan.uv else "by pip, with a Python 3.11 or newer of this computer"
-        drawing.draw_text(layout, f"It takes about {plan.disk_mb / 1000:.1f} GB of disk in {plan.folder},", WIDTH)
-        drawing.draw_text(layout, f"installed {how}. Blender's own Python is not touched.", WIDTH)
+        how = messages.tr("by pip, with a Python 3.11 or newer of this computer")
+        if plan.uv:
+            how = messages.tr("by uv ({path})", path=plan.uv)
+        size = f"{plan.disk_mb / 1000:.1f}"
+        told = messages.tr("It takes about {size} GB of disk in {folder},", size=size, folder=plan.folder)
+        drawing.draw_text(layout, told, WIDTH)
+        told = messages.tr("installed {how}. Blender's own Python is not touched.", how=how)
+        drawing.draw_text(layout, told, WIDTH)
         for note in plan.notes:
             drawing.draw_text(layout, note, WIDTH, "INFO")
 
@@ -112,7 +118,7 @@ class _WithEngine:
         if not problem and preferences.engine(context).state is engine_home.EngineState.MISSING:
             problem = preferences.engine(context).problem
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def _start(self, kind: str, begin: Callable[[Path], EventSource], at_end: running.AtEnd) -> set[str]:
@@ -239,7 +245,7 @@ class ADAPT_MOTION_OT_open_log(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a run since Blender was started."""
         if running.latest() is None:
-            cls.poll_message_set(messages.NO_LOG)
+            cls.poll_message_set(messages.tr(messages.NO_LOG))
         return running.latest() is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:

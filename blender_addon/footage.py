@@ -120,7 +120,7 @@ class ADAPT_MOTION_OT_show_footage(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs footage."""
         if not context.scene.adapt_motion.footage:
-            cls.poll_message_set(messages.NO_FOOTAGE)
+            cls.poll_message_set(messages.tr(messages.NO_FOOTAGE))
             return False
         return True
 
@@ -147,7 +147,7 @@ class ADAPT_MOTION_OT_match_footage(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs footage that is shown."""
         if context.scene.adapt_motion.movie_clip is None:
-            cls.poll_message_set(messages.NO_MOVIE_CLIP)
+            cls.poll_message_set(messages.tr(messages.NO_MOVIE_CLIP))
             return False
         return True
 

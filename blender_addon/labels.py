@@ -18,8 +18,9 @@ END_MARK = "(end)"
 _UNNAMED = re.compile(r"(F_\d+|Marker(\.\d+)?|)$")
 """What Blender calls markers that nobody has named."""
 
-WELL, SOMEWHAT = 0.6, 0.35
-"""Similarities from which on a label's colour says that it fits well, or somewhat."""
+LEAST, SOMEWHAT, WELL = 0.01, 0.35, 0.6
+"""Similarity that is shown at least where it was measured, and those from which on a label's colour says that it fits
+somewhat, or well."""
 
 
 def colour(similarity: float) -> str:
@@ -29,6 +30,11 @@ def colour(similarity: float) -> str:
     return (
         "COLORSET_03_VEC" if similarity >= WELL else "COLORSET_09_VEC" if similarity >= SOMEWHAT else "COLORSET_01_VEC"
     )
+
+
+def measured(similarity: float) -> float:
+    """What the list shows of a similarity (-1 to 1): 0 is kept for what was not measured, not for what fits badly."""
+    return 0.0 if similarity == 0 else min(1.0, max(LEAST, similarity))
 
 
 def clip_range(scene) -> tuple[int, int]:
@@ -80,7 +86,7 @@ def take(scene, told: list[dict]) -> None:
         item.label = str(segment["label"])
         item.frame_start = settings.footage_start + round(float(segment["start"]) * rate)
         item.frame_end = max(item.frame_start, settings.footage_start + round(float(segment["end"]) * rate) - 1)
-        item.similarity = min(1.0, max(0.0, float(segment.get("similarity", 0.0))))
+        item.similarity = measured(float(segment.get("similarity", 0.0)))
     settings.label_index = 0
     write_markers(scene)
 
@@ -110,7 +116,7 @@ def measure(scene, motion) -> None:
     frames = settings.footage_start + motion.timestamps * rate
     for item in settings.labels:
         rows = (frames >= item.frame_start - 0.5) & (frames < item.frame_end + 0.5) & (motion.labels == item.label)
-        item.similarity = float(np.clip(motion.label_similarity[rows].mean(), 0, 1)) if rows.any() else 0.0
+        item.similarity = measured(float(motion.label_similarity[rows].mean())) if rows.any() else 0.0
 
 
 def write_markers(scene) -> None:
@@ -189,7 +195,7 @@ class _NeedsLabels(_LabelOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a label."""
         if not len(context.scene.adapt_motion.labels):
-            cls.poll_message_set(messages.NO_LABELS)
+            cls.poll_message_set(messages.tr(messages.NO_LABELS))
             return False
         return True
 
@@ -266,7 +272,7 @@ class ADAPT_MOTION_OT_markers_to_labels(_LabelOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs markers."""
         if not len(context.scene.timeline_markers):
-            cls.poll_message_set(messages.NO_MARKERS)
+            cls.poll_message_set(messages.tr(messages.NO_MARKERS))
             return False
         return True
 
@@ -285,7 +291,7 @@ class ADAPT_MOTION_UL_labels(bpy.types.UIList):
         from . import compat
 
         split = layout.split(factor=0.46, align=True)
-        split.label(text=item.label or texts.UNNAMED, icon=colour(item.similarity))
+        split.label(text=item.label or messages.tr(texts.UNNAMED), icon=colour(item.similarity), translate=False)
         numbers = split.split(factor=0.6, align=True)
         numbers.label(text=f"{item.frame_start} - {item.frame_end}")
         compat.draw_bar(numbers, item, "similarity")

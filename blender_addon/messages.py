@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
+
+_translate: Callable[[str], str] = str
+
+
+def translate_with(function: Callable[[str], str]) -> None:
+    """Have `tr` ask `function` for the user's language; `str` for English."""
+    global _translate
+    _translate = function
+
+
+def tr(text: str, **values: object) -> str:
+    """`text` in the user's language, with `values` put into its braces afterwards."""
+    told = _translate(text)
+    return told.format(**values) if values else told
+
 
 STAGE_TITLES = {
     "footage": "Reading the footage",
@@ -56,6 +72,28 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def people(count: int) -> str:
+    """`1 person`, `3 people`."""
+    return tr("1 person") if count == 1 else tr("{count} people", count=count)
+
+
+def people_found(count: int) -> str:
+    """How looking for people ended."""
+    return tr("1 person found.") if count == 1 else tr("{count} people found. Tick whom to adapt.", count=count)
+
+
+def labels_suggested(count: int) -> str:
+    """How asking for labels ended."""
+    return tr("1 label suggested.") if count == 1 else tr("{count} labels suggested.", count=count)
+
+
+def done(frames: int, count: int, seconds: float | None) -> str:
+    """How a run ended well, with the time that it took where that is known."""
+    if seconds is None:
+        return tr("{frames} frames of {who}.", frames=frames, who=people(count))
+    return tr("{frames} frames of {who}, done in {time}.", frames=frames, who=people(count), time=duration(seconds))
 
 
 def explain_exit(code: int) -> tuple[str, str]:

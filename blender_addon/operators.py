@@ -94,8 +94,7 @@ def list_people(state: RunState) -> None:
     if state.people is None or scene is None or state.context.get("other_file"):
         return
     people.take(scene, state.context["chosen"], state.people)
-    found = len(state.people)
-    state.message = "1 person found." if found == 1 else f"{found} people found. Tick whom to adapt."
+    state.message = messages.people_found(len(state.people))
     push_undo("List People")
 
 
@@ -106,7 +105,7 @@ def list_labels(state: RunState) -> None:
         return
     told = state.segments[min(state.segments)]
     labels.take(scene, told)
-    state.message = "1 label suggested." if len(told) == 1 else f"{len(told)} labels suggested."
+    state.message = messages.labels_suggested(len(told))
     push_undo("Suggest Labels")
 
 
@@ -137,10 +136,8 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
         if warning not in state.warnings:
             state.warnings.append(warning)
     motions = [person.motion for person in imported.people]
-    who = "1 person" if len(paths) == 1 else f"{len(paths)} people"
     frames = max([result["frames"] for result in state.results] or [motion.frame_count for motion in motions])
-    took = f", done in {messages.duration(state.seconds)}" if state.results else ""
-    state.message = f"{frames} frames of {who}{took}."
+    state.message = messages.done(frames, len(paths), state.seconds if state.results else None)
     push_undo("Adapt Motion")
     results.look(scene)
 
@@ -173,7 +170,7 @@ class _RunsEngine:
         """Needs footage and an engine, and that nothing runs."""
         problem = engine_problem(context)
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def _run(self, context, kind: str, labeler: str = "none") -> set[str]:
@@ -204,7 +201,7 @@ def consent(context: bpy.types.Context) -> str:
     machine = preferences.get(context)
     server = machine.vlm_server if machine and machine.vlm_server else "OpenAI"
     most = {"requests": protocol.VLM_MOST_REQUESTS, "cost": protocol.VLM_MOST_COST}
-    return texts.VLM_CONSENT.format(server=server, **most)
+    return messages.tr(texts.VLM_CONSENT, server=server, **most)
 
 
 class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
@@ -259,7 +256,7 @@ class ADAPT_MOTION_OT_cancel(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs something that runs."""
         if not running.busy():
-            cls.poll_message_set(messages.NOTHING_RUNS)
+            cls.poll_message_set(messages.tr(messages.NOTHING_RUNS))
         return running.busy()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -280,7 +277,7 @@ class ADAPT_MOTION_OT_attach_results(bpy.types.Operator):
         left = results.known(context.scene)
         problem = messages.BUSY if running.busy() else "" if left and left.motions else messages.NO_RESULTS
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:

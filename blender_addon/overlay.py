@@ -5,6 +5,7 @@ Drawn into 3D Views that look through the footage's camera, and into Movie Clip 
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +27,7 @@ BONES = (
 _known: dict[str, Any] = {}
 """Path of a motion file to its `Motion`; None where it could not be read."""
 _handles: list[tuple[Any, Any]] = []
+_reader: threading.Thread | None = None
 
 
 def remember(motions: list[Any]) -> None:
@@ -34,18 +36,40 @@ def remember(motions: list[Any]) -> None:
 
 
 def load(scene) -> None:
-    """Read the motion files of the scene's characters, as far as they are not known."""
-    from . import motion_io
+    """Read the motion files of the scene's characters that are not known; beside Blender, if it has windows."""
+    global _reader
     from . import scene as scenes
+
+    wanted = {item.get(scenes.PERSON) for item in scene.objects if item.type == "ARMATURE"} - {None, "", *_known}
+    paths = {path: bpy.path.abspath(path) for path in wanted}
+    if bpy.app.background or not paths:
+        _read(paths)
+        return
+    _reader = threading.Thread(target=_read, args=(paths,), name="adapt-motion keypoints", daemon=True)
+    _reader.start()
+    if not bpy.app.timers.is_registered(_show_when_read):
+        bpy.app.timers.register(_show_when_read, first_interval=0.05)
+
+
+def _read(paths: dict[str, str]) -> None:
+    """Read motion files, by the path that the armature names; touches no data of Blender's."""
+    from . import motion_io
     from .errors import UserError
 
-    for item in scene.objects:
-        path = item.get(scenes.PERSON) if item.type == "ARMATURE" else None
-        if path and path not in _known:
-            try:
-                _known[path] = motion_io.read_motion(bpy.path.abspath(path))
-            except UserError:
-                _known[path] = None
+    for name, path in paths.items():
+        try:
+            _known[name] = motion_io.read_motion(path)
+        except UserError:  # noqa: PERF203
+            _known[name] = None
+
+
+def _show_when_read() -> float | None:
+    from . import running
+
+    if _reader is not None and _reader.is_alive():
+        return 0.05
+    running.redraw()
+    return None
 
 
 def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tuple[str, float, float, bool]]:
@@ -209,6 +233,8 @@ def unregister() -> None:
         space, handle = _handles.pop()
         space.draw_handler_remove(handle, "WINDOW")
     bpy.app.handlers.load_post.remove(_after_load)
+    if bpy.app.timers.is_registered(_show_when_read):
+        bpy.app.timers.unregister(_show_when_read)
     _known.clear()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

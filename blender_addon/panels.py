@@ -99,14 +99,16 @@ def _draw_offers(layout, context) -> None:
     if rate and rate != timing.scene_rate(scene):
         box = layout.box().column()
         rates = messages.rate(float(rate)), messages.rate(float(timing.scene_rate(scene)))
-        drawing.draw_text(box, texts.RATES_DIFFER.format(clip=rates[0], scene=rates[1]), _width(context), "INFO")
-        button = box.operator("adapt_motion.match_footage", text=f"Set Scene to {rates[0]} fps", icon="TIME")
+        told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+        drawing.draw_text(box, told, _width(context), "INFO")
+        text = messages.tr(texts.SET_RATE, rate=rates[0])
+        button = box.operator("adapt_motion.match_footage", text=text, icon="TIME")
         button.rate, button.frames, button.size = True, False, False
     left = results.known(scene)
     if left is not None and left.motions and not running.busy() and not _is_attached(scene, left):
         box = layout.box().column()
-        people = "1 person" if len(left.motions) == 1 else f"{len(left.motions)} people"
-        drawing.draw_text(box, texts.FINISHED_BEFORE.format(people=people), _width(context), "FILE_TICK")
+        told = messages.tr(texts.FINISHED_BEFORE, people=messages.people(len(left.motions)))
+        drawing.draw_text(box, told, _width(context), "FILE_TICK")
         box.operator("adapt_motion.attach_results", icon="IMPORT")
 
 
@@ -136,7 +138,7 @@ class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
         row = layout.row()
         row.prop(settings, "use_preview_range")
         if settings.use_preview_range and scene.use_preview_range:
-            text = texts.RANGE.format(first=scene.frame_preview_start, last=scene.frame_preview_end)
+            text = messages.tr(texts.RANGE, first=scene.frame_preview_start, last=scene.frame_preview_end)
             layout.label(text=text, icon="PREVIEW_RANGE")
         layout.prop(settings, "camera_source")
         if settings.camera_source != "guess":
@@ -267,7 +269,7 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
         layout = self.layout
         character = operators.character_of(context)
         if character is not None:
-            layout.label(text=character.name, icon="ARMATURE_DATA")
+            layout.label(text=character.name, icon="ARMATURE_DATA", translate=False)
             _draw_rate(layout, character, context)
             if comparison.has(character):
                 column = layout.column(align=True)
@@ -317,8 +319,9 @@ def _draw_rate(layout, character, context) -> None:
         return
     box = layout.box().column()
     rates = messages.rate(float(rate)), messages.rate(float(ours))
-    drawing.draw_text(box, texts.RATES_DIFFER.format(clip=rates[0], scene=rates[1]), _width(context), "INFO")
-    box.operator("adapt_motion.set_scene_rate", text=f"Set Scene to {rates[0]} fps", icon="TIME")
+    told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+    drawing.draw_text(box, told, _width(context), "INFO")
+    box.operator("adapt_motion.set_scene_rate", text=messages.tr(texts.SET_RATE, rate=rates[0]), icon="TIME")
 
 
 def _draw_status(self, context: bpy.types.Context) -> None:
@@ -327,7 +330,7 @@ def _draw_status(self, context: bpy.types.Context) -> None:
     if state is None or not running.busy():
         return
     row = self.layout.row(align=True)
-    row.label(text=f"Adapt Motion: {state.title}", icon="ARMATURE_DATA")
+    row.label(text=f"{messages.tr('Adapt Motion')}: {state.title}", icon="ARMATURE_DATA")
     if state.progress_text and not state.finished:
         sub = row.row()
         sub.ui_units_x = 9

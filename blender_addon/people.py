@@ -66,7 +66,7 @@ class ADAPT_MOTION_OT_tick_people(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a list."""
         if not len(context.scene.adapt_motion.people):
-            cls.poll_message_set(messages.NO_PEOPLE)
+            cls.poll_message_set(messages.tr(messages.NO_PEOPLE))
             return False
         return True
 
@@ -90,10 +90,10 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
             row.template_icon(icon_value=number, scale=3.0)
         column = row.column(align=True)
         column.scale_y = 0.8
-        column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER")
+        column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER", translate=False)
         times = (messages.duration(item.first_s), messages.duration(item.last_s))
-        column.label(text=texts.IN_VIEW.format(first=times[0], last=times[1]))
-        column.label(text=texts.HIDDEN.format(percent=item.occluded))
+        column.label(text=messages.tr(texts.IN_VIEW, first=times[0], last=times[1]))
+        column.label(text=messages.tr(texts.HIDDEN, percent=item.occluded))
 
 
 _CLASSES = (ADAPT_MOTION_OT_tick_people, ADAPT_MOTION_UL_people)

@@ -34,7 +34,7 @@ PEOPLE = (
 )
 CAMERAS = (
     ("guess", "Guess", "Focal length from the file's metadata, else from the size of the picture"),
-    ("clip", "Movie Clip", "Focal length and middle of the picture as the Movie Clip's camera has them"),
+    ("clip", "Movie Clip", "Lens, its distortion and the middle of the picture as the Movie Clip's camera has them"),
     ("solved", "Camera Track", "The Movie Clip's solved camera: the motion lands in the solved scene, "
      "although the camera moves"),
 )  # fmt: skip

@@ -88,19 +88,25 @@ class RunState:
     def title(self) -> str:
         """The stage in words, with its number."""
         if self.source.cancelled and not self.finished:
-            return "Cancelling"
+            return messages.tr("Cancelling")
         if self.bringing_in:
-            return messages.STAGE_TITLES["import"]
-        title = self.what or messages.STAGE_TITLES.get(self.stage, self.stage.capitalize()) or "Starting"
-        return f"{title} ({self.step} of {self.steps})" if self.steps and not self.what else title
+            return messages.tr(messages.STAGE_TITLES["import"])
+        title = messages.tr(self.what or messages.STAGE_TITLES.get(self.stage, self.stage.capitalize()) or "Starting")
+        if not self.steps or self.what:
+            return title
+        return messages.tr("{title} ({step} of {steps})", title=title, step=self.step, steps=self.steps)
 
     @property
     def progress_text(self) -> str:
         """The numbers beside the bar: `41 of 120, 0:12 left`."""
         if self.total <= 0:
             return ""
-        counted = f"{self.done} of {self.total}" if self.of_engine else f"{round(100 * self.share)} %"
-        return f"{counted}, {messages.duration(self.eta_s)} left" if self.eta_s is not None else counted
+        counted = f"{round(100 * self.share)} %"
+        if self.of_engine:
+            counted = messages.tr("{done} of {total}", done=self.done, total=self.total)
+        if self.eta_s is None:
+            return counted
+        return messages.tr("{counted}, {time} left", counted=counted, time=messages.duration(self.eta_s))
 
     def _on_stage(self, event: Event) -> None:
         self.stage, self.step, self.steps = event["stage"], int(event["index"]), int(event["count"])

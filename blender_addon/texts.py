@@ -14,6 +14,7 @@ KEY_UNKNOWN = "The key is kept in your system's keyring, or comes from OPENAI_AP
 KEY_STORED = "The key is in your system's keyring."
 RATES_DIFFER = "The clip runs at {clip} frames a second, the scene at {scene}."
 FINISHED_BEFORE = "There are finished results of this footage: {people}."
+SET_RATE = "Set Scene to {rate} fps"
 RANGE = "Frames {first} to {last}"
 KEY_TYPES = "Keys that were filled in are of the type Jitter; those from what was seen are plain keyframes."
 IN_VIEW = "{first} to {last}"

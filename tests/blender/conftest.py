@@ -14,11 +14,14 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 NEEDS_BPY = [f"test_{name}.py" for name in ("rig", "keying", "camera", "scene", "export", "batch", "zip", "ui")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("retarget", "retarget_feet", "retarget_ui", "cleanup", "amass", "assets")]
+NEEDS_BPY += [
+    f"test_{name}.py"
+    for name in ("retarget", "retarget_feet", "retarget_ui", "export_rig", "linked", "cleanup", "amass", "assets")
+]
 NEEDS_BPY += [
     f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
 ]
-NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health")]
+NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window", "window_tour")]
 collect_ignore = NO_BPY if HAS_BPY else NEEDS_BPY
@@ -57,3 +60,4 @@ def engine_python() -> str:
 
 if HAS_BPY:
     from addon_fixtures import addon, fake  # noqa: F401  for every test in here
+    from rigify_rigs import rigify_file  # noqa: F401

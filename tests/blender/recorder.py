@@ -22,7 +22,7 @@ class Layout:
     def separator(self, **_options) -> None:
         pass
 
-    def label(self, text: str = "", icon: str = "NONE") -> None:
+    def label(self, text: str = "", icon: str = "NONE", translate: bool = True) -> None:
         assert icon in ICONS, icon
         self.texts.append(text)
 

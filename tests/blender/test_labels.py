@@ -173,6 +173,21 @@ def test_measured_similarity_comes_from_the_motion(scene, tmp_path):
     assert [item.similarity for item in scene.adapt_motion.labels] == pytest.approx([0.8, 0]), "jump was not measured"
 
 
+def test_what_fits_badly_is_not_shown_as_not_measured(scene, tmp_path):
+    """Similarities reach from -1 to 1: those of 0 and below are red, and only what was not measured is grey."""
+    told = [{"start": 0.0, "end": 1.0, "label": "walk", "similarity": -0.2},
+            {"start": 1.0, "end": 2.0, "label": "juggle seals"}]  # fmt: skip
+    labels.take(scene, told)
+    bad, unknown = scene.adapt_motion.labels
+    assert bad.similarity == pytest.approx(labels.LEAST)
+    assert labels.colour(bad.similarity) == labels.colour(0.2) != labels.colour(0.0)
+    assert unknown.similarity == 0
+    path = synthetic.write_person(tmp_path, rate=synthetic.Fraction(10), labelled=(("walk", -0.3),))
+    scene.adapt_motion.labels.clear()
+    labels.measure(scene, motion_io.read_motion(path))
+    assert scene.adapt_motion.labels[0].similarity == pytest.approx(labels.LEAST)
+
+
 def test_colours_and_bars_say_how_well_it_fits(scene):
     assert len({labels.colour(value) for value in (0.0, 0.2, 0.5, 0.9)}) == 4
     item = add(scene, "walk", 1, 5)

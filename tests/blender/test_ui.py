@@ -14,6 +14,7 @@ import recorder
 import synthetic
 from adapt_motion import blender_addon
 from adapt_motion.blender_addon import (
+    cleanup_operators,
     engine_home,
     engine_operators,
     job,
@@ -121,36 +122,6 @@ def test_what_changes_the_file_can_be_undone():
                 assert "UNDO" not in cls.bl_options, name
 
 
-def test_german_is_there_and_goes_again(blank):
-    from adapt_motion.blender_addon import translations
-
-    shown = {"Find People", "Suggest Labels", "Run Queue", "Export FBX", "Add Label"}
-    assert shown <= set(translations.GERMAN)
-    blender_addon.register()
-    try:
-        names = {cls.bl_label for cls in CLASSES if hasattr(cls, "bl_label")}
-        assert shown <= names, "a translated text that is no longer shown"
-        told = _in_german("Find People")
-    finally:
-        blender_addon.unregister()
-    assert told in ("Personen finden", None)
-
-
-def _in_german(text: str) -> str | None:
-    """What Blender shows for an operator's name in German; None if this Blender has no languages."""
-    view = bpy.context.preferences.view
-    for language in ("de_DE", "de"):
-        try:
-            view.language = language
-        except TypeError:
-            continue
-        view.use_translate_interface = True
-        told = bpy.app.translations.pgettext_iface(text, "Operator")
-        view.language = "en_US"
-        return told
-    return None
-
-
 def test_grey_buttons_say_why(addon):
     ops = bpy.ops.adapt_motion
     assert messages.NO_FOOTAGE in refused(ops.adapt)
@@ -160,7 +131,7 @@ def test_grey_buttons_say_why(addon):
     assert messages.ENGINE_GONE in refused(ops.adapt)
     assert messages.ENGINE_GONE in refused(ops.check_engine)
     assert messages.NOTHING_RUNS in refused(ops.cancel)
-    assert messages.NO_CHARACTER in refused(ops.export_fbx, filepath="x.fbx")
+    assert cleanup_operators.NO_MOTION in refused(ops.export_fbx, filepath="x.fbx")
     assert messages.NO_CHARACTER in refused(ops.set_scene_rate)
     assert messages.NO_CAMERA in refused(ops.view_camera)
     assert messages.NO_LOG in refused(ops.open_log)
