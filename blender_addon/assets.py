@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cleanup, retarget_maps, rotations, scene
+from . import cleanup, compat, retarget_maps, rotations, scene
 from .errors import UserError
 
 SIZE = 256
@@ -34,10 +34,12 @@ def mark(armature, labels: list[str] | None = None):
         labels: tags; without them those of the motion file.
 
     Raises:
-        UserError: there is no motion.
+        UserError: there is no motion, or the armature is linked.
     """
     subject = cleanup.read(armature)
-    action = armature.animation_data.action
+    if armature.library is not None:
+        raise UserError(f"{armature.name} is linked from another file.", "Make a library override of it first.")
+    action = compat.local_action(armature)
     found = labels if labels is not None else labels_of(armature)
     action.asset_mark()
     data = action.asset_data

@@ -10,6 +10,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from . import messages
+from .cleanup_operators import NO_MOTION, armature_of
 from .errors import UserError
 from .export_presets import FBX_PRESETS
 from .operators import camera_of, character_of, remember
@@ -67,7 +68,7 @@ class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
 
 
 class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
-    """Write the character and its motion as FBX at the clip's own frame rate, for Unity, Unreal or Blender"""
+    """Write the character or your own rig, and its motion, as FBX at the clip's own frame rate"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.export_fbx", "Export FBX", {"REGISTER"}
 
@@ -77,17 +78,17 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character with motion."""
-        found = character_of(context) is not None
+        """Needs an armature with motion."""
+        found = armature_of(context) is not None
         if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
+            cls.poll_message_set(messages.tr(NO_MOTION))
         return found
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Offer a name beside the motion file."""
         from . import scene
 
-        armature = character_of(context)
+        armature = armature_of(context)
         motion = armature.get(scene.PERSON, "")
         self.filepath = str(Path(motion).with_suffix(".fbx")) if motion else f"{bpy.path.clean_name(armature.name)}.fbx"
         return super().invoke(context, event)
@@ -97,7 +98,7 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
         from . import export
 
         try:
-            path = export.export(character_of(context), absolute(self.filepath), "fbx", self.preset)
+            path = export.export(armature_of(context), absolute(self.filepath), "fbx", self.preset)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -115,7 +116,7 @@ class ADAPT_MOTION_OT_set_scene_rate(bpy.types.Operator):
         """Needs a character."""
         found = character_of(context) is not None
         if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
+            cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -143,7 +144,7 @@ class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
             context.space_data is not None and context.space_data.type == "VIEW_3D" and camera_of(context) is not None
         )
         if not found:
-            cls.poll_message_set(messages.NO_CAMERA)
+            cls.poll_message_set(messages.tr(messages.NO_CAMERA))
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -77,6 +77,38 @@ def copy_action(datablock) -> Any:
     return animation.action
 
 
+def local_action(datablock) -> Any:
+    """The action of `datablock`; a copy of it that is used from now on if it is linked and thus cannot be changed."""
+    animation = datablock.animation_data
+    if animation.action.library is None:
+        return animation.action
+    slot = getattr(animation, "action_slot", None)
+    animation.action = animation.action.copy()
+    if slot is not None:
+        animation.action_slot = animation.action.slots[slot.identifier]
+    return animation.action
+
+
+def plain_copy(thing: Any) -> Any:
+    """A copy of an object or its data of which everything can be changed, also where that is linked or overridden."""
+    copied = thing.copy()
+    if copied.override_library is None:
+        return copied
+    if "clear_liboverride" in bpy.types.ID.bl_rna.functions["make_local"].parameters:
+        copied.make_local(clear_liboverride=True)
+        return copied
+    bpy.data.batch_remove(ids=[copied])  # 3.4 copies only what is linked into something plain
+    copied = thing.override_library.reference.copy()
+    if getattr(thing, "animation_data", None) and thing.animation_data.action:
+        copied.animation_data_create().action = thing.animation_data.action
+    if isinstance(thing, bpy.types.Object):
+        copied.parent, copied.matrix_parent_inverse = thing.parent, thing.matrix_parent_inverse
+        copied.rotation_mode, copied.matrix_basis = thing.rotation_mode, thing.matrix_basis
+        for bone, pose_bone in zip(copied.pose.bones, thing.pose.bones, strict=True) if thing.pose else ():
+            bone.rotation_mode, bone.matrix_basis = pose_bone.rotation_mode, pose_bone.matrix_basis
+    return copied
+
+
 def supports_usd_armatures() -> bool:
     """Whether this Blender writes USD with skeletons (4.2 and later, where built with USD)."""
     return "export_armatures" in operator_options(bpy.ops.wm.usd_export)
@@ -242,10 +274,13 @@ def free_handles(points) -> None:
 
 
 class curve_maker:
-    """Adds F-curves to the action that `datablock` uses now, in place of those with the same path and index."""
+    """Adds F-curves to the action that `datablock` uses now, in place of those with the same path and index.
+
+    A linked action is copied first.
+    """
 
     def __init__(self, datablock: Any) -> None:
-        action = datablock.animation_data.action
+        action = local_action(datablock)
         if hasattr(action, "slots"):
             strip = action.layers[0].strips[0]
             self._curves = strip.channelbag(datablock.animation_data.action_slot, ensure=True)

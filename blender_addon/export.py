@@ -41,21 +41,26 @@ skeleton's own pose."""
 class Stage:
     """The scene that is exported: `armature` is the copy, `rate` and `frame_end` the clip's; frames count from 0.
 
-    `preset` is that of an FBX file.
+    `meshes` are the copies that go along, `preset` is that of an FBX file, `hips` the bone that carries the hips, None
+    if nothing tells; `ours` says whether the armature is a character of ours.
     """
 
     scene: Any
     armature: Any
+    meshes: list[Any]
     rate: Fraction
     frame_end: int
     preset: str = "UNITY"
+    hips: str | None = "pelvis"
+    ours: bool = True
 
 
 def export(armature, path: str | Path, kind: str, preset: str = "UNITY") -> Path:
     """Write the character and its motion to `path`, replacing it only when all went well.
 
     Args:
-        armature: the armature object, with the action to export; meshes parented to it go along.
+        armature: the armature object, with the action to export: a character of ours, or any rig. The meshes that it
+            deforms go along. Rigs of others are written as a plain skeleton, as their constraints move it.
         path: file to write.
         kind: a key of `WRITERS`.
         preset: identifier in `export_presets.FBX_PRESETS`; of no matter to other formats.
@@ -112,14 +117,12 @@ def _move(written: Path, path: Path) -> None:
 
 
 def _write_fbx(stage: Stage, path: Path) -> None:
-    """Metres, y up, facing +z, as Unity and Unreal read them; one take, every frame a key, no leaf bones."""
+    """Metres (Unreal: centimetres), y up, facing +z; one take, every frame a key, no leaf bones."""
     from . import keying
 
     compat.enable_exporter("io_scene_fbx")
     if stage.preset == "UNREAL":
-        from . import export_root
-
-        export_root.add(stage.armature)
+        _for_unreal(stage)
     keying.add_rest_keys(stage.armature, REST_FRAME)
     stage.scene.frame_set(REST_FRAME)
     compat.call(
@@ -127,7 +130,7 @@ def _write_fbx(stage: Stage, path: Path) -> None:
         filepath=str(path),
         check_existing=False,
         object_types={"ARMATURE", "MESH"},
-        apply_scale_options="FBX_SCALE_ALL",  # one unit is one metre and no object is scaled
+        apply_scale_options="FBX_SCALE_ALL",  # one unit is the scene's, and no object is scaled
         axis_forward="-Z",
         axis_up="Y",
         bake_space_transform=False,  # breaks armatures
@@ -146,14 +149,34 @@ def _write_fbx(stage: Stage, path: Path) -> None:
     )
 
 
+def _for_unreal(stage: Stage) -> None:
+    """A root bone carries the travel, and a unit is a centimetre, which Unreal takes it for whatever the file says."""
+    from . import export_rig, export_root
+
+    _travel_to_hips(stage)
+    if stage.hips is not None:
+        export_root.add(stage.armature, stage.hips)
+    export_rig.resize(stage.armature, stage.meshes, 100.0)
+    stage.scene.unit_settings.system, stage.scene.unit_settings.scale_length = "METRIC", 0.01
+
+
+def _travel_to_hips(stage: Stage) -> None:
+    """Give the travel to the hips if the object has it, in a character of ours."""
+    from . import root_motion
+
+    moved = any(not curve.data_path.startswith(("pose.bones", "[")) for curve in compat.curves_of(stage.armature))
+    if moved and stage.ours:
+        root_motion.set_travel(stage.armature, "HIPS", stage.scene)
+
+
 def _write_bvh(stage: Stage, path: Path) -> None:
     """Metres, y up, facing +z; the frame time with all its digits."""
     compat.enable_exporter("io_anim_bvh")
-    if any(not curve.data_path.startswith(("pose.bones", "[")) for curve in compat.curves_of(stage.armature)):
-        from . import root_motion
-
-        root_motion.set_travel(stage.armature, "HIPS", stage.scene)  # BVH knows nothing of the object
-    stage.armature.data.transform(Matrix.Rotation(-pi / 2, 4, "X"))  # the exporter writes Blender's axes as they are
+    _travel_to_hips(stage)  # BVH knows nothing of the object
+    place, turn, _ = stage.armature.matrix_basis.decompose()
+    stage.armature.matrix_basis = Matrix.Identity(4)
+    # the exporter writes Blender's axes as they are
+    stage.armature.data.transform(Matrix.Rotation(-pi / 2, 4, "X") @ Matrix.LocRotScale(place, turn, None))
     stage.armature.data.update_tag()
     stage.scene.frame_set(0)
     compat.call(
@@ -163,7 +186,7 @@ def _write_bvh(stage: Stage, path: Path) -> None:
         frame_start=0,
         frame_end=stage.frame_end,
         rotate_mode="ZXY",
-        root_transform_only=True,
+        root_transform_only=stage.ours,  # hips of others may hang from a root
     )
     lines = path.read_text(encoding="utf-8").split("\n")
     frame_time = next(number for number, line in enumerate(lines) if line.startswith("Frame Time:"))
@@ -232,7 +255,7 @@ WRITERS: dict[str, Callable[[Stage, Path], None]] = {
 @contextlib.contextmanager
 def _stage(armature, preset: str) -> Iterator[Stage]:
     """A scene at the clip's rate with copies of the armature and its meshes; all gone again afterwards."""
-    from . import keying
+    from . import export_rig, keying
 
     shown = bpy.context.scene
     default = timing.scene_rate(shown)
@@ -241,9 +264,9 @@ def _stage(armature, preset: str) -> Iterator[Stage]:
     timing.set_scene_rate(scene, rate)
     made: list[Any] = []
     action = None
-    meshes = [child for child in armature.children if child.type == "MESH"]
+    meshes, ours = export_rig.meshes_of(armature), export_rig.is_own(armature)
     keep = preset == "BLENDER"
-    names = [item.name if keep else BODY_NODE for item in meshes]
+    names = [item.name if keep or not ours else BODY_NODE for item in meshes]
     root_name = armature.name if keep else ROOT_NODE
     with _free_names(root_name, *names):
         try:
@@ -251,13 +274,18 @@ def _stage(armature, preset: str) -> Iterator[Stage]:
             action = compat.copy_action(copy)
             if keying.KEY_RATE not in action:
                 action[keying.KEY_RATE] = str(default)
-            for mesh, name in zip(meshes, names, strict=True):
-                _copy_mesh(mesh, name, armature, copy, scene, made)
+            bodies = [
+                _copy_mesh(mesh, name, armature, copy, scene, made) for mesh, name in zip(meshes, names, strict=True)
+            ]
             _, last = keying.retime(copy, rate, first_frame=0.0)
-            frame_end = max(0, ceil(last - 0.01))
-            scene.frame_start, scene.frame_end = 0, frame_end
+            stage = Stage(scene, copy, bodies, rate, max(0, ceil(last - 0.01)), preset)
+            scene.frame_start, scene.frame_end = 0, stage.frame_end
+            if not ours:
+                stage.ours = False
+                stage.hips = export_rig.settle(copy, scene, stage.frame_end)
+                export_rig.resize(copy, bodies, 1.0)
             scene.frame_set(0)
-            yield Stage(scene, copy, rate, frame_end, preset)
+            yield stage
         finally:
             if bpy.context.window and bpy.context.window.scene == scene:  # the glTF exporter shows what it exports
                 bpy.context.window.scene = shown
@@ -265,9 +293,9 @@ def _stage(armature, preset: str) -> Iterator[Stage]:
 
 
 def _copy(thing, name: str, scene, made: list[Any]):
-    copy = thing.copy()
+    copy = compat.plain_copy(thing)
     copy.name = name
-    copy.data = thing.data.copy()
+    copy.data = compat.plain_copy(thing.data)
     made += [copy, copy.data]
     scene.collection.objects.link(copy)
     copy.hide_set(False, view_layer=scene.view_layers[0])
@@ -275,14 +303,19 @@ def _copy(thing, name: str, scene, made: list[Any]):
     return copy
 
 
-def _copy_mesh(mesh, name: str, armature, copy, scene, made: list[Any]) -> None:
+def _copy_mesh(mesh, name: str, armature, copy, scene, made: list[Any]):
     body = _copy(mesh, name, scene, made)
     body.parent = copy
-    body.matrix_parent_inverse = mesh.matrix_parent_inverse.copy()
+    if mesh.parent == armature:
+        body.matrix_parent_inverse = mesh.matrix_parent_inverse.copy()
+    else:
+        body.matrix_parent_inverse = armature.matrix_world.inverted()
+        body.matrix_basis = mesh.matrix_world
     for modifier in body.modifiers:
         if modifier.type == "ARMATURE" and modifier.object == armature:
             modifier.object = copy
             modifier.show_viewport = False  # exporters write the skin from it, and need no skinning at every frame
+    return body
 
 
 def _remove(scene, made: list[Any], action) -> None:

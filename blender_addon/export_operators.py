@@ -16,24 +16,29 @@ NO_USD = "This Blender cannot write USD with a skeleton: 4.2 and later can"
 
 
 class _Export(ExportHelper):
-    """Writes the character in one format."""
+    """Writes the character, or another armature with motion, in one format."""
 
     bl_options = {"REGISTER"}
     check_existing = True
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character with motion."""
-        found = operators.character_of(context) is not None
+        """Needs an armature with motion."""
+        found = cleanup_operators.armature_of(context) is not None
         if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
+            cls.poll_message_set(cleanup_operators.NO_MOTION)
         return found
+
+    @classmethod
+    def armature(cls, context: bpy.types.Context):
+        """Whose motion is written."""
+        return cleanup_operators.armature_of(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Offer a name beside the motion file."""
         from . import scene
 
-        armature = operators.character_of(context)
+        armature = self.armature(context)
         motion = Path(armature.get(scene.PERSON, "") or bpy.path.clean_name(armature.name))
         self.filepath = str(motion.with_name(f"{motion.stem}{self.ending}"))
         return super().invoke(context, event)
@@ -41,7 +46,7 @@ class _Export(ExportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write the file."""
         try:
-            path = self.write(operators.character_of(context), absolute(self.filepath), context.scene)
+            path = self.write(self.armature(context), absolute(self.filepath), context.scene)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -61,7 +66,7 @@ class _Export(ExportHelper):
 
 
 class ADAPT_MOTION_OT_export_glb(_Export, bpy.types.Operator):
-    """Write the character and its motion as binary glTF at the clip's own frame rate"""
+    """Write the character or your own rig, and its motion, as binary glTF at the clip's own frame rate"""
 
     bl_idname, bl_label = "adapt_motion.export_glb", "Export GLB"
     filename_ext = ".glb"
@@ -77,7 +82,7 @@ class ADAPT_MOTION_OT_export_bvh(_Export, bpy.types.Operator):
 
 
 class ADAPT_MOTION_OT_export_usd(_Export, bpy.types.Operator):
-    """Write the character and its motion as USD at the clip's own frame rate"""
+    """Write the character or your own rig, and its motion, as USD at the clip's own frame rate"""
 
     bl_idname, bl_label = "adapt_motion.export_usd", "Export USD"
     filename_ext = ".usd"
@@ -98,6 +103,19 @@ class ADAPT_MOTION_OT_export_amass(_Export, bpy.types.Operator):
     bl_idname, bl_label = "adapt_motion.export_amass", "Export AMASS"
     filename_ext = ".npz"
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a character with the joints of SMPL."""
+        found = cls.armature(context) is not None
+        if not found:
+            cls.poll_message_set(messages.NO_CHARACTER)
+        return found
+
+    @classmethod
+    def armature(cls, context: bpy.types.Context):
+        """Whose motion is written: a character of ours."""
+        return operators.character_of(context)
 
     @property
     def ending(self) -> str:

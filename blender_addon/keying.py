@@ -218,7 +218,13 @@ def retime_curves(
 
 def add_rest_keys(armature, frame: float) -> None:
     """Key the rest pose at `frame`, which lies before all other keys, on every curve of a pose bone."""
-    rest = {"rotation_quaternion": (1.0, 0.0, 0.0, 0.0), "location": (0.0, 0.0, 0.0)}
+    rest = {
+        "rotation_quaternion": (1.0, 0.0, 0.0, 0.0),
+        "rotation_axis_angle": (0.0, 0.0, 1.0, 0.0),
+        "rotation_euler": (0.0, 0.0, 0.0),
+        "location": (0.0, 0.0, 0.0),
+        "scale": (1.0, 1.0, 1.0),
+    }
     for curve in compat.curves_of(armature):
         values = rest.get(curve.data_path.rpartition(".")[2])
         if values and curve.data_path.startswith("pose.bones"):

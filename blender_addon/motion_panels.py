@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import cleanup_operators, drawing, operators, retarget_operators
+from . import cleanup_operators, drawing, retarget_operators
 
 
 class _Sidebar:
@@ -105,10 +105,12 @@ class ADAPT_MOTION_PT_export(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """A button for each format."""
         layout = self.layout
-        character = operators.character_of(context)
-        if character is None:
+        armature = cleanup_operators.armature_of(context)
+        if armature is None:
             width = context.region.width / context.preferences.system.ui_scale if context.region else 220.0
-            drawing.draw_text(layout, "Select the armature of an adapted clip.", width, "INFO")
+            drawing.draw_text(layout, "Select an adapted character, or a rig that was retargeted to.", width, "INFO")
+        else:
+            layout.label(text=armature.name, icon="ARMATURE_DATA")
         column = layout.column(align=True)
         column.operator_menu_enum("adapt_motion.export_fbx", "preset", text="FBX", icon="EXPORT")
         for kind, text in (("glb", "glTF Binary"), ("bvh", "BVH"), ("usd", "USD"), ("amass", "AMASS (.npz)")):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import struct
 from fractions import Fraction
 from pathlib import Path
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -28,6 +26,7 @@ from adapt_motion.blender_addon import (
 from adapt_motion.blender_addon.errors import UserError
 from conftest import REPOSITORY
 from inside import children, counts, fbx_nodes, joints_at, properties, worst_distance
+from reading_back import key_frames, reimport
 
 NTSC_24, NTSC_30 = Fraction(24000, 1001), Fraction(30000, 1001)
 RATES = [NTSC_30, NTSC_24, Fraction(60), Fraction(25), Fraction(1493, 100)]
@@ -41,35 +40,6 @@ def exported(target, tmp_path, kind, *, rate=NTSC_30, scene_rate=None, **options
     timing.set_scene_rate(target, scene_rate or rate)
     person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=rate, **options)], target).people[0]
     return person, export.export(person.armature, tmp_path / f"out.{kind}", kind)
-
-
-def reimport(path, kind):
-    """The armature that Blender reads back, in an empty file at 30 frames a second."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
-    if kind == "fbx":
-        addon_utils.enable("io_scene_fbx")
-        bpy.ops.import_scene.fbx(filepath=str(path))
-    elif kind == "bvh":
-        addon_utils.enable("io_anim_bvh")
-        from io_anim_bvh import import_bvh
-
-        # 3.4 asks for mode rU, which Debian's Python 3.11 lacks
-        import_bvh.open = lambda name, mode="r": io.StringIO(Path(name).read_text())
-        bpy.ops.import_anim.bvh(filepath=str(path), frame_start=1, use_fps_scale=True)
-    elif kind == "glb":
-        addon_utils.enable("io_scene_gltf2")
-        np.bool = bool  # 3.4 asks for it, Debian's NumPy has it no more
-        bpy.ops.import_scene.gltf(filepath=str(path))
-    else:
-        bpy.ops.wm.usd_import(filepath=str(path))
-    return next(item for item in bpy.context.scene.objects if item.type == "ARMATURE")
-
-
-def key_frames(armature) -> np.ndarray:
-    """(T,) frames of the keys of the curve that has most of them."""
-    curves = [[key.co[0] for key in curve.keyframe_points] for curve in compat.curves_of(armature)]
-    return np.array(max(curves, key=len))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,6 +221,38 @@ def test_export_from_pose_mode_gives_the_mode_back(blank, tmp_path, kind):
     assert (bpy.context.mode, bpy.context.view_layer.objects.active) == ("POSE", person.armature)
     armature = reimport(path, kind)
     assert worst_distance(armature, key_frames(armature), person.motion.joints3d_world) < 0.002
+
+
+@pytest.mark.parametrize(("preset", "centimetres"), [("UNITY", 100), ("UNREAL", 1), ("BLENDER", 100)])
+def test_fbx_units_are_those_of_the_program(blank, tmp_path, preset, centimetres):
+    """Unity scales by what the file says; Unreal takes every unit for a centimetre. Neither finds a scaled object."""
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    thigh = person.armature.data.bones["left_knee"].head_local - person.armature.data.bones["left_hip"].head_local
+    root = fbx_nodes(export.export(person.armature, tmp_path / "out.fbx", "fbx", preset))
+    assert properties(children(root, b"GlobalSettings")[0])["UnitScaleFactor"][0] == pytest.approx(centimetres)
+    models = {one.props[1].split(b"\x00")[0].decode(): properties(one)
+              for one in children(children(root, b"Objects")[0], b"Model")}  # fmt: skip
+    assert all(model.get("Lcl Scaling", (1, 1, 1)) == pytest.approx((1, 1, 1), abs=1e-5) for model in models.values())
+    length = np.linalg.norm(models["left_knee"]["Lcl Translation"])
+    assert length * centimetres == pytest.approx(100 * thigh.length, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "AXIS_ANGLE"])
+def test_fbx_rest_pose_is_the_t_pose_whatever_the_rotation_mode(blank, tmp_path, mode):
+    timing.set_scene_rate(blank, NTSC_30)
+    person = scene.import_people([synthetic.write_person(tmp_path / "clip", rate=NTSC_30)], blank).people[0]
+    cleanup.set_rotation_mode(person.armature, mode)
+    models = children(children(fbx_nodes(export.export(person.armature, tmp_path / "out.fbx", "fbx")), b"Objects")[0],
+                      b"Model")  # fmt: skip
+    bones = person.armature.data.bones
+    for model in models:
+        name = model.props[1].split(b"\x00")[0].decode()
+        if name in bones and name != "pelvis":
+            one, above = bones[name].matrix_local, bones[name].parent.matrix_local
+            wanted = (above.inverted() @ one).to_euler("XYZ")
+            found = np.radians(properties(model).get("Lcl Rotation", (0, 0, 0)))
+            assert np.array(wanted) == pytest.approx(found, abs=1e-3), name
 
 
 @pytest.mark.parametrize("preset", [identifier for identifier, *_ in export_presets.FBX_PRESETS])

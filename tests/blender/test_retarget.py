@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -25,36 +24,13 @@ from adapt_motion.blender_addon import (
 from adapt_motion.blender_addon.errors import UserError
 from judging import LIMBS, judge, map_for, slip, touches
 from mathutils import Matrix
+from rigify_rigs import appended
 
 
 @pytest.fixture
 def walker(blank, tmp_path):
     timing.set_scene_rate(blank, Fraction(30))
     return scene.import_people([walking.write_walker(tmp_path / "clip")], blank).people[0]
-
-
-@pytest.fixture(scope="session")
-def rigify_file(tmp_path_factory):
-    """A file with Rigify's human metarig and the rig that Rigify generates from it."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    addon_utils.enable("rigify", default_set=True)
-    bpy.ops.object.armature_human_metarig_add()
-    metarig = bpy.context.object
-    metarig.name = "metarig"
-    bpy.ops.pose.rigify_generate()
-    bpy.context.object.name = "generated"
-    path = tmp_path_factory.mktemp("rigify") / "rigify.blend"
-    bpy.ops.wm.save_as_mainfile(filepath=str(path))
-    addon_utils.disable("rigify", default_set=True)
-    return path
-
-
-def appended(path, name: str, target):
-    with bpy.data.libraries.load(str(path)) as (_, wanted):
-        wanted.objects = [name]
-    target.collection.objects.link(wanted.objects[0])
-    bpy.context.view_layer.update()
-    return wanted.objects[0]
 
 
 @pytest.mark.parametrize("name", rigs.CONVENTIONS)

@@ -99,8 +99,9 @@ def test_grey_buttons_say_why(addon, blank):
     assert retarget_operators.NO_MAP in refused(addon.save_bone_map)
     assert retarget_operators.NO_SOURCE in refused(addon.retarget)
     assert cleanup_operators.NO_MOTION in refused(addon.mark_asset)
-    for kind in ("glb", "bvh", "amass"):
-        assert messages.NO_CHARACTER in refused(getattr(addon, f"export_{kind}"), filepath="x")
+    for kind in ("fbx", "glb", "bvh"):
+        assert cleanup_operators.NO_MOTION in refused(getattr(addon, f"export_{kind}"), filepath="x")
+    assert messages.NO_CHARACTER in refused(addon.export_amass, filepath="x")
     rig = rigs.build(rigs.CONVENTIONS["unity"], blank)
     bpy.context.view_layer.objects.active = rig
     rig.animation_data_create().action = bpy.data.actions.new("mine")
