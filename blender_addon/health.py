@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import drawing, messages, texts
+from .run_state import RunState
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 WIDTH = 600
@@ -52,11 +53,14 @@ def key_text() -> str:
     return texts.KEY_STORED if _key["stored"] else messages.KEY_MISSING
 
 
-def draw(layout) -> None:
-    """The Doctor box: a button, and what it found, the troubles first."""
+def draw(layout, state: RunState | None) -> None:
+    """The Doctor box: a button, how the examination that `state` may be goes, and what it found, the troubles first."""
     row = layout.row()
     row.label(text="Doctor", icon="HEART")
     row.operator("adapt_motion.doctor", text="Examine", icon="VIEWZOOM")
+    if state is not None and state.kind == "doctor" and (not state.finished or state.finding is None):
+        drawing.draw_run(layout, state, WIDTH)
+        return
     if _finding is None:
         drawing.draw_text(layout, texts.NOT_EXAMINED, WIDTH)
         return

@@ -94,6 +94,8 @@ def take(scene, told: list[dict]) -> None:
 def measure(scene, motion) -> None:
     """Give each label the similarity that `motion` was measured to have with it; make the list if it is empty.
 
+    A motion without labels tells nothing, so that what was suggested before stays as it is.
+
     Args:
         scene: whose labels.
         motion: with `labels`, `label_similarity` and `timestamps` of each row.
@@ -113,6 +115,8 @@ def measure(scene, motion) -> None:
             if named[start]
         ]
         take(scene, told)
+    if not named.any():
+        return
     frames = settings.footage_start + motion.timestamps * rate
     for item in settings.labels:
         rows = (frames >= item.frame_start - 0.5) & (frames < item.frame_end + 0.5) & (motion.labels == item.label)
@@ -290,10 +294,10 @@ class ADAPT_MOTION_UL_labels(bpy.types.UIList):
         """Action, first and last frame, similarity."""
         from . import compat
 
-        split = layout.split(factor=0.46, align=True)
+        split = layout.split(factor=0.5, align=True)
         split.label(text=item.label or messages.tr(texts.UNNAMED), icon=colour(item.similarity), translate=False)
-        numbers = split.split(factor=0.6, align=True)
-        numbers.label(text=f"{item.frame_start} - {item.frame_end}")
+        numbers = split.split(factor=0.66, align=True)
+        numbers.label(text=f"{item.frame_start}-{item.frame_end}", translate=False)
         compat.draw_bar(numbers, item, "similarity")
 
 

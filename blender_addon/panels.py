@@ -62,7 +62,7 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
             row.scale_y = 1.5
             text = "Resume" if _can_resume(context) else "Adapt Motion"
             row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
-        if state is not None:
+        if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences tell those
             drawing.draw_run(layout.column(), state, _width(context))
 
 

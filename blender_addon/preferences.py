@@ -171,7 +171,7 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "body_model")
         column.prop(self, "models_folder")
         _draw_labels(layout.box().column(), self)
-        health.draw(layout.box().column())
+        health.draw(layout.box().column(), running.latest())
 
 
 def _draw_engine(layout, preferences, context) -> None:
@@ -179,8 +179,8 @@ def _draw_engine(layout, preferences, context) -> None:
     ready = found.state is EngineState.READY
     layout.label(text=found.problem or "The engine is there.", icon="CHECKMARK" if ready else "ERROR")
     state = running.latest()
-    if state is not None and state.kind in ("install", "check", "doctor", "key"):
-        drawing.draw_run(layout, state, 600)
+    if state is not None and state.kind in ("install", "check"):
+        drawing.draw_run(layout, state, health.WIDTH)
     layout.prop(preferences, "build")
     layout.prop(preferences, "installer_arguments")
     row = layout.row()
@@ -204,7 +204,11 @@ def _draw_labels(layout, preferences) -> None:
     row = layout.row(align=True)
     row.operator("adapt_motion.store_key", icon="KEYINGSET")
     row.operator("adapt_motion.forget_key", text="", icon="TRASH")
-    drawing.draw_text(layout, health.key_text(), 600, "INFO")
+    state = running.latest()
+    if state is not None and state.kind == "key" and not (state.finished and not state.failed):
+        drawing.draw_run(layout, state, health.WIDTH)
+    else:
+        drawing.draw_text(layout, health.key_text(), health.WIDTH, "INFO")
 
 
 _CLASSES = (ADAPT_MOTION_AP_preferences,)

@@ -6,7 +6,17 @@ import json
 import sys
 
 import bpy
-from adapt_motion.blender_addon import engine_home, health, job, messages, preferences, running, texts
+from adapt_motion.blender_addon import (
+    engine_home,
+    health,
+    job,
+    messages,
+    panels,
+    preferences,
+    run_state,
+    running,
+    texts,
+)
 from addon_fixtures import refused
 from recorder import draw
 
@@ -44,6 +54,20 @@ def test_what_is_missing_is_said_first_and_in_words(addon):
     assert places == sorted(places)
     assert health.summary(finding("ok", "optional"))[0] == "Everything that the engine needs is there."
     health.forget()
+
+
+def test_the_examination_is_told_in_its_own_box_and_nowhere_else(addon, tmp_path):
+    state = run_state.RunState("doctor", job.EventSource(tmp_path / "log"), stage="doctor")
+    running._latest = state
+    assert "Examining the engine" in draw(addon, bpy.context).texts
+    state.finished, state.finding = True, finding("refused")
+    state.message = "Of no use: thing 0."
+    state.failed = True
+    health.remember(state.finding)
+    assert draw(addon, bpy.context).texts.count("Of no use: thing 0.") == 1
+    assert "Of no use: thing 0." not in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+    health.forget()
+    running._latest = None
 
 
 def test_the_real_doctor_answers(addon, engine_python, tmp_path):

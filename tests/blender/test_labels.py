@@ -186,6 +186,10 @@ def test_what_fits_badly_is_not_shown_as_not_measured(scene, tmp_path):
     scene.adapt_motion.labels.clear()
     labels.measure(scene, motion_io.read_motion(path))
     assert scene.adapt_motion.labels[0].similarity == pytest.approx(labels.LEAST)
+    labels.take(scene, [{"start": 0.0, "end": 1.0, "label": "walk", "similarity": 0.9}])
+    path = synthetic.write_person(tmp_path / "unlabelled", rate=synthetic.Fraction(10), labelled=(("", 0.0),))
+    labels.measure(scene, motion_io.read_motion(path))
+    assert scene.adapt_motion.labels[0].similarity == pytest.approx(0.9), "a motion without labels tells nothing"
 
 
 def test_colours_and_bars_say_how_well_it_fits(scene):
