@@ -84,14 +84,14 @@ def smooth(armature, limbs: set[str], seconds: float, scene, keep_feet: bool = T
     return len(chosen)
 
 
-def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 0.0) -> int:
-    """Hold planted feet where they stand by turning thighs, shins and feet; gives back on how many frames.
+def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> int:
+    """Hold planted feet where they stand, by the hips and by turning the legs; gives back on how many frames.
 
     Args:
         armature: character or retargeted rig.
         scene: gives the frame rate.
         ease_s: seconds that a foot takes to come from its free path to where it stands.
-        hips: share that the hips take over.
+        hips: share that the hips take over. Without them a leg that is nearly straight turns far, and its knee may jump.
     """
     subject = read(armature)
     fps = float(timing.scene_rate(scene))

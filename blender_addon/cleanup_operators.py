@@ -163,7 +163,7 @@ class ADAPT_MOTION_OT_lock_feet(_OnMotion, bpy.types.Operator):
     hips: FloatProperty(
         name="Hips Follow",
         description="Share of the correction that the hips take, so that legs turn less",
-        default=0.0,
+        default=1.0,
         min=0.0,
         max=1.0,
         subtype="FACTOR",
