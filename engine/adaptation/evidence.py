@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from engine.adaptation.targets import Targets
 from engine.backbones import evidence
+from engine.backbones.summary import joint_confidence
 from engine.backbones.types import Camera
 from engine.body.model import BodyModel
 from engine.keypoints.types import PersonTrack
@@ -32,6 +33,8 @@ class Seen:
         places: (K,) places in the body's landmarks.
         points: (T, K, 2) pixels.
         valid: (T, K) bool: v_k of eq. 5, confidence of at least 0.3.
+        confidence: (T, K) the detector's, 0 where not valid.
+        joints: (T, 24) mean confidence of the keypoints that show each joint.
         importance: (K,) weight of a keypoint beside the others, since detectors give a face many.
         box_px: (T,) longer side of the person's box, steady over time.
         found: (T,) bool, on the CPU: rows in which the person was found.
@@ -45,6 +48,8 @@ class Seen:
     places: Tensor
     points: Tensor
     valid: Tensor
+    confidence: Tensor
+    joints: Tensor
     importance: Tensor
     box_px: Tensor
     found: Tensor
@@ -64,6 +69,8 @@ class Seen:
             places=gathered.places.to(device),
             points=gathered.points.to(device),
             valid=(gathered.weights > 0).to(device),
+            confidence=(gathered.weights / importance).to(device),
+            joints=torch.from_numpy(joint_confidence(gathered)).to(device),
             importance=importance.to(device),
             box_px=_steady_sides(gathered.boxes, detected, gathered.times).to(device),
             found=detected > 0,
@@ -74,6 +81,26 @@ class Seen:
     def targets(self) -> Targets:
         """The 2D targets of the first epoch."""
         return Targets.detected(self.points, self.valid)
+
+    def weights(self, expected: Tensor, by_confidence: bool, outlier: float) -> Tensor:
+        """What each keypoint counts (T, K), beside its importance, for eq. 5: 1 on the mean. The paper: all the same.
+
+        A detector tells of joints behind an object, too, and then errs two to three times as much as the first
+        prediction does, which knows that. It is less sure of them, and they lie further from that prediction.
+
+        Args:
+            expected: (T, K, 2) pixels, the first prediction projected.
+            by_confidence: count as much as the detector is sure.
+            outlier: share of the box's side; a keypoint that the detector is hardly sure of and that lies further
+                from `expected` loses its say, the sooner the less sure; 0: none does.
+        """
+        weights = self.confidence if by_confidence else torch.ones_like(self.confidence)
+        if outlier:
+            far = (expected - self.points).norm(dim=-1) / (outlier * self.box_px[:, None])
+            doubt = torch.nan_to_num((1 - self.confidence) * far, nan=torch.inf)
+            weights = weights / (1 + doubt.square()).square()  # Geman and McClure's
+        usual = weights[self.valid].mean() if bool(self.valid.any()) else weights.new_ones(())
+        return torch.where(self.valid, weights / usual.clamp(min=0.01), torch.ones_like(weights))
 
 
 def _steady_sides(boxes: Tensor, detected: Tensor, times: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.adaptation import losses, sampler
-from engine.adaptation.alignment import Alignment, understood
+from engine.adaptation.alignment import Alignment, believed, understood
 from engine.adaptation.batches import Batches
 from engine.adaptation.evidence import Seen
+from engine.adaptation.guide import Guide
+from engine.adaptation.infiller import MotionInfiller
 from engine.adaptation.outcome import AdaptationResult, outcome
+from engine.adaptation.refinement import refined
 from engine.adaptation.repeatable import repeatable
 from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
 from engine.adaptation.settings import AdaptationSettings
@@ -29,8 +32,6 @@ from engine.adaptation.smoothing import Smoother
 from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
 from engine.adaptation.targets import Targets, updated
 from engine.adaptation.whole_track import Estimate, estimate, projected
-from engine.backbones.fit import FitBackbone
-from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, PoseNetwork, Prediction
 from engine.body.camera import project
 from engine.body.model import BodyModel
@@ -54,11 +55,13 @@ class Priors:
     Attributes:
         space, dictionary: where motions and labels meet; both or none.
         denoiser: pre-trained; a copy of it is adapted.
+        infiller: frozen.
     """
 
     space: MotionTextSpace | None = None
     dictionary: MotionDictionary | None = None
     denoiser: nn.Module | None = None
+    infiller: MotionInfiller | None = None
 
 
 def adapt(
@@ -82,7 +85,7 @@ def adapt(
         camera: of the footage.
         body: on `device`.
         segments: typed or found labels; rows without one are adapted without one.
-        priors: denoiser, motion-text space and dictionary.
+        priors: denoiser, in-filler, motion-text space and dictionary.
         settings: see there; a preset's, usually.
         seed: of everything random: same seed and device, same result.
         progress: told after every step; cancelling leaves `state` behind.
@@ -108,19 +111,6 @@ def adapt(
         network.restore(pretrained)
 
 
-class _Beats:
-    """Progress of the last part, as progress of the whole."""
-
-    def __init__(self, beat: Callable[[int, int], None]) -> None:
-        self._beat = beat
-
-    def __call__(self, done: int, total: int) -> None:
-        self._beat(done, total)
-
-    def warn(self, code: str, message: str) -> None:
-        """There is nothing to warn of."""
-
-
 class _Adaptation:
     """One track's adaptation."""
 
@@ -143,24 +133,25 @@ class _Adaptation:
         self.given_camera = camera
         self.seen = Seen.of(track, camera, body, device)
         self.times = np.asarray(track.timestamps, np.float64)
-        labels = self._labels(spread(tuple(segments), self.times), priors, progress)
-        cut = sampler.cut(self.times, labels, settings.segment_step_s, settings.least_label_s)
+        self.labels = self._labels(spread(tuple(segments), self.times), priors, progress)
+        cut = sampler.cut(self.times, self.labels, settings.segment_step_s, settings.least_label_s)
         self.segments = cut.to(device)
         self.align = self._alignment(priors)
-        self.smoother = self._smoother(priors)
+        self.smoother, self.infiller = self._smoother(priors), priors.infiller
         self.weights = losses.Weights(settings.projection, settings.alignment, settings.smoothing, settings.shape)
         self.optimiser = make_optimiser(network.parameters())
         self.batches = Batches(settings.batch, progress)
-        count = len(cut.labels)
-        self.drawn = settings.batch * max(-(-count // settings.batch), settings.least_steps)
+        self.drawn = settings.batch * max(-(-len(cut.labels) // settings.batch), settings.least_steps)
         self.done, self.progress = 0, progress
         steps = self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0)
         self.epochs_total = settings.epochs * steps
         self.total = self.epochs_total + settings.refine_steps
         self.targets = self.seen.targets()
+        self.counts = torch.ones_like(self.seen.confidence)
         self.motion: Estimate
         self.smooth: Estimate | None = None
-        self.similarity = torch.zeros(count, device=device)
+        self.guide: Guide | None = None
+        self.similarity = torch.zeros(len(cut.labels), device=device)
         self.history: History = []
 
     def _labels(self, typed: NDArray[np.str_], priors: Priors, progress: Progress) -> NDArray[np.str_]:
@@ -192,7 +183,10 @@ class _Adaptation:
                 "Install the engine again, or choose another backbone.",
             )
         initial = self.motion
+        expected = projected(initial, self.body, self.seen.places, self.seen.camera)
+        self.counts = self.seen.weights(expected, self.settings.by_confidence, self.settings.outlier)
         self._measure()
+        self._ask_infiller()
         self._judge_labels()
         if self.settings.denoise_first:
             self._smoothe(0.0, None)
@@ -209,23 +203,19 @@ class _Adaptation:
             if self.state is not None:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
-        result = outcome(self.seen, self.body, initial, self.motion, self.targets, rows, self.history)
+        motion = self._mended(self.motion)
+        result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
         return replace(result, labels=self.meaning, prediction=self._refined(result.prediction))
 
     def _refined(self, prediction: Prediction) -> Prediction:
-        """The motion as smooth curves, drawn to the detected keypoints: networks leave jitter. Not of the paper."""
-        steps = self.settings.refine_steps
-        if not steps or not bool(self.seen.valid.any()):
+        if not (steps := self.settings.refine_steps) or not bool(self.seen.valid.any()):
             return prediction
 
         def beat(done: int, total: int) -> None:
             self.done = self.epochs_total + done * steps // max(total, 1)
             self._beat()
 
-        fit = FitBackbone(FitSettings(iterations=steps, stay=self.settings.refine_stay))
-        refined = fit.refine(self.seen.track, self.given_camera, self.body, prediction, _Beats(beat))
-        finite = all(np.isfinite(getattr(refined, name)).all() for name in ("rotations", "transl", "residual_px"))
-        return refined if finite else prediction
+        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, beat)
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -233,8 +223,7 @@ class _Adaptation:
         schedule = WarmupCosine(settings.epochs - 1, 0, settings.learning_rate, settings.lowest_learning_rate)
         generator = torch.Generator().manual_seed(self.seed * _SEEDS + epoch)
         torch.manual_seed(self.seed * _SEEDS + epoch)  # dropout, where a network has it
-        rate = schedule.rate(epoch)
-        set_rate(self.optimiser, rate)
+        set_rate(self.optimiser, rate := schedule.rate(epoch))
         labelled = self.align.labelled if self.align else torch.zeros_like(self.similarity, dtype=torch.bool)
         chosen = sampler.draw(self.similarity, labelled, self.drawn, generator)
         values = [self._step(some) for some in torch.split(chosen.to(self.device), settings.batch)]
@@ -288,11 +277,11 @@ class _Adaptation:
         rotations, betas = batch.rotations.float(), batch.betas.float()
         posed = self.body.landmarks(rotations.flatten(0, 1), betas.flatten(0, 1), batch.transl.float().flatten(0, 1))
         points = project(posed[:, self.seen.places], self.seen.camera).reshape(*rows.shape, -1, 2)
-        valid = self.targets.valid[rows] * self.seen.importance
+        valid = self.targets.valid[rows] * self.seen.importance * self.counts[rows]
         projection = losses.keypoint_loss(points, self.targets.points[rows], valid, self.seen.box_px[rows])
         alignment = smoothing = zero
         if self.align is not None and self.settings.alignment:
-            alignment = self.align.loss(rotations, chosen, share)
+            alignment = self.align.loss(rotations, chosen, share, self.settings.aligned_enough)
         if self.smooth is not None:
             everywhere = torch.ones(rows.numel(), device=self.device)
             targets = (self.smooth.rotations[rows].flatten(0, 1), self.smooth.betas[rows].flatten(0, 1))
@@ -317,18 +306,30 @@ class _Adaptation:
                 "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
             )
 
+    def _ask_infiller(self) -> None:
+        """What the in-filler makes of the first prediction and the labels."""
+        shares = self.settings.infill_unseen, self.settings.infill_seen
+        if self.infiller is not None and any(shares):
+            times = torch.from_numpy(self.times).to(self.device)
+            self.guide = Guide(self.infiller, self.motion, self.seen.joints, times, self.labels.tolist(), *shares)
+
+    def _mended(self, motion: Estimate) -> Estimate:
+        """The motion at the end, in-filled by the labels."""
+        mended = motion if self.guide is None else self.guide.mended(motion)
+        if not mended.finite():
+            self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
+        return mended if mended.finite() else motion
+
     def _judge_labels(self) -> None:
-        """How far each segment's label is believed: by the mean similarity that its label has before adaptation."""
-        self.trust = torch.ones_like(self.similarity)
-        full = self.settings.trusted_similarity
-        if self.align is None or not full:
-            return
-        for label in set(self.segments.labels) - {""}:
-            there = torch.tensor([one == label for one in self.segments.labels], device=self.device)
-            trust = float((2 * self.similarity[there].mean() / full - 1).clamp(0, 1))
-            self.trust[there] = trust
-            if trust < _DOUBTED:
-                self.warn("label_doubted", f"The motion does not look like its label '{label}', which counts less.")
+        """How far each segment's label is believed, by its similarity before adaptation and by the in-filler."""
+        trust = believed(self.similarity, self.segments.labels, self.settings.trusted_similarity)
+        if self.align is not None and self.settings.trusted_similarity:
+            by_infiller = self.guide.trust if self.guide else {}
+            for label, much in trust.items():
+                trust[label] = by_infiller[label] = min(much, by_infiller.get(label, 1.0))
+                if trust[label] < _DOUBTED:
+                    self.warn("label_doubted", f"The motion does not look like its label '{label}', which counts less.")
+        self.trust = torch.tensor([trust.get(label, 1.0) for label in self.segments.labels], device=self.device)
 
     def _smoothe(self, rate: float, generator: torch.Generator | None) -> float | None:
         """New targets of eq. 9, after an epoch of the denoiser's own where there is a generator."""

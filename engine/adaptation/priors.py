@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from engine.adaptation.denoiser import MotionDenoiser
+from engine.adaptation.infiller import INFILLER, MotionInfiller
 from engine.adaptation.loop import Priors
 from engine.adaptation.mdnet import MdNet
 from engine.adaptation.smoothing import MdNetDenoiser
@@ -24,7 +25,7 @@ DENOISER = Path(__file__).resolve().parents[1] / "assets" / "denoiser.safetensor
 
 
 def load_priors(models: ModelSettings, device: str | torch.device, labelled: bool, progress: Progress) -> Priors:
-    """Denoiser, motion-text space and dictionary.
+    """Denoiser, in-filler, motion-text space and dictionary.
 
     Args:
         models: where published models lie; CycleAdapt's MDNet takes the place of our denoiser, and MotionCLIP with CLIP
@@ -36,17 +37,18 @@ def load_priors(models: ModelSettings, device: str | torch.device, labelled: boo
     Raises:
         ModelFileError: a file is missing, damaged or of another network.
     """
-    denoiser = _denoiser(models, progress).to(device)
+    denoiser, infiller = _denoiser(models, progress).to(device), MotionInfiller.from_file(INFILLER).to(device)
     if not labelled:
-        return Priors(denoiser=denoiser)
+        return Priors(denoiser=denoiser, infiller=infiller)
     if models.motionclip:
-        return Priors(*load_motionclip(models, device, progress), denoiser)
-    return Priors(MotionTextSpace.from_file(MOTION_TEXT).to(device), MotionDictionary.from_files(ACTIONS), denoiser)
+        return Priors(*load_motionclip(models, device, progress), denoiser, infiller)
+    space, dictionary = MotionTextSpace.from_file(MOTION_TEXT).to(device), MotionDictionary.from_files(ACTIONS)
+    return Priors(space, dictionary, denoiser, infiller)
 
 
 def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
     """Contents of the files that `load_priors` reads, for the keys of saved results. Raises ModelFileError."""
-    files = [Path(models.mdnet).expanduser() if models.mdnet else DENOISER]
+    files = [Path(models.mdnet).expanduser() if models.mdnet else DENOISER, INFILLER]
     if labelled and not models.motionclip:
         files += [MOTION_TEXT, ACTIONS]
     missing = [file for file in files if not file.is_file()]

@@ -30,7 +30,24 @@ class AdaptationSettings(BaseModel):
     learning_rate: float = Field(default=2e-4, gt=0, le=1e-2, description="Of the first epoch.")
     lowest_learning_rate: float = Field(default=1e-6, ge=0, le=1e-2, description="Of the last; between them a cosine.")
     projection: float = Field(default=0.1, ge=0, le=100, description="Weight of the 2D keypoints (eq. 5).")
+    by_confidence: bool = Field(
+        default=True, description="Whether keypoints count as much as the detector is sure of them; else all the same."
+    )
+    outlier: float = Field(
+        default=0.08,
+        ge=0,
+        le=10,
+        description="Share of the person's box: keypoints that the detector is hardly sure of lose their say further "
+        "than this from the first prediction, since detectors misplace what is hidden; 0: none does.",
+    )
     alignment: float = Field(default=1.0, ge=0, le=100, description="Weight of agreement with the label (eq. 4).")
+    aligned_enough: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Similarity of motion and label from which it is not raised further: true motion is that like its "
+        "label, and what is more like it is not more true. 1: always (the paper).",
+    )
     smoothing: float = Field(default=1.0, ge=0, le=100, description="Weight of the denoiser's motion (eq. 9).")
     shape: float = Field(default=0.001, ge=0, le=10, description="Weight of a steady shape beside it (eq. 9).")
     label_use: Literal["alignment", "unpaired"] = Field(
@@ -39,12 +56,20 @@ class AdaptationSettings(BaseModel):
         "made from the label, for comparison (the paper's Table 4).",
     )
     trusted_similarity: float = Field(
-        default=0.4,
+        default=0.5,
         ge=0,
         le=1,
-        description="Similarity before adaptation from which a label counts in full; from half of it down, not at all: "
+        description="Similarity before adaptation from which a label counts in full; from 0.7 of it down, not at all: "
         "what does not look like its label is most likely something else. 0: labels are always believed (the paper).",
     )
+    infill_unseen: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Share that motion in-filled by the labels gets after the last round, for joints that were not "
+        "seen. Not of the paper.",
+    )
+    infill_seen: float = Field(default=0.4, ge=0, le=1, description="The same for joints that were seen.")
     fill_in: bool = Field(default=True, description="Whether keypoints not seen get targets from the motion (eq. 6).")
     fill_in_similarity: float = Field(
         default=0.75, ge=-1, le=1, description="Similarity of motion and label above which they do."
@@ -69,7 +94,10 @@ class AdaptationSettings(BaseModel):
         description="Steps in which smooth curves are drawn from the adapted motion to the keypoints; 0 leaves it out.",
     )
     refine_stay: float = Field(
-        default=8.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
+        default=25.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
+    )
+    refine_smooth: float = Field(
+        default=0.2, ge=0, le=1000, description="Weight against accelerations meanwhile; more flattens jumps and kicks."
     )
 
     @model_validator(mode="after")

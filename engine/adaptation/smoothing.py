@@ -87,7 +87,9 @@ class Smoother:
         """R_md and the windowed mean of the shape, for every row; the translation passes through."""
         motion = estimated.rotations
         denoised = self._denoised(motion[:: self.stride])
-        return Estimate(_spread(denoised, len(motion), self.stride), windowed_mean(estimated.betas), estimated.transl)
+        return Estimate(
+            spread_rows(denoised, len(motion), self.stride), windowed_mean(estimated.betas), estimated.transl
+        )
 
     def _denoised(self, motion: Tensor) -> Tensor:
         """The whole motion, some thousand rows at once with what windows reach on both sides: the same as in one go."""
@@ -113,7 +115,7 @@ def _windows(frames: int, step: int) -> Tensor:
     return chosen[:, None] + torch.arange(WINDOW)
 
 
-def _spread(rotations: Tensor, rows: int, stride: int) -> Tensor:
+def spread_rows(rotations: Tensor, rows: int, stride: int) -> Tensor:
     """Every n-th row's rotations to all rows (T, 24, 3, 3), in between straight in six numbers."""
     if stride == 1:
         return rotations

@@ -22,13 +22,14 @@ def joint_confidence(evidence: Evidence) -> NDArray[np.float32]:
     seen = evidence.weights / torch.tensor([importance(name) for name in evidence.names], dtype=torch.float32)
     columns = []
     for joint in JOINT_NAMES:
-        places = [evidence.names.index(name) for name in _shown_by(joint) if name in evidence.names]
+        places = [evidence.names.index(name) for name in shown_by(joint) if name in evidence.names]
         columns.append(seen[:, places].mean(1) if places else torch.zeros(len(seen)))
     confidence: NDArray[np.float32] = torch.stack(columns, 1).clamp(0, 1).numpy()
     return confidence
 
 
-def _shown_by(joint: str) -> tuple[str, ...]:
+def shown_by(joint: str) -> tuple[str, ...]:
+    """Keypoints that show an SMPL joint, of any detector."""
     side, _, part = joint.rpartition("_")
     if part == "foot":
         return (f"{side}_foot_index", f"{side}_big_toe", f"{side}_heel")

@@ -39,23 +39,26 @@ class Row:
     preset: str = ""
 
 
-_TWO_D = {"alignment": 0.0, "ema": 1.0, "fill_in": False}
-_ALIGNED = {"ema": 1.0, "fill_in": False}
-_MOVED = {"fill_in": False}
+_FILLED = {"infill_unseen": 0.0, "infill_seen": 0.0}
+_MOVED = {**_FILLED, "fill_in": False}
+_ALIGNED = {**_MOVED, "ema": 1.0}
+_TWO_D = {**_ALIGNED, "alignment": 0.0, "by_confidence": False, "outlier": 0.0}
 
 DETECTOR = Row("detector", "detector's own 3D", "detector", label=NONE)
 FIT = Row("fit", "fit", "fit", label=NONE)
 BACKBONE = Row("backbone", "backbone, not adapted", "backbone", label=NONE)
 CYCLE = Row("cycle", "CycleAdapt's recipe", settings=_TWO_D, label=NONE)
+WEIGHTED = Row("weighted", "+ keypoints weighted", settings={**_ALIGNED, "alignment": 0.0}, label=NONE)
 ALIGNED = Row("aligned", "+ alignment", settings=_ALIGNED)
 MOVED = Row("ema", "+ EMA", settings=_MOVED)
-FULL = Row("full", "+ fill-in: whole method")
+FILLED = Row("filled", "+ fill-in: the paper's method", settings=_FILLED)
+FULL = Row("full", "+ in-filler: whole method")
 UNPAIRED = Row("unpaired", "unpaired local poses", settings={"label_use": "unpaired"})
 NO_LABEL = Row("no_label", "no label", label=NONE)
 WRONG_LABEL = Row("wrong_label", "wrong label", label=WRONG)
 FOUND_LABEL = Row("found_label", "label found by retrieval", label=FOUND)
 
-ABLATION = (DETECTOR, FIT, BACKBONE, CYCLE, ALIGNED, MOVED, FULL)
+ABLATION = (DETECTOR, FIT, BACKBONE, CYCLE, WEIGHTED, ALIGNED, MOVED, FILLED, FULL)
 """The paper's Table 3, and what stands before it."""
 LABEL_USE = (CYCLE, UNPAIRED, FULL)
 """Table 4."""
@@ -74,7 +77,7 @@ LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
 """The presets as they ship."""
 
-DATA_SET = (DETECTOR, FIT, BACKBONE, CYCLE, FOUND_LABEL, ALIGNED, MOVED, FULL)
+DATA_SET = (DETECTOR, FIT, BACKBONE, CYCLE, FOUND_LABEL, WEIGHTED, ALIGNED, MOVED, FILLED, FULL)
 """For data sets of others, whose clips have labels only where the user has made some (Tables 1 to 3)."""
 
 TABLES: dict[str, tuple[Row, ...]] = {

@@ -96,6 +96,13 @@ class Goal:
     met: bool | None
 
 
+_PARTS = (
+    ("alignment", "aligned", "weighted"),
+    ("EMA", "ema", "aligned"),
+    ("fill-in", "filled", "ema"),
+    ("in-filler", "full", "filled"),
+)
+"""Parts of the method: each row, and the one that it is added to."""
 _PA_GOAL, _UNSEEN_GOAL, _CATEGORY_GOAL = -12.0, -20.0, 2.0
 
 
@@ -117,7 +124,7 @@ def goals(records: Sequence[Record]) -> list[Goal]:
                 percent <= _CATEGORY_GOAL,
             )
         )
-    for title, row, base in (("alignment", "aligned", "cycle"), ("EMA", "ema", "aligned"), ("fill-in", "full", "ema")):
+    for title, row, base in _PARTS:
         change = change_of(records, row, base, "pa", occluded)
         if math.isfinite(change.mean):
             found.append(Goal(f"{title} lowers the mean", "beyond its interval", difference(change), change.below_zero))

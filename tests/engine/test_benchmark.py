@@ -158,7 +158,7 @@ def test_the_tables_and_the_numbers_hold_every_row(plan, runner):
     parsed = json.loads(json.dumps(figures, allow_nan=False))
     full = parsed["tables"]["ablation"]["occluded"]["full"]
     assert full["pa"]["low"] <= full["pa"]["mean"] <= full["pa"]["high"]
-    assert parsed["changes"]["aligned"]["base"] == "cycle"
+    assert parsed["changes"]["aligned"]["base"] == "weighted"
     assert set(parsed["categories"]) == {"swing", "stand"}
     assert parsed["runtime"]["full"]["adapt"] > 0
     assert parsed["goals"]
@@ -173,7 +173,7 @@ def test_wrong_labels_are_of_another_category_and_stay():
 
 
 def test_the_rows_are_those_of_the_papers_tables():
-    assert [row.key for row in methods.ABLATION[3:]] == ["cycle", "aligned", "ema", "full"]
+    assert [row.key for row in methods.ABLATION[3:]] == ["cycle", "weighted", "aligned", "ema", "filled", "full"]
     assert [row.settings["ema"] for row in methods.EMA] == [0.75, 0.80, 0.85, 0.90, 0.95]
     assert [row.settings["fill_in_similarity"] for row in methods.FILL_IN] == [0.55, 0.60, 0.65, 0.70, 0.75, 0.80]
     keys = [row.key for row in methods.rows_of(tuple(methods.TABLES))]

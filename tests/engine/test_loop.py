@@ -13,6 +13,7 @@ from small_networks import SmallDictionary, SmallSpace, WavesNetwork
 from synthetic_people import seen, stand, unseen, walk
 
 from engine.adaptation.denoiser import MotionDenoiser
+from engine.adaptation.infiller import MotionInfiller
 from engine.adaptation.loop import Priors, adapt
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.state import StateFile
@@ -33,6 +34,8 @@ QUICK = AdaptationSettings(
     denoiser_step=24,
     refine_steps=0,
 )
+
+FOLLOWING = QUICK.model_copy(update={"infill_unseen": 1.0, "infill_seen": 0.5})
 
 
 class Notes(Silent):
@@ -261,6 +264,76 @@ def test_a_label_that_nothing_in_the_motion_is_like_is_doubted(body, person, pri
     assert all(entry["alignment"] == 0 and entry["keypoints_filled_in"] == 0 for entry in doubted.history)
     believed = run(body, person, track, contrary, settings.model_copy(update={"trusted_similarity": 0.0}))
     assert all(entry["alignment"] > 1 and entry["keypoints_filled_in"] > 0 for entry in believed.history)
+
+
+def infiller():
+    """An untrained in-filler, which says what it is given, and that the label fits."""
+    torch.manual_seed(0)
+    network = MotionInfiller(("swing",), width=32, layers=1)
+    with torch.no_grad():
+        network.judge.bias.fill_(5.0)
+    return network.requires_grad_(False).eval()
+
+
+def test_the_in_filler_is_followed_where_joints_are_not_seen(body, person, priors):
+    class Bends(MotionInfiller):
+        """Bends the left elbow and nothing else."""
+
+        def forward(self, rotations, *rest):
+            filled = super().forward(rotations, *rest)
+            bent = filled.rotations.clone()
+            bent[:, :, 18] = axis_angle_to_matrix(torch.tensor([0.0, -1.0, 0.0]))
+            return replace(filled, rotations=bent)
+
+    bends = Bends(("swing",), width=32, layers=1).requires_grad_(False).eval()
+    bends.judge.bias.fill_(5.0)
+    arm = [f"left_{part}" for part in ("elbow", "wrist", "index", "pinky", "thumb")]
+    settings = QUICK.model_copy(update={"infill_unseen": 1.0, "infill_seen": 0.0, "alignment": 0.0, "fill_in": False})
+    wanted = axis_angle_to_matrix(torch.tensor([0.0, -1.0, 0.0])).numpy()
+
+    def off(track, settings):
+        result = run(body, person, track, replace(priors, infiller=bends), settings)
+        return np.abs(result.prediction.rotations[:, 18] - wanted).mean()
+
+    hidden, in_view = unseen(seen(body, person), names=arm), seen(body, person)
+    without = settings.model_copy(update={"infill_unseen": 0.0})
+    assert off(hidden, settings) < 0.7 * off(hidden, without)
+    assert off(in_view, settings) == pytest.approx(off(in_view, without), rel=0.02)
+
+
+def test_an_in_filler_with_nan_is_left_out(body, person, priors):
+    broken, progress = infiller(), Notes()
+    broken.usual.fill_(torch.nan)
+    broken.leave.bias.fill_(torch.nan)
+    result = run(body, person, seen(body, person), replace(priors, infiller=broken), FOLLOWING, progress=progress)
+    assert set(progress.warnings) == {"infiller_unused"}
+    assert np.isfinite(result.prediction.rotations).all()
+
+
+def test_an_interrupted_run_with_an_in_filler_goes_on_to_the_same_bytes(body, person, priors, tmp_path):
+    track, more, told = unseen(seen(body, person), names=["left_wrist"]), replace(priors, infiller=infiller()), Notes()
+    whole = run(body, person, track, more, FOLLOWING, progress=told)
+    file = StateFile(tmp_path / "state.safetensors", "key")
+    with pytest.raises(CancelledError):
+        run(body, person, track, more, FOLLOWING, state=file, progress=Notes(stop_after=told.calls * 3 // 4))
+    assert len(file.read(Silent()).history) >= 1
+    assert same(run(body, person, track, more, FOLLOWING, state=file), whole)
+
+
+def test_misplaced_keypoints_of_which_the_detector_is_not_sure_draw_less(body, person, priors):
+    track = seen(body, person)
+    keypoints = track.keypoints.copy()
+    legs = [track.keypoint_names.index(f"left_{part}") for part in ("knee", "ankle", "heel", "foot_index")]
+    keypoints[:, legs] += np.array([120.0, -60.0, -0.55], np.float32)
+    wrong = replace(track, keypoints=keypoints)
+
+    def off(**more):
+        settings = QUICK.model_copy(update={"alignment": 0.0, "fill_in": False, "ema": 1.0, **more})
+        network = WavesNetwork(person.prediction, person.times)
+        result = run(body, person, wrong, priors, settings, network=network)
+        return np.abs(result.prediction.rotations - person.prediction.rotations)[:, [1, 4]].mean()
+
+    assert off() < 0.5 * off(by_confidence=False, outlier=0.0)
 
 
 def test_a_pose_network_with_nan_is_refused(body, person, priors):

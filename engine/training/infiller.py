@@ -1,0 +1,166 @@
+"""Training of the motion in-filler that ships."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.adaptation.infiller import Infilled, MotionInfiller
+from engine.backbones.landmark import LANDMARK_WEIGHTS, read_network
+from engine.body.model import BodyModel, load_body
+from engine.body.rotations import matrix_to_six
+from engine.errors import CancelledError, UsageError
+from engine.files import replacing
+from engine.progress import Progress
+from engine.training.corpus import read_corpus
+from engine.training.detector_model import DetectorModel
+from engine.training.infiller_batches import FRAMES, InfillerBatch, InfillerBatches, labelled_pieces
+from engine.training.infiller_score import InfillerScore, check_infiller_scorable, joints_of, score_infiller
+from engine.training.sentences import read_sentences
+from engine.training.telling import checkpoint_of
+
+_WARM_UP_STEPS = 100
+_SIX_WEIGHT, _JOINTS_WEIGHT, _SPEED_WEIGHT, _FITS_WEIGHT = 1.0, 6.0, 10.0, 0.15
+_FEWEST_FRAMES, _WHOLE = 20, 0.6
+
+
+@dataclass(frozen=True)
+class InfillerTraining:
+    """Settings of a run."""
+
+    steps: int = 1500
+    """Optimiser steps."""
+    batch: int = 48
+    """Windows a step."""
+    learning_rate: float = 1e-3
+    """Largest rate; warmed up, then a cosine down to a hundredth."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints, from which a run goes on."""
+    mixed: bool = True
+    """Multiply matrices in bfloat16, which is faster."""
+    scored_windows: int = 96
+    """Windows of each kind and condition that it is scored on at the end."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 2:
+            raise UsageError("A training run needs at least 1 step and 2 windows a step.", "Leave out the options.")
+
+
+def train_infiller(
+    corpus: Path,
+    out: Path,
+    settings: InfillerTraining,
+    seed: int,
+    progress: Progress,
+    device: str = "cpu",
+    backbone: Path = LANDMARK_WEIGHTS,
+) -> InfillerScore:
+    """Train the in-filler, or go on from the checkpoint beside `out`, and score it.
+
+    Args:
+        corpus: file of `build_corpus`.
+        out: safetensors file to write; `<out>.checkpoint` beside it is what a stopped run goes on from.
+        settings: length and rate.
+        seed: fixes weights, windows, observations and noise.
+        progress: told after every step.
+        device: of torch.
+        backbone: weights of the pose network whose answers are mended.
+
+    Returns:
+        Figures on the clips of held-out performers, with the right label, none, and a wrong one.
+
+    Raises:
+        UsageError: no corpus, or one without labelled clips to train on or to score on.
+        ModelFileError: no weights of the pose network, the detector or the sentences.
+        CancelledError: stopped; the checkpoint has every step that was done.
+    """
+    clips, sentences = read_corpus(corpus), read_sentences()
+    known = labelled_pieces([clip for clip in clips if not clip.held_out], sentences.labels)
+    held_out = [clip for clip in clips if clip.held_out]
+    check_infiller_scorable(held_out, sentences.labels)
+    body = load_body(None, device)
+    network, detector = read_network(backbone).to(device), DetectorModel.from_file().to(device)
+    batches = InfillerBatches(known, network, body, detector, sentences, torch.device(device))
+    torch.manual_seed(seed)
+    infiller = MotionInfiller(sentences.labels)
+    infiller.sentences.copy_(torch.from_numpy(sentences.of_labels))
+    run = _Run(infiller.to(device), settings, checkpoint_of(out))
+    run.resume()
+    for step in range(run.done, settings.steps):
+        # a generator for each step: a run that was stopped goes on exactly as it would have
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        chance = torch.rand(2, generator=generator).tolist()
+        frames = FRAMES if chance[0] < _WHOLE else round(_FEWEST_FRAMES + chance[1] * (FRAMES - _FEWEST_FRAMES))
+        run.step(batches.draw(settings.batch, frames, generator), body)
+        try:
+            progress(run.done, settings.steps)
+        except CancelledError:
+            run.save()
+            raise
+        if run.done % settings.checkpoint_every == 0 or run.done == settings.steps:
+            run.save()
+    infiller.cpu().eval().to_file(out)
+    return score_infiller(MotionInfiller.from_file(out), held_out, backbone, sentences, settings.scored_windows)
+
+
+class _Run:
+    """What training changes, and what a stopped run goes on from."""
+
+    def __init__(self, network: MotionInfiller, settings: InfillerTraining, checkpoint: Path) -> None:
+        self.network, self.done = network, 0
+        self._settings, self._checkpoint = settings, checkpoint
+        self._optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+        network.mixed = settings.mixed
+
+    def step(self, batch: InfillerBatch, body: BodyModel) -> None:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._settings.learning_rate * _rate(self.done, self._settings.steps)
+        filled = self.network(batch.rotations, batch.shown, batch.confidence, batch.times_s, batch.sentence)
+        loss = _loss(filled, batch, body)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimiser.step()
+        self.done += 1
+
+    def save(self) -> None:
+        weights, optimiser = self.network.state_dict(), self._optimiser.state_dict()
+        with replacing(self._checkpoint) as file:
+            torch.save({"network": weights, "optimiser": optimiser, "step": self.done}, file)
+
+    def resume(self) -> None:
+        if not self._checkpoint.is_file():
+            return
+        try:
+            state: dict[str, Any] = torch.load(self._checkpoint, weights_only=True, map_location="cpu")
+            self.network.load_state_dict(state["network"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self.done = int(state["step"])
+        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            raise UsageError(
+                f"{self._checkpoint} is no checkpoint of this training.", "Delete it to start anew."
+            ) from error
+
+
+def _rate(step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
+    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+
+
+def _loss(filled: Infilled, batch: InfillerBatch, body: BodyModel) -> Tensor:
+    joints, true = (joints_of(rotations, batch.betas, body) for rotations in (filled.rotations, batch.clean))
+    six = (matrix_to_six(filled.rotations) - matrix_to_six(batch.clean)).abs().mean()
+    place = (joints - true).norm(dim=-1).mean()
+    speed = (joints.diff(dim=1) - true.diff(dim=1)).norm(dim=-1).mean()
+    told = batch.fits >= 0
+    miss = functional.binary_cross_entropy_with_logits(filled.fits, batch.fits.clamp(min=0), reduction="none")
+    fits = (miss * told).sum() / told.sum().clamp(min=1)
+    total: Tensor = _SIX_WEIGHT * six + _JOINTS_WEIGHT * place + _SPEED_WEIGHT * speed + _FITS_WEIGHT * fits
+    return total

@@ -1,0 +1,58 @@
+"""What was seen, as adaptation compares with it: what each keypoint counts."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.append(str(Path(__file__).parent))
+from synthetic_people import seen, walk
+
+from engine.adaptation.evidence import Seen
+from engine.body.model import load_body
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    body = load_body()
+    person = walk(body, seconds=1.0)
+    track = seen(body, person)
+    keypoints = track.keypoints.copy()
+    keypoints[:, 5, 2], keypoints[:, 6, 2] = 0.5, 0.1
+    return Seen.of(replace(track, keypoints=keypoints), person.camera, body, torch.device("cpu"))
+
+
+def test_the_paper_counts_all_that_is_seen_alike(evidence):
+    assert (evidence.weights(evidence.points + 50, False, 0.0) == 1).all()
+
+
+def test_keypoints_count_as_much_as_the_detector_is_sure(evidence):
+    weights = evidence.weights(evidence.points, True, 0.0)
+    less, full = weights[:, evidence.columns.index(5)], weights[:, evidence.columns.index(7)]
+    torch.testing.assert_close(less / full, evidence.confidence[:, 5] / evidence.confidence[:, 7])
+    assert float(weights[evidence.valid].mean()) == pytest.approx(1)
+    assert not evidence.valid[:, evidence.columns.index(6)].any()
+    assert (weights[~evidence.valid] == 1).all(), "what is filled in later counts in full"
+
+
+def test_keypoints_far_from_the_first_prediction_lose_their_say(evidence):
+    unsure = evidence.columns.index(5)  # half sure; the others are sure
+    expected = evidence.points.clone()
+    expected[:, unsure, 0] += 0.2 * evidence.box_px
+    expected[:, 1, 0] += 0.2 * evidence.box_px
+    expected[:, 2] = torch.nan
+    weights = evidence.weights(expected, False, 0.1)
+    sure = weights[:, 3:4] * (1 + ((1 - evidence.confidence[:, [unsure, 1]]) * 2).square()).pow(-2)
+    torch.testing.assert_close(weights[:, [unsure, 1]], sure, rtol=0.1, atol=0)
+    assert (weights[:, unsure] < 0.3 * weights[:, 3]).all()
+    assert (weights[:, 1] > 0.9 * weights[:, 3]).all()
+    assert (weights[:, 2] == 0).all()
+
+
+def test_joints_are_as_sure_as_the_keypoints_that_show_them(evidence):
+    assert evidence.joints.shape == (len(evidence.points), 24)
+    assert np.isfinite(evidence.joints.numpy()).all()
+    assert float(evidence.joints.max()) <= 1
