@@ -53,25 +53,27 @@ class Guide:
         self._rows = slice(None, None, self._stride)
         self._labels = list(labels[self._rows])
         self._confidence, self._times = confidence[self._rows], times[self._rows].float()
-        self._sentence = torch.stack([network.sentence_of(label) for label in self._labels])
-        _, chance = self._asked(first.rotations, self._sentence)
-        self.trust = {label: self._believed(label, chance) for label in sorted(set(self._labels)) if self._known(label)}
+        different = sorted(set(self._labels))
+        self._sentences = torch.stack([network.sentence_of(label) for label in different])
+        self._said = torch.tensor([different.index(label) for label in self._labels], device=confidence.device)
+        _, chance = self._asked(first.rotations, self._sentences)
+        self.trust = {label: self._believed(label, chance) for label in different if self._known(label)}
         clear = ((confidence - _SEEN_FROM) / (_SEEN_TO - _SEEN_FROM)).clamp(0, 1)
         self._share = unseen + (seen - unseen) * clear
 
     def mended(self, motion: Estimate) -> Estimate:
         """Motion of the track, more as it most likely was: most where joints were not seen."""
-        filled, _ = self._asked(motion.rotations, self._sentence)
+        filled, _ = self._asked(motion.rotations, self._sentences)
         if any(trust < 1 for trust in self.trust.values()):
-            silent, _ = self._asked(motion.rotations, torch.zeros_like(self._sentence))
+            silent, _ = self._asked(motion.rotations, torch.zeros_like(self._sentences))
             trust = torch.tensor([self.trust.get(label, 0.0) for label in self._labels], device=filled.device)
             filled = mixed(silent, filled, trust[:, None])
         filled = spread_rows(filled, len(motion.rotations), self._stride)
         return replace(motion, rotations=mixed(motion.rotations, filled, self._share))
 
-    def _asked(self, rotations: Tensor, sentence: Tensor) -> tuple[Tensor, Tensor]:
-        shown = torch.ones_like(self._confidence)
-        return infill_track(self._network, rotations[self._rows], shown, self._confidence, self._times, sentence)
+    def _asked(self, rotations: Tensor, sentences: Tensor) -> tuple[Tensor, Tensor]:
+        shown, view = torch.ones_like(self._confidence), (self._confidence, self._times)
+        return infill_track(self._network, rotations[self._rows], shown, *view, sentences, self._said)
 
     def _known(self, label: str) -> bool:
         return bool(self._network.sentence_of(label).any())

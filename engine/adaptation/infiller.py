@@ -139,13 +139,20 @@ class MotionInfiller(nn.Module):
 
 
 def infill_track(
-    network: MotionInfiller, rotations: Tensor, shown: Tensor, confidence: Tensor, times_s: Tensor, sentence: Tensor
+    network: MotionInfiller,
+    rotations: Tensor,
+    shown: Tensor,
+    confidence: Tensor,
+    times_s: Tensor,
+    sentences: Tensor,
+    said: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """A whole track in windows that overlap by half and are blended. T rows, any number.
 
     Args:
         network: the in-filler.
-        rotations: (T, 24, 3, 3); shown, confidence: (T, 24); times_s: (T,); sentence: (T, 384): as in `forward`.
+        rotations: (T, 24, 3, 3); shown, confidence: (T, 24); times_s: (T,): as in `forward`.
+        sentences: (N, 384) different ones; said: (T,) which of them is said of each row.
 
     Returns:
         (T, 24, 3, 3) rotations, and (T,) chance that the sentence tells of the motion.
@@ -158,7 +165,7 @@ def infill_track(
         rows = torch.tensor(starts[first : first + _AT_ONCE])[:, None] + torch.arange(size)
         at = rows.to(rotations.device)
         with torch.no_grad():
-            filled = network(rotations[at], shown[at], confidence[at], times_s[at], sentence[at])
+            filled = network(rotations[at], shown[at], confidence[at], times_s[at], sentences[said[at]])
         flat = torch.cat((matrix_to_six(filled.rotations).flatten(2), filled.fits.sigmoid()[..., None]), -1).cpu()
         pieces += [(slice(int(some[0]), int(some[-1]) + 1), values) for some, values in zip(rows, flat, strict=True)]
     whole = blend(pieces, count).to(rotations.device)

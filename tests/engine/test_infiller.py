@@ -45,12 +45,13 @@ def inputs(frames=40):
 
 
 def nothing(frames=40):
-    return torch.zeros(frames, 384)
+    """One sentence, that says nothing, for all frames."""
+    return torch.zeros(1, 384), torch.zeros(frames, dtype=torch.long)
 
 
 def test_untrained_what_is_shown_passes():
     rotations, *rest = inputs()
-    filled, chance = infill_track(MotionInfiller(LABELS, 32, 2).eval(), rotations, *rest, nothing())
+    filled, chance = infill_track(MotionInfiller(LABELS, 32, 2).eval(), rotations, *rest, *nothing())
     torch.testing.assert_close(filled, rotations, atol=1e-4, rtol=0)
     assert chance.shape == (40,)
 
@@ -60,20 +61,20 @@ def test_what_is_not_shown_is_not_looked_at_and_the_root_always_is():
     shown[10:20, [0, 4, 5]] = 0
     other = rotations.clone()
     other[10:20, 4:6] = track(seed=5)[10:20, 4:6]
-    filled, _ = infill_track(network, rotations, shown, confidence, times, nothing())
-    again, _ = infill_track(network, other, shown, confidence, times, nothing())
+    filled, _ = infill_track(network, rotations, shown, confidence, times, *nothing())
+    again, _ = infill_track(network, other, shown, confidence, times, *nothing())
     torch.testing.assert_close(again, filled, atol=1e-5, rtol=0)
     other[10:20, 0] = track(seed=5)[10:20, 0]
-    again, _ = infill_track(network, other, shown, confidence, times, nothing())
+    again, _ = infill_track(network, other, shown, confidence, times, *nothing())
     assert (again - filled).abs().max() > 1e-2
 
 
 def test_results_are_rotations_and_depend_on_what_is_said():
     network, given = random_network(), inputs()
-    said = network.sentence_of("kick").expand(40, -1)
-    filled, _ = infill_track(network, *given, said)
+    sentences = torch.stack((torch.zeros(384), network.sentence_of("kick")))
+    filled, _ = infill_track(network, *given, sentences, torch.ones(40, dtype=torch.long))
     torch.testing.assert_close(filled @ filled.mT, torch.eye(3).expand_as(filled), atol=1e-5, rtol=0)
-    silent, _ = infill_track(network, *given, nothing())
+    silent, _ = infill_track(network, *given, *nothing())
     assert (filled - silent).abs().max() > 1e-2
     assert not network.sentence_of("").any()
     assert not network.sentence_of("no such label").any()
@@ -81,7 +82,7 @@ def test_results_are_rotations_and_depend_on_what_is_said():
 
 @pytest.mark.parametrize("frames", [1, 2, 59, 60, 61, 200])
 def test_tracks_of_any_length_come_back_as_long(frames):
-    filled, chance = infill_track(random_network(), *inputs(frames), nothing(frames))
+    filled, chance = infill_track(random_network(), *inputs(frames), *nothing(frames))
     assert filled.shape == (frames, 24, 3, 3)
     assert filled.isfinite().all()
     assert chance.shape == (frames,)
@@ -91,7 +92,7 @@ def test_tracks_of_any_length_come_back_as_long(frames):
 def test_no_step_where_windows_meet():
     still = track()[:1].expand(150, -1, -1, -1)
     rest = (torch.ones(150, 24), torch.ones(150, 24), torch.arange(150) / 30)
-    filled, _ = infill_track(random_network(), still, *rest, nothing(150))
+    filled, _ = infill_track(random_network(), still, *rest, *nothing(150))
     inside = filled.diff(dim=0).abs().amax((1, 2, 3))
     assert inside.max() < 0.1
 
@@ -102,7 +103,7 @@ def test_a_file_holds_weights_and_labels(tmp_path):
     read = MotionInfiller.from_file(path)
     assert read.labels == LABELS
     assert not any(weight.requires_grad for weight in read.parameters())
-    one, other = (infill_track(some, *inputs(), nothing())[0] for some in (network, read))
+    one, other = (infill_track(some, *inputs(), *nothing())[0] for some in (network, read))
     torch.testing.assert_close(one, other, atol=5e-3, rtol=0)  # half precision
 
 
