@@ -91,7 +91,7 @@ def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> int:
         armature: character or retargeted rig.
         scene: gives the frame rate.
         ease_s: seconds that a foot takes to come from its free path to where it stands.
-        hips: share that the hips take over. Without them a leg that is nearly straight turns far, and its knee may jump.
+        hips: share that the hips take over. Without them a nearly straight leg turns far, and its knee may jump.
     """
     subject = read(armature)
     fps = float(timing.scene_rate(scene))
