@@ -55,8 +55,8 @@ def mark(armature, labels: list[str] | None = None):
 
 
 def labels_of(armature) -> list[str]:
-    """Labels of the motion file that the armature came from, most frequent first; none if it is gone."""
-    path = Path(armature.get(scene.PERSON, ""))
+    """Labels of the motion file that the action or its armature came from, most frequent first; none if it is gone."""
+    path = Path(armature.animation_data.action.get(scene.PERSON) or armature.get(scene.PERSON, ""))
     try:
         with np.load(path, allow_pickle=False) as motion:
             names, counts = np.unique(motion["labels"].astype(str), return_counts=True)

@@ -16,6 +16,7 @@ from . import compat, feet, filters, keying, pose_curves, retarget, retarget_bak
 from .errors import UserError
 from .pose_curves import Poses
 from .retarget_properties import MAP
+from .scene import PERSON
 
 LIMBS = {
     "LEFT_ARM": ("left_collar", "left_shoulder", "left_elbow", "left_wrist", "left_hand"),
@@ -159,7 +160,7 @@ def new_action(armature, name: str):
     old = armature.animation_data.action
     old.use_fake_user = True
     action, _ = compat.new_action(armature, name)
-    for key in (keying.CLIP_RATE, keying.KEY_RATE, keying.KEY_START, MAP):
+    for key in (keying.CLIP_RATE, keying.KEY_RATE, keying.KEY_START, MAP, PERSON):
         if key in old:
             action[key] = old[key]
     return action

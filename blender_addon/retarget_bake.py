@@ -14,6 +14,7 @@ from . import compat, contacts, feet, keying, motion_io, pose_curves, retarget, 
 from .errors import UserError
 from .retarget_maps import JOINTS, BoneMap, faults
 from .retarget_properties import MAP
+from .scene import PERSON
 
 SLACK_M = 0.003
 """Metres that planted feet may be off: legs of other proportions then keep their directions better."""
@@ -126,16 +127,24 @@ def _check(source, target, bone_map: BoneMap) -> None:
         raise UserError(f"The bone map does not fit {target.name}: {' '.join(troubles[:3])}", "Correct the bone map.")
 
 
-def _write(source, target, bone_map, one: retarget.Figure, frames, result, kinds: dict, options: Options):
+def _new_action(source, target, bone_map: BoneMap):
+    """Give the target an action that knows where its motion comes from; what it had before stays in the file."""
     before = target.animation_data.action if target.animation_data else None
     if before is not None and before.users == 1:
-        before.use_fake_user = True  # the user's own action stays in the file
+        before.use_fake_user = True
     old = source.animation_data.action
     action, _ = compat.new_action(target, f"{old.name} on {target.name}")
     for name in _RATES:
         if name in old:
             action[name] = old[name]
+    if PERSON in source:
+        action[PERSON] = source[PERSON]
     action[MAP] = json.dumps({"bones": bone_map.bones, "follows": bone_map.follows})
+    return action
+
+
+def _write(source, target, bone_map, one: retarget.Figure, frames, result, kinds: dict, options: Options):
+    action = _new_action(source, target, bone_map)
     maker = compat.curve_maker(target)
     root = one.joints["pelvis"]
     for number in np.flatnonzero(result.given).tolist():

@@ -146,8 +146,25 @@ def test_retarget_from_the_panel_and_clean_up_there(walker, addon, blank, tmp_pa
     for name in CLEANING:
         if name != "set_travel":
             assert getattr(addon, name)() == {"FINISHED"}, name
+    assert addon.mark_asset() == {"FINISHED"}
+    assert rig.animation_data.action.asset_data.tags.keys() == ["walk"], "the label of the motion that it came from"
     assert addon.mark_asset(tags="walk, calm") == {"FINISHED"}
     assert rig.animation_data.action.asset_data.tags.keys() == ["walk", "calm"]
+
+
+def test_fbx_of_the_animators_own_rig_from_the_button(walker, addon, blank, tmp_path):
+    """The selected rig is what is written, not the character."""
+    rig = rigs.build(rigs.CONVENTIONS["mixamo"], blank, "Hero")
+    blank.adapt_motion.retarget.target = rig
+    addon.find_bone_map()
+    addon.retarget()
+    bpy.context.view_layer.objects.active = rig
+    assert "Hero" in drawn(motion_panels.ADAPT_MOTION_PT_export).texts
+    for preset in ("UNITY", "UNREAL", "BLENDER"):
+        path = tmp_path / f"{preset}.fbx"
+        assert addon.export_fbx(filepath=str(path), preset=preset) == {"FINISHED"}
+        assert b"mixamorig:LeftUpLeg" in path.read_bytes()
+    assert addon.export_amass(filepath=str(tmp_path / "x.npz")) == {"FINISHED"}, "which is of the character, as it was"
 
 
 def test_the_map_is_edited_saved_and_found_again(walker, addon, blank, tmp_path):
