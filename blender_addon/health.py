@@ -53,8 +53,11 @@ def key_text() -> str:
     return texts.KEY_STORED if _key["stored"] else messages.KEY_MISSING
 
 
-def draw(layout, state: RunState | None) -> None:
-    """The Doctor box: a button, how the examination that `state` may be goes, and what it found, the troubles first."""
+def draw(layout, state: RunState | None, preferences) -> None:
+    """The Doctor box: a button, how the examination that `state` may be goes, and what it found, the troubles first.
+
+    What is optional is listed only where the preferences want it: with where to have it from it is long.
+    """
     row = layout.row()
     row.label(text="Doctor", icon="HEART")
     row.operator("adapt_motion.doctor", text="Examine", icon="VIEWZOOM")
@@ -68,6 +71,10 @@ def draw(layout, state: RunState | None) -> None:
     drawing.draw_text(layout, text, WIDTH, "CHECKMARK" if not hint else "ERROR")
     order = {"missing": 0, "refused": 1, "optional": 3, "ok": 2}
     shown = [check for check in _finding["checks"] if check["section"] not in ("packages",) or check["state"] != "ok"]
+    if any(check["state"] == "optional" for check in shown):
+        layout.prop(preferences, "show_optional")
+    if not preferences.show_optional:
+        shown = [check for check in shown if check["state"] != "optional"]
     for check in sorted(shown, key=lambda one: order.get(one["state"], 2)):
         column = layout.column(align=True)
         drawing.draw_text(column, f"{check['name']}: {check['found']}", WIDTH, ICONS.get(check["state"], "DOT"))

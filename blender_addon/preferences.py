@@ -149,6 +149,12 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         "Press Doctor to see which of them are whole",
         subtype="DIR_PATH",
     )
+    show_optional: BoolProperty(
+        name="Optional Parts",
+        description="Also list what the engine could use and does not need, and where each is to be had",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
     use_vlm: BoolProperty(
         name="Labels by a Vision-Language Model",
         description="Offer labels by a model on a server: pictures of the footage are sent there when you ask for it",
@@ -171,7 +177,7 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "body_model")
         column.prop(self, "models_folder")
         _draw_labels(layout.box().column(), self)
-        health.draw(layout.box().column(), running.latest())
+        health.draw(layout.box().column(), running.latest(), self)
 
 
 def _draw_engine(layout, preferences, context) -> None:

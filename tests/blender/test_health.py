@@ -50,6 +50,9 @@ def test_what_is_missing_is_said_first_and_in_words(addon):
     health.remember(told)
     assert health.summary(told) == ("Missing: thing 2.", "Install the engine again.")
     lines = draw(addon, bpy.context).texts
+    assert "thing 1: 3 MB" not in lines, "what is optional waits until it is asked for"
+    addon.show_optional = True
+    lines = draw(addon, bpy.context).texts
     places = [lines.index(f"thing {number}: 3 MB") for number in (2, 0, 1)]
     assert places == sorted(places)
     assert health.summary(finding("ok", "optional"))[0] == "Everything that the engine needs is there."
