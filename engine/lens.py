@@ -7,7 +7,7 @@ Distortion works on normalised coordinates, x = (u - c_x) / f_x:
 * `polynomial`: distorted = x (1 + k1 r² + k2 r⁴ + k3 r⁶ + k4 r⁸) plus the tangential part of p1, p2 (Brown,
   "Decentering distortion of lenses", 1966); OpenCV's k1, k2, p1, p2, k3 are k = [k1, k2, k3] and p = [p1, p2].
 * `division`: x = distorted / (1 + k1 r² + k2 r⁴), r of the distorted point (Fitzgibbon, CVPR 2001).
-* `reciprocal`: the same formula the other way, distorted = x / (1 + k1 r² + k2 r⁴), r of x: what Blender calls division.
+* `reciprocal`: the same the other way, distorted = x / (1 + k1 r² + k2 r⁴), r of x: what Blender calls division.
 
 Pixels as in `keypoints.types`: x right, y down.
 """
