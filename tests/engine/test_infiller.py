@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).parent))
 from training_clips import StopAt, corpus_clip
 
 from engine.adaptation.infiller import INFILLER, MotionInfiller, infill_track
+from engine.backbones.landmark import LANDMARK_WEIGHTS
 from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import CancelledError, ModelFileError, UsageError
 from engine.progress import Silent
@@ -19,6 +20,7 @@ from engine.training.authored import author, performers
 from engine.training.corpus import LabelRow, read_corpus, write_corpus
 from engine.training.infiller import InfillerTraining, train_infiller
 from engine.training.infiller_batches import EMPTY, RIGHT, WRONG, Telling, labelled_pieces, tell
+from engine.training.infiller_score import score_infiller
 from engine.training.sentences import read_sentences
 
 LABELS = ("walk", "kick")
@@ -220,3 +222,20 @@ def test_pieces_are_stretches_of_one_label_and_their_mirror_has_the_label_of_the
     assert [piece.labels[0].label for piece in pieces] == ["kick with the left foot", "kick with the right foot"]
     assert all(len(piece.poses) == len(piece.pelvis) == len(piece.contacts) == 30 for piece in pieces)
     np.testing.assert_array_equal(pieces[0].poses, clip.poses[:30])
+
+
+def test_with_the_right_label_the_shipped_weights_bring_hidden_joints_nearer():
+    clips = []
+    for number, person in enumerate(performers(2, np.random.default_rng(2024))):  # people who are in no corpus
+        for action in ("clap", "drink", "walk downstairs", "sit down"):
+            motion = author(action, person, np.random.default_rng((2024, number)))
+            rows = (LabelRow(0, len(motion.pelvis), action, "x"),)
+            clips.append(corpus_clip(action, motion, person.name, True, True, rows))
+    score = score_infiller(MotionInfiller.from_file(), clips, LANDMARK_WEIGHTS, read_sentences(), windows=12, seed=3)
+    hidden = {
+        said: np.nanmean([row.hidden for row in score.authored if row.label == said])
+        for said in ("not in-filled", "right", "none", "wrong")
+    }
+    assert hidden["right"] < 0.95 * hidden["none"]
+    assert hidden["right"] < 0.95 * hidden["wrong"]
+    assert hidden["right"] < hidden["not in-filled"]
