@@ -42,6 +42,7 @@ class BoundLandmarkNetwork:
 
     def __init__(self, network: LandmarkNetwork, view: TrackView, body: BodyModel, device: torch.device) -> None:
         self._network, self.view = network, view
+        self._body = copy.deepcopy(body).to(device) if _device_of(body) != torch.device(device) else body
         self._pelvis = body.joint_template[0].detach().to(device)
         self._pelvis_directions = body.joint_directions[0].detach().to(device)
 
@@ -53,7 +54,7 @@ class BoundLandmarkNetwork:
         """Rows (B, S) int64, each segment in the order of time; see `engine.backbones.types.PoseNetwork`."""
         view = self.view
         rows = rows.to(view.features.device)
-        output = self._network(view.features[rows], view.times_s[rows])
+        output = self._network(view.features[rows], view.times_s[rows], self._body)
         rotations, pelvis = in_camera(output, view.turn[rows], view.scale[rows])
         betas = output.betas[:, None].expand(*rows.shape, -1)
         return PoseBatch(rotations, betas, pelvis - self.rest_pelvis(betas), output.contact_logits)
@@ -101,7 +102,7 @@ class LandmarkBackbone:
         bound = self.bind(track, camera, body, self.device)
         motion = predict_rows(bound, bound.view, progress)
         evidence = gather(track, camera.intrinsics, body.landmark_names)
-        if next(body.buffers()).device.type != "cpu":
+        if _device_of(body).type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
         return Prediction(
             rotations=motion.rotations.numpy(),
@@ -110,6 +111,10 @@ class LandmarkBackbone:
             joint_confidence=joint_confidence(evidence),
             residual_px=residual_px(evidence, body, motion.rotations, motion.betas, motion.transl),
         )
+
+
+def _device_of(body: BodyModel) -> torch.device:
+    return next(body.buffers()).device
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 The person is seen through a virtual camera that looks at the middle of their box (no roll) and whose unit is half the
 box, so that place in the picture and distance do not matter; what they give, perspective and depth, is an input and an
-output of its own. Legend: B windows, T frames, K keypoints (MediaPipe's 33).
+output of its own. Where limbs point is then taken from what was seen of them (`engine.backbones.limbs`).
+
+Legend: B windows, T frames, K keypoints (MediaPipe's 33).
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.backbones.evidence import SIDES
+from engine.backbones.limbs import ANSWERS, LIMBS, SeenLimbs, pointed
+from engine.backbones.transformer import Block, rotary
+from engine.body.model import BodyModel
 from engine.body.rotations import six_to_matrix
 from engine.body.smpl_file import PARENTS
 from engine.keypoints.joint_sets import MEDIAPIPE_33
@@ -28,8 +33,8 @@ _SIDED = (
 )  # fmt: skip
 _ACROSS = ("hip", "shoulder", "ear")
 _UPWARDS = (("hip", "shoulder"), ("ear", "eye"))
-LIMBS = 2 * len(_SIDED) + len(_ACROSS) + len(_UPWARDS)
-_INPUTS = FEATURES + 5 * LIMBS
+_WAYS = 2 * len(_SIDED) + len(_ACROSS) + len(_UPWARDS)
+_INPUTS = FEATURES + 5 * _WAYS
 _FARTHEST_LOG = 5.0
 _WORKING_RATE = 30.0
 """Time is counted in thirtieths of a second inside of the network, whatever the footage's rate."""
@@ -42,7 +47,6 @@ class NetworkShape:
     width: int = 256
     layers: int = 4
     heads: int = 4
-    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,13 @@ class LandmarkNetwork(nn.Module):
         self.shape = shape or NetworkShape()
         width = self.shape.width
         self.embed = nn.Sequential(nn.Linear(_INPUTS, width), nn.GELU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(_Block(self.shape) for _ in range(self.shape.layers))
+        self.blocks = nn.ModuleList(Block(width, self.shape.heads) for _ in range(self.shape.layers))
         self.norm = nn.LayerNorm(width)
         self.frame_head = nn.Linear(width, _OUTPUTS)
         self.shape_head = nn.Linear(width, 10)
         self.direct = nn.Linear(_INPUTS, _OUTPUTS, bias=False)
         self.register_buffer("limbs", _limbs(), persistent=False)
+        self.limb_head = nn.Linear(width, LIMBS * ANSWERS)
         self._start_at_rest()
 
     def _start_at_rest(self) -> None:
@@ -89,43 +94,46 @@ class LandmarkNetwork(nn.Module):
         nn.init.zeros_(self.direct.weight)
         nn.init.normal_(self.shape_head.weight, std=0.01)
         nn.init.zeros_(self.shape_head.bias)
+        nn.init.normal_(self.limb_head.weight, std=0.01)
+        nn.init.zeros_(self.limb_head.bias)
         with torch.no_grad():
             six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
             six[:, 0], six[:, 4] = 1.0, -1.0
 
     def _directions(self, features: Tensor) -> Tensor:
-        """(B, T, 5 LIMBS) each limb in the picture, zero unless both ends are seen, and its direction by the 3D."""
+        """(B, T, 5 _WAYS) each limb in the picture, zero unless both ends are seen, and its direction by the 3D."""
         points = features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float()
         seen = (self.limbs != 0).float() @ (points[..., 2:3] <= 0).float() == 0
         ways = self.limbs @ points
         directions = functional.normalize(ways[..., 3:], dim=-1, eps=1e-4)
         return torch.cat((ways[..., :2] * seen, directions), -1).flatten(-2)
 
-    def forward(self, features: Tensor, times_s: Tensor, real: Tensor | None = None) -> NetworkOutput:
+    def forward(self, features: Tensor, times_s: Tensor, body: BodyModel, real: Tensor | None = None) -> NetworkOutput:
         """Predict every frame of each window.
 
         Args:
             features: (B, T, FEATURES) from `engine.backbones.observation`.
             times_s: (B, T) seconds.
+            body: whose pose is told, on the same device: the directions of its bones count, not their lengths.
             real: (B, T) bool, False for padding; None where there is no padding.
         """
         inputs = torch.cat((features, self._directions(features)), -1)
         hidden = self.embed(inputs)
-        turn = _rotary(times_s * _WORKING_RATE, self.shape.width // self.shape.heads)
+        turn = rotary(times_s * _WORKING_RATE, self.shape.width // self.shape.heads)
         mask = None if real is None else real[:, None, None, :]
         for block in self.blocks:
             hidden = block(hidden, turn, mask)
         hidden = self.norm(hidden)
-        output = self.frame_head(hidden) + self.direct(inputs)
+        output = (self.frame_head(hidden) + self.direct(inputs)).float()
         pooled = hidden.mean(1) if real is None else _mean(hidden, real)
-        six, rest = output[..., : JOINTS * 6], output[..., JOINTS * 6 :]
-        return NetworkOutput(
-            rotations=_relative(six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6).float())),
-            betas=self.shape_head(pooled).float(),
-            log_depth=rest[..., 0].float(),
-            offset=rest[..., 1:3].float(),
-            contact_logits=rest[..., 3:].float(),
-        )
+        six, place, contacts = output.split([JOINTS * 6, 3, 4], -1)
+        with torch.autocast(hidden.device.type, enabled=False):
+            seen = SeenLimbs.of(features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float())
+            limbs = self.limb_head(hidden.float()).reshape(*hidden.shape[:-1], LIMBS, ANSWERS)
+            size = place[..., 0].clamp(max=_FARTHEST_LOG).exp()
+            turns = pointed(six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6)), limbs, seen, size, body)
+            rotations = _relative(turns)
+        return NetworkOutput(rotations, self.shape_head(pooled).float(), place[..., 0], place[..., 1:], contacts)
 
 
 def _relative(turns: Tensor) -> Tensor:
@@ -158,50 +166,8 @@ def _mean(hidden: Tensor, real: Tensor) -> Tensor:
 
 
 def _limbs() -> Tensor:
-    """(LIMBS, 33) each limb as a difference of keypoints, or of the middles of two."""
+    """(_WAYS, 33) each limb as a difference of keypoints, or of the middles of two."""
     rows = [{f"{side}_{start}": -1.0, f"{side}_{end}": 1.0} for side in SIDES for start, end in _SIDED]
     rows += [{f"right_{part}": -1.0, f"left_{part}": 1.0} for part in _ACROSS]
     rows += [{f"{side}_{part}": half for side in SIDES for part, half in ((a, -0.5), (b, 0.5))} for a, b in _UPWARDS]
     return torch.tensor([[row.get(name, 0.0) for name in MEDIAPIPE_33] for row in rows])
-
-
-class _Block(nn.Module):
-    """Attention over time, then a feed-forward layer, both with the norm before."""
-
-    def __init__(self, shape: NetworkShape) -> None:
-        super().__init__()
-        self.heads = shape.heads
-        self.dropout = nn.Dropout(shape.dropout)
-        self.attention_norm = nn.LayerNorm(shape.width)
-        self.query_key_value = nn.Linear(shape.width, 3 * shape.width)
-        self.attention_out = nn.Linear(shape.width, shape.width)
-        self.feed_norm = nn.LayerNorm(shape.width)
-        self.feed = nn.Sequential(
-            nn.Linear(shape.width, 4 * shape.width), nn.GELU(), nn.Linear(4 * shape.width, shape.width)
-        )
-
-    def forward(self, hidden: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
-        batch, frames, width = hidden.shape
-        split = self.query_key_value(self.attention_norm(hidden)).view(batch, frames, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
-        # written out: torch's fused attention takes ten times as long backward on a CPU for windows as short as these
-        near = _turned(query, turn) @ _turned(key, turn).transpose(-1, -2) * query.shape[-1] ** -0.5
-        if mask is not None:
-            near = near.masked_fill(~mask, float("-inf"))
-        seen = near.softmax(-1) @ value
-        hidden = hidden + self.dropout(self.attention_out(seen.transpose(1, 2).reshape(batch, frames, width)))
-        result: Tensor = hidden + self.dropout(self.feed(self.feed_norm(hidden)))
-        return result
-
-
-def _rotary(times: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (B, 1, T, size / 2) of rotary positions (Su et al. 2021) for times (B, T)."""
-    rates = 100.0 ** (-torch.arange(0, size, 2, device=times.device, dtype=torch.float32) / size)
-    angles = (times - times[:, :1]).float()[:, None, :, None] * rates
-    return angles.cos(), angles.sin()
-
-
-def _turned(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    cosine, sine = (part.to(vectors.dtype) for part in turn)
-    first, second = vectors.chunk(2, -1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), -1)

@@ -151,7 +151,7 @@ class _Run:
         frames = WINDOW if dense else settings.frames
         batch = maker.draw(max(3, round(settings.batch * settings.frames / frames)), frames, generator)
         with self._mixed():
-            output = self.network(batch.features, batch.times_s)
+            output = self.network(batch.features, batch.times_s, body)
         losses = backbone_losses(output, batch, body)
         loss = total(losses, settings.weights)
         self.optimiser.zero_grad()

@@ -133,7 +133,7 @@ def score_backbone(
 def _compared(network: LandmarkNetwork, batch: BackboneBatch, body: BodyModel) -> tuple[Floats, ...]:
     """Joints (B, S, 12, 3) as predicted and as true, in metres, which are seen (B, S, 12), and times (B, S)."""
     with torch.no_grad():
-        output = network(batch.features, batch.times_s)
+        output = network(batch.features, batch.times_s, body)
         joints, _ = posed(in_camera(output, batch.turn, batch.scale)[0], output.betas, body)
     pick = [JOINT_NAMES[joint] for joint in _SCORED]
     seen = ~batch.hidden[:, :, [MEDIAPIPE_33.index(name) for name in pick]]

@@ -148,7 +148,7 @@ class DetectorModel(nn.Module):
             hidden: (B, T, K) bool, behind an object or out of the picture.
             intrinsics: (B, 3, 3); image_size: (B, 2); times_s: (B, T).
             generator: on the CPU.
-            strength: factor on what is random, 1 as measured; a number, or (B, 1, 1).
+            strength: factor on what is random, 1 as measured; a number, or (B, 1, F).
 
         Returns:
             (B, T, K, 3) pixels and confidence, 0 where nobody was found; (B, T, K, 3) metres, NaN there.

@@ -23,7 +23,7 @@ _ARMS = [
     [INDEX[f"{side}_{part}"] for part in ("collar", "shoulder", "elbow", "wrist", "hand")] for side in ("left", "right")
 ]
 _SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
-_WILD_RAD, _LEAN_RAD = 0.5, 0.3
+_WILD_RAD, _LEAN_RAD = 0.5, 0.7
 RATES = (24.0, 25.0, 30.0, 50.0, 60.0)
 """Frame rates of footage that windows are drawn at."""
 
@@ -64,6 +64,7 @@ class MotionBatch:
         betas: (B, 10).
         contacts: (B, T, 4) 1 touching, 0 not, -1 not known.
         times_s: (B, T).
+        clip: (B,) number of the clip that each window was drawn from; None where that is not known.
     """
 
     rotations: Tensor
@@ -71,6 +72,7 @@ class MotionBatch:
     betas: Tensor
     contacts: Tensor
     times_s: Tensor
+    clip: Tensor | None = None
 
 
 class MotionWindows:
@@ -80,9 +82,12 @@ class MotionWindows:
         clips: whatever is trained on, or scored on.
         frames: T.
         device: where everything is kept and done.
+        weights: how often each clip is drawn beside the others; by default as the root of its length says.
     """
 
-    def __init__(self, clips: Sequence[CorpusClip], frames: int, device: torch.device) -> None:
+    def __init__(
+        self, clips: Sequence[CorpusClip], frames: int, device: torch.device, weights: Tensor | None = None
+    ) -> None:
         if not clips:
             raise ValueError("there are no clips to draw windows from")
         self.frames, self.device = frames, device
@@ -94,7 +99,7 @@ class MotionWindows:
         self._lengths = lengths.to(device)
         self._starts = (torch.cumsum(lengths, 0) - lengths).to(device)
         # a long clip repeats itself: the square root keeps it from crowding out the short ones
-        self._weights = lengths.float().sqrt()
+        self._weights = lengths.float().sqrt() if weights is None else weights
 
     def draw(
         self, count: int, generator: torch.Generator, variation: Variation, kept: Tensor | None = None
@@ -132,7 +137,7 @@ class MotionWindows:
             rotations = _swayed(rotations, times, variation.sway_rad, normal, rand)
         if variation.wild:
             rotations = _wild(rotations, rand(count) < variation.wild, normal, rand)
-        return MotionBatch(rotations, pelvis, betas, contacts, times)
+        return MotionBatch(rotations, pelvis, betas, contacts, times, clip)
 
     def _read(self, clip: Tensor, place: Tensor, length: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Motion at `steps` (B, T) frames from a random start of a window of `length` (B,) frames; clips that are too
@@ -192,12 +197,12 @@ def _other_arm(rotations: Tensor, chosen: Tensor, left: Tensor) -> Tensor:
 
 
 def _wild(rotations: Tensor, chosen: Tensor, normal: Callable[..., Tensor], rand: Callable[..., Tensor]) -> Tensor:
-    """The chosen windows with joints turned by `_WILD_RAD` and the body leant by `_LEAN_RAD`, throughout."""
+    """The chosen windows, joints turned by up to `_WILD_RAD` and the body leant by up to `_LEAN_RAD`, throughout."""
     count = len(rotations)
     size = torch.full((24, 1), _WILD_RAD, device=rotations.device)
     size[0] = 0
     turn = size * normal(count, 1, 24, 3) * rand(count, 1, 1, 1) * chosen[:, None, None, None]
-    lean = _LEAN_RAD * normal(count, 3) * chosen[:, None]
+    lean = _LEAN_RAD * normal(count, 3) * rand(count, 1) * chosen[:, None]
     rotations = rotations @ axis_angle_to_matrix(turn)
     root = axis_angle_to_matrix(lean)[:, None] @ rotations[:, :, 0]
     return torch.cat((root[:, :, None], rotations[:, :, 1:]), 2)

@@ -18,8 +18,9 @@ from engine.training.backbone import BackboneTraining, rate, train_backbone
 from engine.training.corpus import read_corpus, write_corpus
 
 SHORT = BackboneTraining(
-    steps=4, batch=3, frames=6, dense_share=0.5, checkpoint_every=2, network=NetworkShape(32, 1, 4), score_windows=2
-)
+    steps=4, batch=3, frames=6, dense_share=0.5, checkpoint_every=2,
+    network=NetworkShape(32, 1, 4), score_windows=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,15 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(corpus, tmp_path):
 
 def test_training_lowers_the_loss_and_the_error(corpus, tmp_path):
     out = tmp_path / "out.safetensors"
-    settings = replace(SHORT, steps=60, batch=8, learning_rate=3e-3, warm_up=5, dense_share=0.1, log_every=10)
+    settings = replace(
+        SHORT,
+        steps=60,
+        batch=8,
+        learning_rate=3e-3,
+        warm_up=5,
+        dense_share=0.1,
+        log_every=10,
+    )
     trained = train_backbone(corpus, out, settings, 0, Silent()).captured
     untrained = train_backbone(corpus, tmp_path / "none.safetensors", replace(SHORT, steps=1), 0, Silent()).captured
     assert trained.mpjpe < 0.8 * untrained.mpjpe

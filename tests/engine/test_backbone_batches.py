@@ -154,7 +154,7 @@ def test_gradients_of_the_loss_reach_every_weight():
     torch.manual_seed(0)
     network = LandmarkNetwork(NetworkShape(32, 2, 4))
     drawn = batch(Spoiling())
-    total(backbone_losses(network(drawn.features, drawn.times_s), drawn, body()), Weights()).backward()
+    total(backbone_losses(network(drawn.features, drawn.times_s, body()), drawn, body()), Weights()).backward()
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not without
 
@@ -167,8 +167,8 @@ class _Knowing(torch.nn.Module):
         torch.manual_seed(0)
         self.network = LandmarkNetwork(NetworkShape(32, 1, 4)).eval()
 
-    def forward(self, features, times):
-        return self.network(features, times)
+    def forward(self, features, times, body):
+        return self.network(features, times, body)
 
 
 def test_scores_of_an_untrained_network_are_bad_and_tell_seen_from_unseen():

@@ -96,7 +96,7 @@ def test_the_pelvis_lies_where_the_network_says(body, backbone):
     bound = backbone.bind(track, camera, body, CPU)
     rows = torch.arange(20)[None]
     batch = bound(rows)
-    output = backbone.network(bound.view.features[rows], bound.view.times_s[rows])
+    output = backbone.network(bound.view.features[rows], bound.view.times_s[rows], body)
     pelvis = body.joints(batch.rotations[0], batch.betas[0], batch.transl[0])[:, 0]
     depth = output.log_depth[0].exp() / bound.view.scale[:20]
     virtual = (bound.view.turn[:20].mT @ pelvis[..., None])[..., 0]
