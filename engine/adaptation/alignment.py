@@ -5,6 +5,8 @@ Legend: N segments, B of them chosen, S rows each, L different labels, D numbers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -90,18 +92,20 @@ class Alignment:
         return similarity
 
 
-def believed(similarity: Tensor, labels: tuple[str, ...], full: float) -> dict[str, float]:
+def believed(
+    similarity: Tensor, labels: Sequence[str], full: float, not_at_all: float = NOT_AT_ALL
+) -> dict[str, float]:
     """How far each label is believed, 0 to 1, by the mean similarity (N,) of its segments before adaptation.
 
     Args:
         similarity: of the segments.
         labels: theirs.
-        full: similarity from which a label counts in full; from `NOT_AT_ALL` of it down, not at all. 0: all are
-            believed.
+        full: similarity from which a label counts in full. 0: all are believed.
+        not_at_all: share of that from which down a label does not count at all.
     """
     trust: dict[str, float] = {}
     for label in sorted(set(labels) - {""}):
         there = torch.tensor([one == label for one in labels], device=similarity.device)
         share = similarity[there].mean() / full if full else similarity.new_ones(())
-        trust[label] = float(((share - NOT_AT_ALL) / (1 - NOT_AT_ALL)).clamp(0, 1))
+        trust[label] = float(((share - not_at_all) / (1 - not_at_all)).clamp(0, 1))
     return trust

@@ -12,14 +12,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from engine.adaptation.alignment import believed
 from engine.adaptation.infiller import MotionInfiller, infill_track
 from engine.adaptation.sampler import stride_of
 from engine.adaptation.smoothing import spread_rows
 from engine.adaptation.whole_track import Estimate
 from engine.body.rotations import matrix_to_six, six_to_matrix
 
-_BELIEVED = 0.5
-"""Chance, by the in-filler, from which a label counts in full; from half of it down, not at all."""
+_BELIEVED, _NOT_AT_ALL = 0.5, 0.5
+"""Chance, by the in-filler, from which a label counts in full, and the share of it from which down not at all."""
 _SEEN_FROM, _SEEN_TO = 0.3, 0.8
 """Confidence up to which a joint counts as not seen, and from which it counts as seen."""
 
@@ -57,7 +58,10 @@ class Guide:
         self._sentences = torch.stack([network.sentence_of(label) for label in different])
         self._said = torch.tensor([different.index(label) for label in self._labels], device=confidence.device)
         _, chance = self._asked(first.rotations, self._sentences)
-        self.trust = {label: self._believed(label, chance) for label in different if self._known(label)}
+        known = [label if network.sentence_of(label).any() else "" for label in self._labels]
+        # an in-filler that is out of order does not judge
+        judged = chance if bool(chance.isfinite().all()) else torch.full_like(chance, _BELIEVED)
+        self.trust = believed(judged, known, _BELIEVED, _NOT_AT_ALL)
         clear = ((confidence - _SEEN_FROM) / (_SEEN_TO - _SEEN_FROM)).clamp(0, 1)
         self._share = unseen + (seen - unseen) * clear
 
@@ -74,14 +78,6 @@ class Guide:
     def _asked(self, rotations: Tensor, sentences: Tensor) -> tuple[Tensor, Tensor]:
         shown, view = torch.ones_like(self._confidence), (self._confidence, self._times)
         return infill_track(self._network, rotations[self._rows], shown, *view, sentences, self._said)
-
-    def _known(self, label: str) -> bool:
-        return bool(self._network.sentence_of(label).any())
-
-    def _believed(self, label: str, chance: Tensor) -> float:
-        there = torch.tensor([one == label for one in self._labels], device=chance.device)
-        believed = (2 * chance[there].mean() / _BELIEVED - 1).clamp(0, 1)
-        return float(believed.nan_to_num(nan=1.0))  # an in-filler that is out of order does not judge
 
 
 def mixed(one: Tensor, other: Tensor, share: Tensor) -> Tensor:

@@ -100,9 +100,8 @@ class LandmarkNetwork(nn.Module):
             six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
             six[:, 0], six[:, 4] = 1.0, -1.0
 
-    def _directions(self, features: Tensor) -> Tensor:
+    def _directions(self, points: Tensor) -> Tensor:
         """(B, T, 5 _WAYS) each limb in the picture, zero unless both ends are seen, and its direction by the 3D."""
-        points = features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float()
         seen = (self.limbs != 0).float() @ (points[..., 2:3] <= 0).float() == 0
         ways = self.limbs @ points
         directions = functional.normalize(ways[..., 3:], dim=-1, eps=1e-4)
@@ -117,7 +116,8 @@ class LandmarkNetwork(nn.Module):
             body: whose pose is told, on the same device: the directions of its bones count, not their lengths.
             real: (B, T) bool, False for padding; None where there is no padding.
         """
-        inputs = torch.cat((features, self._directions(features)), -1)
+        points = features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float()
+        inputs = torch.cat((features, self._directions(points)), -1)
         hidden = self.embed(inputs)
         turn = rotary(times_s * _WORKING_RATE, self.shape.width // self.shape.heads)
         mask = None if real is None else real[:, None, None, :]
@@ -128,10 +128,10 @@ class LandmarkNetwork(nn.Module):
         pooled = hidden.mean(1) if real is None else _mean(hidden, real)
         six, place, contacts = output.split([JOINTS * 6, 3, 4], -1)
         with torch.autocast(hidden.device.type, enabled=False):
-            seen = SeenLimbs.of(features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float())
             limbs = self.limb_head(hidden.float()).reshape(*hidden.shape[:-1], LIMBS, ANSWERS)
             size = place[..., 0].clamp(max=_FARTHEST_LOG).exp()
-            turns = pointed(six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6)), limbs, seen, size, body)
+            turns = six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6))
+            turns = pointed(turns, limbs, SeenLimbs.of(points), size, body)
             rotations = _relative(turns)
         return NetworkOutput(rotations, self.shape_head(pooled).float(), place[..., 0], place[..., 1:], contacts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from engine.training.backbone_score import WINDOW, BackboneScores, held_out, sco
 from engine.training.corpus import read_corpus
 from engine.training.detector_model import DETECTOR_MODEL, DetectorModel
 from engine.training.motion_batches import MotionWindows
+from engine.training.run import warmed
 
 _AVERAGE_MEMORY = 0.998
 """Share of the averaged weights that lasts to the next step."""
@@ -216,5 +216,4 @@ class _Run:
 
 def rate(step: int, settings: BackboneTraining) -> float:
     """Share of the largest learning rate at a step."""
-    warm = min(1.0, (step + 1) / min(settings.warm_up, settings.steps))
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / settings.steps)) / 2)
+    return warmed(step, settings.steps, settings.warm_up)

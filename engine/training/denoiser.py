@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from safetensors.torch import save as safetensors_bytes
@@ -16,13 +13,14 @@ from engine.adaptation.denoiser import MotionDenoiser
 from engine.adaptation.mdnet import WINDOW
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_six
-from engine.errors import CancelledError, UsageError
+from engine.errors import UsageError
 from engine.files import replacing
 from engine.progress import Progress
 from engine.training.corpus import read_corpus
 from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, score_denoiser, score_windows
 from engine.training.motion_batches import MotionWindows, Variation
 from engine.training.motion_noise import Noise, masks, spoiled
+from engine.training.run import TrainingRun
 from engine.training.telling import checkpoint_of
 
 _WARM_UP_STEPS = 200
@@ -77,72 +75,27 @@ def train_denoiser(
         raise UsageError(f"{corpus} has no clip that is not held out.", "Build the corpus from all the clips.")
     score_windows(held_out)  # that there are any is better known before the training than after
     torch.manual_seed(seed)
-    run = _Run(MotionDenoiser().to(device), settings, checkpoint_of(out))
-    run.resume()
+    denoiser = MotionDenoiser().to(device)
+    denoiser.mixed = settings.mixed
     windows = MotionWindows(learnt_from, WINDOW, torch.device(device))
     body = load_body(None, device)
-    for step in range(run.done, settings.steps):
-        # a generator for each step: a run that was stopped goes on exactly as it would have
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+    def loss(generator: torch.Generator) -> Tensor:
         clean = windows.draw(settings.batch, generator, Variation()).rotations
         level = torch.rand(settings.batch, generator=generator)
         level *= torch.rand(settings.batch, generator=generator) >= settings.noise.unspoiled
         noisy = spoiled(clean, settings.noise, generator, level)
         shown = masks(settings.batch, settings.noise, generator).to(device)
-        run.step(_loss(run.network(noisy, shown), clean, body, level.to(device)))
-        try:
-            progress(run.done, settings.steps)
-        except CancelledError:
-            run.save()
-            raise
-        if run.done % settings.checkpoint_every == 0 or run.done == settings.steps:
-            run.save()
-    network = run.network.cpu().eval()
+        return _loss(denoiser(noisy, shown), clean, body, level.to(device))
+
+    run = TrainingRun(
+        denoiser, settings.learning_rate, _WARM_UP_STEPS, settings.steps, checkpoint_of(out), settings.checkpoint_every
+    )
+    run.finish(loss, seed, progress)
+    network = denoiser.cpu().eval()
     with replacing(out) as file:
         file.write(safetensors_bytes({k: v.half().contiguous() for k, v in network.state_dict().items()}))
     return score_denoiser(MotionDenoiser.from_file(out), held_out, settings.noise)
-
-
-class _Run:
-    """What training changes, and what a stopped run goes on from."""
-
-    def __init__(self, network: MotionDenoiser, settings: DenoiserTraining, checkpoint: Path) -> None:
-        self.network, self.done = network, 0
-        self._settings, self._checkpoint = settings, checkpoint
-        self._optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-        network.mixed = settings.mixed
-
-    def step(self, loss: Tensor) -> None:
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._settings.learning_rate * _rate(self.done, self._settings.steps)
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self._optimiser.step()
-        self.done += 1
-
-    def save(self) -> None:
-        weights, optimiser = self.network.state_dict(), self._optimiser.state_dict()
-        with replacing(self._checkpoint) as file:
-            torch.save({"network": weights, "optimiser": optimiser, "step": self.done}, file)
-
-    def resume(self) -> None:
-        if not self._checkpoint.is_file():
-            return
-        try:
-            state: dict[str, Any] = torch.load(self._checkpoint, weights_only=True, map_location="cpu")
-            self.network.load_state_dict(state["network"])
-            self._optimiser.load_state_dict(state["optimiser"])
-            self.done = int(state["step"])
-        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-            raise UsageError(
-                f"{self._checkpoint} is no checkpoint of this training.", "Delete it to start anew."
-            ) from error
-
-
-def _rate(step: int, steps: int) -> float:
-    warm = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 def _loss(denoised: Tensor, clean: Tensor, body: BodyModel, level: Tensor) -> Tensor:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +13,13 @@ from engine.adaptation.infiller import Infilled, MotionInfiller
 from engine.backbones.landmark import LANDMARK_WEIGHTS, read_network
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_six
-from engine.errors import CancelledError, UsageError
-from engine.files import replacing
+from engine.errors import UsageError
 from engine.progress import Progress
 from engine.training.corpus import read_corpus
 from engine.training.detector_model import DetectorModel
 from engine.training.infiller_batches import FRAMES, InfillerBatch, InfillerBatches, labelled_pieces
 from engine.training.infiller_score import InfillerScore, check_infiller_scorable, joints_of, score_infiller
+from engine.training.run import TrainingRun
 from engine.training.sentences import read_sentences
 from engine.training.telling import checkpoint_of
 
@@ -91,67 +88,21 @@ def train_infiller(
     torch.manual_seed(seed)
     infiller = MotionInfiller(sentences.labels)
     infiller.sentences.copy_(torch.from_numpy(sentences.of_labels))
-    run = _Run(infiller.to(device), settings, checkpoint_of(out))
-    run.resume()
-    for step in range(run.done, settings.steps):
-        # a generator for each step: a run that was stopped goes on exactly as it would have
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    infiller.to(device).mixed = settings.mixed
+
+    def loss(generator: torch.Generator) -> Tensor:
         chance = torch.rand(2, generator=generator).tolist()
         frames = FRAMES if chance[0] < _WHOLE else round(_FEWEST_FRAMES + chance[1] * (FRAMES - _FEWEST_FRAMES))
-        run.step(batches.draw(settings.batch, frames, generator), body)
-        try:
-            progress(run.done, settings.steps)
-        except CancelledError:
-            run.save()
-            raise
-        if run.done % settings.checkpoint_every == 0 or run.done == settings.steps:
-            run.save()
+        batch = batches.draw(settings.batch, frames, generator)
+        filled = infiller(batch.rotations, batch.shown, batch.confidence, batch.times_s, batch.sentence)
+        return _loss(filled, batch, body)
+
+    run = TrainingRun(
+        infiller, settings.learning_rate, _WARM_UP_STEPS, settings.steps, checkpoint_of(out), settings.checkpoint_every
+    )
+    run.finish(loss, seed, progress)
     infiller.cpu().eval().to_file(out)
     return score_infiller(MotionInfiller.from_file(out), held_out, backbone, sentences, settings.scored_windows)
-
-
-class _Run:
-    """What training changes, and what a stopped run goes on from."""
-
-    def __init__(self, network: MotionInfiller, settings: InfillerTraining, checkpoint: Path) -> None:
-        self.network, self.done = network, 0
-        self._settings, self._checkpoint = settings, checkpoint
-        self._optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-        network.mixed = settings.mixed
-
-    def step(self, batch: InfillerBatch, body: BodyModel) -> None:
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._settings.learning_rate * _rate(self.done, self._settings.steps)
-        filled = self.network(batch.rotations, batch.shown, batch.confidence, batch.times_s, batch.sentence)
-        loss = _loss(filled, batch, body)
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self._optimiser.step()
-        self.done += 1
-
-    def save(self) -> None:
-        weights, optimiser = self.network.state_dict(), self._optimiser.state_dict()
-        with replacing(self._checkpoint) as file:
-            torch.save({"network": weights, "optimiser": optimiser, "step": self.done}, file)
-
-    def resume(self) -> None:
-        if not self._checkpoint.is_file():
-            return
-        try:
-            state: dict[str, Any] = torch.load(self._checkpoint, weights_only=True, map_location="cpu")
-            self.network.load_state_dict(state["network"])
-            self._optimiser.load_state_dict(state["optimiser"])
-            self.done = int(state["step"])
-        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-            raise UsageError(
-                f"{self._checkpoint} is no checkpoint of this training.", "Delete it to start anew."
-            ) from error
-
-
-def _rate(step: int, steps: int) -> float:
-    warm = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 def _loss(filled: Infilled, batch: InfillerBatch, body: BodyModel) -> Tensor:

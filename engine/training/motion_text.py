@@ -22,6 +22,7 @@ from engine.training.exemplars import write_exemplars
 from engine.training.motion_text_decoder import fit_decoder, motion_difference
 from engine.training.motion_text_score import MotionTextScores, check_scorable, score_motion_text
 from engine.training.motion_text_windows import LabelledBatch, LabelledWindows, LabelVariation
+from engine.training.run import cosine, warmed
 from engine.training.sentences import LabelSentences, read_sentences
 
 _WARM_UP_STEPS = 200
@@ -209,12 +210,8 @@ def _misleading(moved: Tensor, most: float, generator: torch.Generator) -> Tenso
 def _rate(step: int, settings: MotionTextTraining) -> float:
     """Share of the learning rate: warmed up and let down by a cosine, and again from a lower top for misled steps."""
     if step >= settings.steps:
-        return _MISLED_RATE * _cosine((step - settings.steps) / settings.misled_steps)
-    return min(1.0, (step + 1) / min(_WARM_UP_STEPS, settings.steps)) * _cosine(step / settings.steps)
-
-
-def _cosine(share: float) -> float:
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
+        return _MISLED_RATE * cosine((step - settings.steps) / settings.misled_steps)
+    return warmed(step, settings.steps, _WARM_UP_STEPS)
 
 
 def _save(path: Path, space: MotionTextSpace, learned_map: Tensor, optimiser: torch.optim.Optimizer, step: int) -> None:
