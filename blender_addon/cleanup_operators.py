@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
-from . import operators
+from . import messages, operators
 from .errors import UserError
 from .retarget_properties import MAP, is_motion_source
 
@@ -66,7 +66,7 @@ class _OnMotion:
         if not problem and cls.needs_limbs and not (is_motion_source(armature) or MAP in action_of(armature)):
             problem = NO_LIMBS
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -149,7 +149,7 @@ class ADAPT_MOTION_OT_smooth_motion(_OnMotion, bpy.types.Operator):
 
 
 class ADAPT_MOTION_OT_lock_feet(_OnMotion, bpy.types.Operator):
-    """Hold feet still while they touch the ground, by turning thighs, shins and feet"""
+    """Hold feet still while they touch the ground, by the hips and by turning thighs, shins and feet"""
 
     bl_idname, bl_label = "adapt_motion.lock_feet", "Lock Feet"
 

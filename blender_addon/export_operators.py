@@ -26,7 +26,7 @@ class _Export(ExportHelper):
         """Needs an armature with motion."""
         found = cleanup_operators.armature_of(context) is not None
         if not found:
-            cls.poll_message_set(cleanup_operators.NO_MOTION)
+            cls.poll_message_set(messages.tr(cleanup_operators.NO_MOTION))
         return found
 
     @classmethod
@@ -92,7 +92,7 @@ class ADAPT_MOTION_OT_export_usd(_Export, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a Blender that writes skeletons, and a character."""
         if not compat.supports_usd_armatures():
-            cls.poll_message_set(NO_USD)
+            cls.poll_message_set(messages.tr(NO_USD))
             return False
         return super().poll(context)
 
@@ -109,7 +109,7 @@ class ADAPT_MOTION_OT_export_amass(_Export, bpy.types.Operator):
         """Needs a character with the joints of SMPL."""
         found = cls.armature(context) is not None
         if not found:
-            cls.poll_message_set(messages.NO_CHARACTER)
+            cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
         return found
 
     @classmethod
@@ -141,7 +141,7 @@ class ADAPT_MOTION_OT_mark_asset(bpy.types.Operator):
         """Needs motion."""
         found = cleanup_operators.armature_of(context) is not None
         if not found:
-            cls.poll_message_set(cleanup_operators.NO_MOTION)
+            cls.poll_message_set(messages.tr(cleanup_operators.NO_MOTION))
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:

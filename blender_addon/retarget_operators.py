@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from . import compat, operators, preferences
+from . import compat, messages, operators, preferences
 from .errors import UserError
 from .retarget_properties import is_motion_source
 
@@ -78,7 +78,7 @@ class _WithTarget:
         """Needs a target."""
         target = context.scene.adapt_motion.retarget.target
         if target is None:
-            cls.poll_message_set(NO_TARGET)
+            cls.poll_message_set(messages.tr(NO_TARGET))
         return target is not None
 
 
@@ -147,7 +147,7 @@ class ADAPT_MOTION_OT_save_bone_map(bpy.types.Operator):
         """Needs a table."""
         settings = context.scene.adapt_motion.retarget
         if not settings.bones:
-            cls.poll_message_set(NO_MAP)
+            cls.poll_message_set(messages.tr(NO_MAP))
         return bool(settings.bones)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -193,7 +193,7 @@ class ADAPT_MOTION_OT_retarget(bpy.types.Operator):
         elif not settings.bones:
             problem = NO_MAP
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
