@@ -58,6 +58,8 @@ class BackboneTraining:
     """Windows of each figure at the end; a quarter of them along the way."""
     network: NetworkShape = field(default_factory=NetworkShape)
     weights: Weights = field(default_factory=Weights)
+    legs_guessed: float = 0.2
+    """Share of the windows in which the legs are never seen and move as they were captured."""
     half: bool = True
     """Whether matrices are multiplied in bfloat16."""
 
@@ -108,7 +110,7 @@ def train_backbone(
     measured = DetectorModel.from_file(detector).to(device)
     run = _Run(settings, seed, out, device)
     windows = MotionWindows(learnt_from, WINDOW, torch.device(device))
-    maker = BatchMaker(windows, body, measured)
+    maker = BatchMaker(windows, body, measured, legs_guessed=settings.legs_guessed)
     for step in range(run.resumed(), settings.steps):
         run.step(step, maker, body)
         if (step + 1) % settings.score_every == 0:

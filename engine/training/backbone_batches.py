@@ -14,16 +14,31 @@ from torch import Tensor
 
 from engine.backbones.observation import look_at, observe
 from engine.body.model import BodyModel
+from engine.body.rotations import axis_angle_to_matrix
 from engine.keypoints.joint_sets import COCO_17, MEDIAPIPE_33
-from engine.training.detector_model import KEYPOINTS, DetectorModel
-from engine.training.motion_batches import MotionWindows, Variation
-from engine.training.observations import Conditions, ObservationBatch, Scene, place
+from engine.training.detector_model import KEYPOINTS, LEG_KEYPOINTS, DetectorModel
+from engine.training.motion_batches import MotionBatch, MotionWindows, Variation
+from engine.training.observations import LOWER_BODY_UNSEEN, Conditions, ObservationBatch, Scene, joined, place
 
 VARIATION = Variation(mixed=0.3, arms=0.3, jitter_rad=0.1, sway_rad=0.1, tilt_rad=0.12, wild=0.4)
 """How motions are varied for the backbone: more than for networks that learn how people move."""
+NATURAL = Variation(mixed=0.0, jitter_rad=0.04, reach_rad=0.0, sway_rad=0.03)
+"""The same where legs must be guessed from the rest: the two must belong together, as they do in people."""
 NOT_VARIED = Variation(0, 0, 0, 0, 0, 0, 0)
 _CENTRE = slice(-4, -2)
 """Where the features tell the direction of the box."""
+_HIPS = [MEDIAPIPE_33.index("left_hip"), MEDIAPIPE_33.index("right_hip")]
+_TURNED = [(_HIPS, [k for k in range(KEYPOINTS) if k not in _HIPS + sorted(LEG_KEYPOINTS)])] + [
+    ([MEDIAPIPE_33.index(f"{side}_{pivot}")], [MEDIAPIPE_33.index(f"{side}_{name}") for name in members])
+    for side in ("left", "right")
+    for pivot, members in (
+        ("shoulder", ("elbow", "wrist", "pinky", "index", "thumb")),
+        ("elbow", ("wrist", "pinky", "index", "thumb")),
+        ("hip", ("knee", "ankle", "heel", "foot_index")),
+        ("knee", ("ankle", "heel", "foot_index")),
+    )
+]
+"""Keypoints about whose middle others are turned, the trunk first, then limbs from the body outwards."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +57,21 @@ class Spoiling:
     """Nothing is seen for some frames."""
     confidence: float = 0.3
     """Another detector's confidence: all of it scaled."""
+    sure: float = 0.5
+    """The detector is surer of some keypoints than it was measured to be, throughout: of footage it is."""
     calm: float = 0.75
     """The detector errs less than it was measured to: it was measured on drawings, which are harder than footage."""
+    limbs: float = 0.5
+    """Limbs of the detector's 3D point elsewhere, throughout: of footage it can be sure and wrong, as of drawings it
+    seldom is."""
 
 
-NOT_SPOILT = Spoiling(0, 0, 0, 0, 0, 0, 0)
+NOT_SPOILT = Spoiling(0, 0, 0, 0, 0, 0, 0, 0, 0)
 _CALMEST, _CALMEST_3D = 0.1, 0.6
+_LIMB_RAD = 0.6
+"""Largest standard deviation of how far limbs of the detector's 3D are turned, about each axis of the picture."""
+_ROLL = 0.3
+"""The same about the line of sight, as a share: that the picture shows."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,7 @@ class BatchMaker:
         windows: of 60 frames.
         body, detector: on the windows' device.
         variation, conditions, spoiling: what is varied, hidden and spoilt.
+        legs_guessed: share of windows of `NATURAL` motion whose legs are never seen.
     """
 
     windows: MotionWindows
@@ -96,6 +121,7 @@ class BatchMaker:
     variation: Variation = VARIATION
     conditions: Conditions = field(default_factory=Conditions)
     spoiling: Spoiling = field(default_factory=Spoiling)
+    legs_guessed: float = 0.0
 
     def draw(self, count: int, frames: int, generator: torch.Generator) -> BackboneBatch:
         """`count` windows with `frames` of their frames each.
@@ -105,11 +131,22 @@ class BatchMaker:
             frames: S.
             generator: a CPU generator: a seed means the same on every device.
         """
-        kept = kept_frames(count, frames, self.windows.frames, generator)
-        motion = self.windows.draw(count, generator, self.variation, kept)
+        guessed = round(count * self.legs_guessed)
         with torch.no_grad():
-            scene = place(motion, self.body, generator, self.conditions)
+            parts = [
+                place(self._motion(number, frames, generator, variation), self.body, generator, conditions)
+                for number, variation, conditions in (
+                    (count - guessed, self.variation, self.conditions),
+                    (guessed, NATURAL, LOWER_BODY_UNSEEN),
+                )
+                if number
+            ]
+            scene = joined(parts)
             return batch_of(self._seen(scene, generator), self.spoiling, generator)
+
+    def _motion(self, count: int, frames: int, generator: torch.Generator, variation: Variation) -> MotionBatch:
+        kept = kept_frames(count, frames, self.windows.frames, generator)
+        return self.windows.draw(count, generator, variation, kept)
 
     def _seen(self, scene: Scene, generator: torch.Generator) -> ObservationBatch:
         chance = torch.rand(3, len(scene.betas), 1, 1, generator=generator)
@@ -179,5 +216,22 @@ def _spoilt(seen: ObservationBatch, spoiling: Spoiling, generator: torch.Generat
     at = torch.arange(frames, device=device)
     gap = (at >= start) & (at < start + length) & (rand(count, 1) < spoiling.gap)
     keypoints[..., 2] *= ~gap[..., None]
+    # 0.7 becomes anything up to 1, and 0 stays 0: what was not found
+    power = torch.where(rand(count, 1, 1) < spoiling.sure, rand(count, 1, KEYPOINTS).clamp(min=0.01), 1.0)
+    keypoints[..., 2] = keypoints[..., 2] ** power
     unseen = gap[..., None, None] | flat[:, None, None, None]
-    return keypoints, landmarks3d.masked_fill(unseen, math.nan), factor
+    wrong = _limbs_turned(landmarks3d, rand(count) < spoiling.limbs, generator)
+    return keypoints, wrong.masked_fill(unseen, math.nan), factor
+
+
+def _limbs_turned(points: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """The detector's 3D (B, S, K, 3) with trunk and limbs turned, the same way in all frames of the chosen windows."""
+    count, limbs = len(points), len(_TURNED)
+    axes = torch.randn(count, limbs, 3, generator=generator) * torch.tensor([1.0, 1.0, _ROLL])
+    size = _LIMB_RAD * torch.rand(count, 1, 1, generator=generator)
+    turns = axis_angle_to_matrix((axes * size).to(points.device) * chosen[:, None, None])
+    points = points.clone()
+    for number, (pivot, members) in enumerate(_TURNED):
+        centre = points[:, :, pivot].mean(2, keepdim=True)
+        points[:, :, members] = centre + (points[:, :, members] - centre) @ turns[:, None, number].transpose(-1, -2)
+    return points

@@ -28,6 +28,8 @@ class Weights:
     """Of the parts of the loss. Lengths are metres."""
 
     joints: float = 6.0
+    aligned: float = 4.0
+    """Of the joints after the turn, scale and shift of each frame that fits them best."""
     landmarks: float = 3.0
     six: float = 1.0
     place: float = 1.0
@@ -66,6 +68,7 @@ def backbone_losses(output: NetworkOutput, batch: BackboneBatch, body: BodyModel
     )
     return {
         "joints": ((joints - batch.joints).norm(dim=-1) * _joint_weights(joints)).mean(),
+        "aligned": ((aligned(joints, batch.joints) - batch.joints).norm(dim=-1) * _joint_weights(joints)).mean(),
         "landmarks": (landmarks - batch.landmarks).norm(dim=-1).mean(),
         "six": (matrix_to_six(rotations) - matrix_to_six(batch.rotations)).abs().mean(),
         "place": (output.log_depth - seen_depth).abs().clamp(max=_FARTHEST).mean()
@@ -89,6 +92,23 @@ def _acceleration(error: Tensor, times_s: Tensor) -> Tensor:
 def total(losses: dict[str, Tensor], weights: Weights) -> Tensor:
     """The weighted sum."""
     return torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
+
+
+def aligned(points: Tensor, target: Tensor) -> Tensor:
+    """Points (..., N, 3) turned, scaled and shifted onto others as well as can be (Umeyama, 1991).
+
+    The alignment counts as given in gradients: it is the best, so its own change matters in the second order alone.
+    """
+    with torch.no_grad():
+        middle, goal = points.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+        centred = (points - middle).float()
+        left, size, right = torch.linalg.svd((target - goal).float().transpose(-1, -2) @ centred)
+        size[..., 2] *= (left @ right).det().sign()
+        left[..., 2] *= (left @ right).det().sign()[..., None]
+        scale = size.sum(-1) / centred.square().sum((-1, -2)).clamp(min=1e-6)
+        turn = scale[..., None, None] * (left @ right).transpose(-1, -2)
+    moved: Tensor = (points - middle) @ turn + goal
+    return moved
 
 
 def _joint_weights(joints: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from engine.training.corpus import CorpusClip
 from engine.training.detector_model import DetectorModel
 from engine.training.figure import Floats
 from engine.training.motion_batches import MotionWindows
-from engine.training.observations import NOTHING_HIDDEN, Conditions
+from engine.training.observations import LOWER_BODY_UNSEEN, NOTHING_HIDDEN, Conditions
 
 WINDOW = 60
 """Frames that the network is trained and used on at once."""
@@ -29,7 +29,6 @@ _SCORED = [JOINT_NAMES.index(f"{side}_{part}") for part in _LIMBS for side in ("
 _HIPS = (6, 7)
 _LEGS = np.array([JOINT_NAMES[joint].endswith(("knee", "ankle")) for joint in _SCORED])
 _AT_ONCE = 16
-LOWER_BODY_UNSEEN = replace(NOTHING_HIDDEN, lower_body_hidden=0.5, lower_body_out=0.5)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,9 @@ class InfillerBatches:
     variation: Variation = VARIATION
     conditions: Conditions = CONDITIONS
     spoiling: Spoiling = field(
-        default_factory=lambda: Spoiling(focal=0.3, no_3d=0.03, fewer_points=0.0, gap=0.1, confidence=0.15, calm=0.2)
+        default_factory=lambda: Spoiling(
+            focal=0.3, no_3d=0.03, fewer_points=0.0, gap=0.1, confidence=0.15, sure=0.0, calm=0.2, limbs=0.0
+        )
     )
     spoils: Spoils = field(default_factory=Spoils)
     telling: Telling = field(default_factory=Telling)

@@ -6,7 +6,8 @@ Legend: B windows, T frames, K keypoints (MediaPipe's 33), J joints (24). Camera
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -45,13 +46,9 @@ class Conditions:
     out_of_frame: float = 0.1
     """The person stands partly outside of the picture, at any side."""
 
-    @property
-    def total(self) -> float:
-        """Share of windows with something hidden."""
-        return self.crossing + self.lower_body_out + self.limb_hidden + self.lower_body_hidden + self.out_of_frame
-
 
 NOTHING_HIDDEN = Conditions(0, 0, 0, 0, 0)
+LOWER_BODY_UNSEEN = replace(NOTHING_HIDDEN, lower_body_hidden=0.5, lower_body_out=0.5)
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,11 @@ class Scene:
     image_size: Tensor
     times_s: Tensor
     contacts: Tensor
+
+
+def joined(scenes: Sequence[Scene]) -> Scene:
+    """Scenes one after the other, as one."""
+    return Scene(*(torch.cat([getattr(scene, item.name) for scene in scenes]) for item in fields(Scene)))
 
 
 @dataclass(frozen=True)
@@ -338,8 +340,3 @@ def _inside(keypoints: Tensor, boxes: Tensor) -> Tensor:
     """(B, T, 33) whether each keypoint lies in the box; a NaN box holds nothing."""
     box = boxes[:, :, None]
     return ((keypoints >= box[..., :2]) & (keypoints <= box[..., 2:])).all(-1)
-
-
-def only(batch: Scene, rows: Tensor) -> Scene:
-    """The chosen windows of a scene."""
-    return replace(batch, **{name: value[rows] for name, value in vars(batch).items()})

@@ -1,12 +1,8 @@
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from training_clips import StopAt, corpus_clip
 
 from engine.backbones.landmark import LandmarkBackbone

@@ -1,23 +1,21 @@
 import functools
 import math
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from training_clips import corpus_clip
 
 from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, NetworkShape
 from engine.backbones.observation import look_at
 from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
+from engine.evaluation.metrics import aligned_errors
 from engine.keypoints.joint_sets import COCO_17, MEDIAPIPE_33
 from engine.training.authored import author, performers
 from engine.training.backbone_batches import NOT_SPOILT, BackboneBatch, BatchMaker, Spoiling, kept_frames
-from engine.training.backbone_losses import Weights, backbone_losses, total
+from engine.training.backbone_losses import Weights, aligned, backbone_losses, total
 from engine.training.backbone_score import LOWER_BODY_UNSEEN, score_backbone
 from engine.training.detector_model import DetectorModel
 from engine.training.motion_batches import MotionWindows
@@ -37,9 +35,10 @@ def clip():
     return corpus_clip("wave", motion, "someone", synthetic=True, held_out=True)
 
 
-def batch(spoiling=NOT_SPOILT, conditions=NOTHING_HIDDEN, count=8, frames=10, seed=0):
+def batch(spoiling=NOT_SPOILT, conditions=NOTHING_HIDDEN, count=8, frames=10, seed=0, legs_guessed=0.0):
     windows = MotionWindows([clip()], 60, CPU)
-    maker = BatchMaker(windows, body(), DetectorModel.from_file(), conditions=conditions, spoiling=spoiling)
+    detector = DetectorModel.from_file()
+    maker = BatchMaker(windows, body(), detector, conditions=conditions, spoiling=spoiling, legs_guessed=legs_guessed)
     return maker.draw(count, frames, torch.Generator().manual_seed(seed))
 
 
@@ -115,7 +114,7 @@ def test_contacts_count_only_where_they_are_known():
 
 
 def test_a_wrong_focal_length_changes_what_is_told_and_not_what_is_true():
-    right, wrong = batch(), batch(Spoiling(1.0, 0.3, 0, 0, 0, 0, 0))
+    right, wrong = batch(), batch(replace(NOT_SPOILT, focal=1.0, focal_error=0.3))
     assert torch.equal(right.rotations, wrong.rotations)
     torch.testing.assert_close(right.scale, wrong.scale, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(right.turn, wrong.turn, atol=1e-3, rtol=0)
@@ -128,12 +127,12 @@ def test_a_wrong_focal_length_changes_what_is_told_and_not_what_is_true():
 
 
 def test_spoiling_takes_away_what_it_says():
-    assert (points(batch(Spoiling(0, 0, 1.0, 0, 0, 0, 0)))[..., 3:] == 0).all()
-    few = points(batch(Spoiling(0, 0, 0, 1.0, 0, 0, 0)))
+    assert (points(batch(replace(NOT_SPOILT, no_3d=1.0)))[..., 3:] == 0).all()
+    few = points(batch(replace(NOT_SPOILT, fewer_points=1.0)))
     missing = [place for place, name in enumerate(MEDIAPIPE_33) if name not in COCO_17]
     assert (few[:, :, missing] == 0).all()
     assert (few[:, :, MEDIAPIPE_33.index("nose"), 2] > 0).any()
-    gaps = points(batch(Spoiling(0, 0, 0, 0, 1.0, 0, 0), count=20, frames=30))[..., 2].amax(-1) == 0
+    gaps = points(batch(replace(NOT_SPOILT, gap=1.0), count=20, frames=30))[..., 2].amax(-1) == 0
     plain = points(batch(NOT_SPOILT, count=20, frames=30))[..., 2].amax(-1) == 0
     assert gaps.float().mean() > plain.float().mean() + 0.1
 
@@ -179,3 +178,44 @@ def test_scores_of_an_untrained_network_are_bad_and_tell_seen_from_unseen():
     assert score.rounded()["pa_seen"] == round(score.pa_seen, 1)
     whole = score_backbone(_Knowing(), [clip()], body(), DetectorModel.from_file(), NOTHING_HIDDEN, windows=2)
     assert whole.acceleration >= 0
+
+
+def test_limbs_of_the_3d_are_turned_the_same_way_throughout_and_keep_their_lengths():
+    plain, turned = (points(batch(replace(NOT_SPOILT, limbs=share), count=20)) for share in (0.0, 1.0))
+    assert torch.equal(plain[..., :3], turned[..., :3])  # the picture stays
+    shoulder, elbow, wrist = (MEDIAPIPE_33.index(f"left_{part}") for part in ("shoulder", "elbow", "wrist"))
+    for start, end in ((shoulder, elbow), (elbow, wrist)):
+        before, after = (drawn[:, :, end, 3:] - drawn[:, :, start, 3:] for drawn in (plain, turned))
+        there = (before.norm(dim=-1) > 0.01) & (after.norm(dim=-1) > 0.01)
+        assert there.float().mean() > 0.8
+        torch.testing.assert_close(before.norm(dim=-1)[there], after.norm(dim=-1)[there], atol=2e-3, rtol=0)
+        angle = torch.rad2deg(torch.arccos(torch.cosine_similarity(before, after, dim=-1).clamp(-1, 1)))
+        assert 10 < angle[there].mean() < 60
+    windows = batch(replace(NOT_SPOILT, limbs=0.5), count=20).features[..., :198].unflatten(-1, (33, 6))
+    changed = (windows - plain).abs().flatten(1).amax(1) > 1e-3
+    assert 4 <= int(changed.sum()) <= 16
+
+
+def test_a_share_of_the_windows_never_shows_the_legs():
+    hidden = batch(count=10, legs_guessed=0.3).hidden
+    ankles = [MEDIAPIPE_33.index(f"{side}_ankle") for side in ("left", "right")]
+    assert hidden[7:, :, ankles].float().mean() > 0.9
+    assert hidden[:7, :, ankles].float().mean() < 0.1
+
+
+def test_points_are_aligned_as_the_metric_aligns_them():
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(4, 5, 24, 3, generator=generator)
+    points = torch.randn(4, 5, 24, 3, generator=generator)
+    points[:2] = 2 * target[:2] * torch.tensor([-1.0, 1, 1]) + 0.1 * points[:2]  # mirrored: no turn does that
+    errors = (aligned(points, target) - target).norm(dim=-1).flatten(0, 1)
+    everywhere = np.ones((20, 24), bool)
+    expected = aligned_errors(*(p.flatten(0, 1).double().numpy() for p in (points, target)), everywhere)
+    np.testing.assert_allclose(errors.numpy(), expected, atol=1e-4)
+
+
+def test_the_detector_can_be_surer_than_measured_and_never_less_sure():
+    plain, sure = (points(batch(replace(NOT_SPOILT, sure=share), count=20))[..., 2] for share in (0.0, 1.0))
+    assert (sure >= plain - 1e-6).all()
+    doubted = (plain > 0.05) & (plain < 0.7)
+    assert (sure - plain)[doubted].mean() > 0.1

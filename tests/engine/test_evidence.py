@@ -1,14 +1,10 @@
 """What was seen, as adaptation compares with it: what each keypoint counts."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from synthetic_people import seen, walk
 
 from engine.adaptation.evidence import Seen

@@ -1,13 +1,9 @@
 import hashlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-
-sys.path.append(str(Path(__file__).parent))
 from training_clips import StopAt, corpus_clip
 
 from engine.adaptation.infiller import INFILLER, MotionInfiller, infill_track

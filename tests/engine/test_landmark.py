@@ -1,14 +1,13 @@
 """The backbone `landmark`: what it must do for any track, with small untrained networks; figures are in its card."""
 
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from synthetic_people import LIMB_JOINTS, hip_centred, seen, unseen, walk
 
 from engine.backbones.landmark import (
     LANDMARK_WEIGHTS,
@@ -26,9 +25,6 @@ from engine.body.model import load_body
 from engine.errors import CancelledError, ModelFileError
 from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
-
-sys.path.append(str(Path(__file__).parent))
-from synthetic_people import LIMB_JOINTS, hip_centred, seen, unseen, walk
 
 CPU = torch.device("cpu")
 

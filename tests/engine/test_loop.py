@@ -1,14 +1,10 @@
 """The loop on people whose true motion is known, with small networks of the protocols of the shipped ones."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))
 from small_networks import SmallDictionary, SmallSpace, WavesNetwork
 from synthetic_people import seen, stand, unseen, walk
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.training.motion_batches import MotionBatch
-from engine.training.observations import LIMBS, NOTHING_HIDDEN, Conditions, Scene, only, place
+from engine.training.observations import LIMBS, LOWER_BODY_UNSEEN, NOTHING_HIDDEN, Conditions, Scene, joined, place
 
 WINDOWS, FRAMES = 24, 6
 BODY = load_body(None)
@@ -107,12 +106,8 @@ def test_the_same_seed_gives_the_same_scene() -> None:
     assert not torch.equal(first.keypoints, scene(seed=6).keypoints)
 
 
-def test_windows_can_be_chosen() -> None:
-    made = scene()
-    few = only(made, torch.tensor([2, 0]))
-    assert torch.equal(few.keypoints, made.keypoints[[2, 0]])
-    assert len(few.image_size) == 2
-
-
-def test_conditions_add_up() -> None:
-    assert Conditions().total == pytest.approx(0.65)
+def test_scenes_are_joined_one_after_the_other() -> None:
+    first, second = scene(seed=5), scene(LOWER_BODY_UNSEEN, seed=6)
+    both = joined([first, second])
+    assert torch.equal(both.keypoints, torch.cat((first.keypoints, second.keypoints)))
+    assert torch.equal(both.image_size[WINDOWS:], second.image_size)
