@@ -63,17 +63,20 @@ class Guide:
         judged = chance if bool(chance.isfinite().all()) else torch.full_like(chance, _BELIEVED)
         self.trust = believed(judged, known, _BELIEVED, _NOT_AT_ALL)
         clear = ((confidence - _SEEN_FROM) / (_SEEN_TO - _SEEN_FROM)).clamp(0, 1)
-        self._share = unseen + (seen - unseen) * clear
+        self._clear, self._shares = clear, (unseen, seen)
 
-    def mended(self, motion: Estimate) -> Estimate:
-        """Motion of the track, more as it most likely was: most where joints were not seen."""
+    def mended(self, motion: Estimate, doubt: float = 1.0) -> Estimate:
+        """Motion of the track, more as it most likely was: most where joints were not seen; where they were, as far as
+        keypoints are doubted (0 to 1)."""
+        unseen, seen = self._shares
+        share = unseen + (doubt * seen - unseen) * self._clear
         filled, _ = self._asked(motion.rotations, self._sentences)
         if any(trust < 1 for trust in self.trust.values()):
             silent, _ = self._asked(motion.rotations, torch.zeros_like(self._sentences))
             trust = torch.tensor([self.trust.get(label, 0.0) for label in self._labels], device=filled.device)
             filled = mixed(silent, filled, trust[:, None])
         filled = spread_rows(filled, len(motion.rotations), self._stride)
-        return replace(motion, rotations=mixed(motion.rotations, filled, self._share))
+        return replace(motion, rotations=mixed(motion.rotations, filled, share))
 
     def _asked(self, rotations: Tensor, sentences: Tensor) -> tuple[Tensor, Tensor]:
         shown, view = torch.ones_like(self._confidence), (self._confidence, self._times)

@@ -23,8 +23,8 @@ from engine.adaptation.batches import Batches
 from engine.adaptation.evidence import Seen
 from engine.adaptation.guide import Guide
 from engine.adaptation.infiller import MotionInfiller
-from engine.adaptation.outcome import AdaptationResult, outcome
-from engine.adaptation.refinement import refined
+from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
+from engine.adaptation.refinement import doubt_of, refined
 from engine.adaptation.repeatable import repeatable
 from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
 from engine.adaptation.settings import AdaptationSettings
@@ -203,11 +203,13 @@ class _Adaptation:
             if self.state is not None:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
-        motion = self._mended(self.motion)
+        adapted = as_prediction(self.motion, self.seen, self.body)
+        doubt = doubt_of(adapted, self.seen.track, self.settings.refine_miss)
+        motion = self._mended(self.motion, doubt)
         result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
-        return replace(result, labels=self.meaning, prediction=self._refined(result.prediction))
+        return replace(result, labels=self.meaning, prediction=self._refined(result.prediction, doubt))
 
-    def _refined(self, prediction: Prediction) -> Prediction:
+    def _refined(self, prediction: Prediction, doubt: float) -> Prediction:
         if not (steps := self.settings.refine_steps) or not bool(self.seen.valid.any()):
             return prediction
 
@@ -215,7 +217,7 @@ class _Adaptation:
             self.done = self.epochs_total + done * steps // max(total, 1)
             self._beat()
 
-        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, beat)
+        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, doubt, beat)
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -313,9 +315,9 @@ class _Adaptation:
             times = torch.from_numpy(self.times).to(self.device)
             self.guide = Guide(self.infiller, self.motion, self.seen.joints, times, self.labels.tolist(), *shares)
 
-    def _mended(self, motion: Estimate) -> Estimate:
+    def _mended(self, motion: Estimate, doubt: float) -> Estimate:
         """The motion at the end, in-filled by the labels."""
-        mended = motion if self.guide is None else self.guide.mended(motion)
+        mended = motion if self.guide is None else self.guide.mended(motion, doubt)
         if not mended.finite():
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
         return mended if mended.finite() else motion

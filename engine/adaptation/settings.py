@@ -29,7 +29,7 @@ class AdaptationSettings(BaseModel):
     )
     learning_rate: float = Field(default=2e-4, gt=0, le=1e-2, description="Of the first epoch.")
     lowest_learning_rate: float = Field(default=1e-6, ge=0, le=1e-2, description="Of the last; between them a cosine.")
-    projection: float = Field(default=0.1, ge=0, le=100, description="Weight of the 2D keypoints (eq. 5).")
+    projection: float = Field(default=0.05, ge=0, le=100, description="Weight of the 2D keypoints (eq. 5).")
     by_confidence: bool = Field(
         default=True, description="Whether keypoints count as much as the detector is sure of them; else all the same."
     )
@@ -63,13 +63,13 @@ class AdaptationSettings(BaseModel):
         "what does not look like its label is most likely something else. 0: labels are always believed (the paper).",
     )
     infill_unseen: float = Field(
-        default=0.8,
+        default=1.0,
         ge=0,
         le=1,
         description="Share that motion in-filled by the labels gets after the last round, for joints that were not "
         "seen. Not of the paper.",
     )
-    infill_seen: float = Field(default=0.4, ge=0, le=1, description="The same for joints that were seen.")
+    infill_seen: float = Field(default=0.5, ge=0, le=1, description="The same for joints that were seen.")
     fill_in: bool = Field(default=True, description="Whether keypoints not seen get targets from the motion (eq. 6).")
     fill_in_similarity: float = Field(
         default=0.75, ge=-1, le=1, description="Similarity of motion and label above which they do."
@@ -95,6 +95,13 @@ class AdaptationSettings(BaseModel):
     )
     refine_stay: float = Field(
         default=25.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
+    )
+    refine_miss: float = Field(
+        default=0.024,
+        ge=0,
+        le=1,
+        description="Share of the person's box: keypoints that lie nearer than this to the adapted motion, on "
+        "average, are to be believed: that weight, and `infill_seen`, fall with the fourth power; 0: they never do.",
     )
     refine_smooth: float = Field(
         default=0.2, ge=0, le=1000, description="Weight against accelerations meanwhile; more flattens jumps and kicks."

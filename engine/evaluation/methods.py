@@ -42,7 +42,7 @@ class Row:
 _FILLED = {"infill_unseen": 0.0, "infill_seen": 0.0}
 _MOVED = {**_FILLED, "fill_in": False}
 _ALIGNED = {**_MOVED, "ema": 1.0}
-_TWO_D = {**_ALIGNED, "alignment": 0.0, "by_confidence": False, "outlier": 0.0}
+_TWO_D = {**_ALIGNED, "alignment": 0.0, "projection": 0.1, "by_confidence": False, "outlier": 0.0}
 
 DETECTOR = Row("detector", "detector's own 3D", "detector", label=NONE)
 FIT = Row("fit", "fit", "fit", label=NONE)
