@@ -97,7 +97,7 @@ class AdaptationSettings(BaseModel):
         default=25.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
     )
     refine_miss: float = Field(
-        default=0.024,
+        default=0.033,
         ge=0,
         le=1,
         description="Share of the person's box: keypoints that lie nearer than this to the adapted motion, on "
