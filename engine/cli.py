@@ -54,7 +54,7 @@ def run(
     ] = "",
     backbone: Annotated[
         str, typer.Option(help="First pose estimate: landmark, fit, hmr or hmr2.", rich_help_panel=_HOW)
-    ] = "fit",
+    ] = "landmark",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_HOW)] = "auto",
     body: Annotated[str, typer.Option(help="Your SMPL, SMPL-H or SMPL-X file in place of the open body.")] = "",
     focal_px: Annotated[

@@ -91,7 +91,7 @@ class Job:
     """`main`, `all`, a number, or numbers with commas."""
     only: str = ""
     """`people` or `labels`: stop when that is known and tell it; empty: the whole run."""
-    backbone: str = "fit"
+    backbone: str = "landmark"
     device: str = "auto"
     body: str = ""
     focal_px: float | None = None

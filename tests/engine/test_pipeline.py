@@ -68,11 +68,11 @@ def test_the_report_says_how_it_came_about(real_run):
     assert report["footage"]["frame_rate"] == "60/1"
     assert report["camera"]["focal_source"] == "guess"
     assert report["range_s"] == [None, 0.35]
-    assert list(report["seconds"]) == ["footage", "detect", "track", "predict", "segment", "world", "write"]
+    assert list(report["seconds"]) == ["footage", "detect", "track", "predict", "segment", "adapt", "world", "write"]
     assert report["seconds"]["detect"] > 0.1
     assert report["reused"] == []
     assert report["error"] is None
-    assert "label_unused" in [warning["code"] for warning in report["warnings"]]
+    assert "label_doubted" in [warning["code"] for warning in report["warnings"]]
     (person,) = report["people"]
     assert person["frames"] == 21
     assert person["frames_detected"] >= 20
@@ -109,7 +109,7 @@ def test_damaged_cache_entries_are_made_again(copied_run, run_here, quick):
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "balance",
                    "--events", "jsonl", *quick)  # fmt: skip
     assert ran.code == 0, ran.stderr
-    assert [event["code"] for event in ran.named("warning")].count("cache") == 3
+    assert [event["code"] for event in ran.named("warning")].count("cache") == 4
     assert report_of(copied_run.folder)["reused"] == []
     assert (copied_run.folder / "person_1.npz").read_bytes() == before, "same seed, same bytes"
 
@@ -243,7 +243,7 @@ def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, q
     command = ("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--resume", *quick)
     assert run_here(*command).code == 0
     assert run_here(*command).code == 0
-    assert report_of(tmp_path / "out" / "demo")["reused"] == ["detect", "track", "predict"]
+    assert report_of(tmp_path / "out" / "demo")["reused"] == ["detect", "track", "predict", "adapt"]
     file = sorted(openpose_folder.iterdir())[3]
     file.write_text(file.read_text().replace("1.3", "1.4"))
     assert run_here(*command).code == 0
