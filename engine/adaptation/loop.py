@@ -203,8 +203,7 @@ class _Adaptation:
             if self.state is not None:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
-        adapted = as_prediction(self.motion, self.seen, self.body)
-        doubt = doubt_of(adapted, self.seen.track, self.settings.refine_miss)
+        doubt = doubt_of(as_prediction(self.motion, self.seen, self.body), self.seen.track, self.settings.refine_miss)
         motion = self._mended(self.motion, doubt)
         result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
         return replace(result, labels=self.meaning, prediction=self._refined(result.prediction, doubt))

@@ -36,7 +36,7 @@ _AVERAGE_MEMORY = 0.998
 class BackboneTraining:
     """Settings of a run."""
 
-    steps: int = 9000
+    steps: int = 20000
     """Optimiser steps."""
     batch: int = 64
     """Windows a step while frames are left out."""
