@@ -97,14 +97,16 @@ def total(losses: dict[str, Tensor], weights: Weights) -> Tensor:
 def aligned(points: Tensor, target: Tensor) -> Tensor:
     """Points (..., N, 3) turned, scaled and shifted onto others as well as can be (Umeyama, 1991).
 
-    The alignment counts as given in gradients: it is the best, so its own change matters in the second order alone.
+    As `engine.evaluation.metrics.aligned_errors` does, which tells errors alone and has no gradients. In these the
+    alignment counts as given: it is the best, so its own change matters in the second order alone.
     """
     with torch.no_grad():
         middle, goal = points.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
         centred = (points - middle).float()
         left, size, right = torch.linalg.svd((target - goal).float().transpose(-1, -2) @ centred)
-        size[..., 2] *= (left @ right).det().sign()
-        left[..., 2] *= (left @ right).det().sign()[..., None]
+        unmirrored = (left @ right).det().sign()
+        size[..., 2] *= unmirrored
+        left[..., 2] *= unmirrored[..., None]
         scale = size.sum(-1) / centred.square().sum((-1, -2)).clamp(min=1e-6)
         turn = scale[..., None, None] * (left @ right).transpose(-1, -2)
     moved: Tensor = (points - middle) @ turn + goal
