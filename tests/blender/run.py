@@ -16,6 +16,27 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
+class _Leave:
+    """Leaves the process as soon as pytest has told everything. What follows, pytest's collecting of garbage among it,
+    may crash in the bpy module, as leaving Python does, and neither is what is tested here."""
+
+    def __init__(self) -> None:
+        self._code: int | None = None
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self._code = int(exitstatus)
+
+    def pytest_unconfigure(self) -> None:
+        if self._code is not None:
+            leave(self._code)
+
+
+def leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main() -> int:
     words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     if words[:1] == ["--site"]:
@@ -24,11 +45,9 @@ def main() -> int:
     import pytest
 
     os.chdir(HERE.parents[1])
-    return int(pytest.main(["-p", "no:cacheprovider", "-rs", "-o", "testpaths=tests/blender", *words]))
+    options = ["-p", "no:cacheprovider", "-rs", "-o", "testpaths=tests/blender"]
+    return int(pytest.main([*options, *words], plugins=[_Leave()]))
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the bpy module may crash on leaving Python, which is not what is tested here
+    leave(main())
