@@ -110,9 +110,15 @@ def _steady_sides(boxes: Tensor, detected: Tensor, times: Tensor) -> Tensor:
     if not bool(good.any()):
         return torch.full_like(sides, 224.0)
     usual = sides[good].median()
-    reach = max(round(_STEADY_S / 2 / float(times.diff().median())), 1) if len(times) > 1 else 1
-    sums = [torch.where(good, values, 0.0) for values in (sides, torch.ones_like(sides))]
+    return steady(sides, good, times, _STEADY_S, usual).clamp(min=float(_SMALLEST_SHARE * usual))
+
+
+def steady(values: Tensor, known: Tensor, times: Tensor, over_s: float, otherwise: Tensor) -> Tensor:
+    """(T,) running mean over `over_s` seconds of those values that are known, `otherwise` where none is near."""
+    step = float(times.diff().median()) if len(times) > 1 else over_s
+    reach = max(round(over_s / 2 / max(step, 1e-6)), 1)
     total, count = (
-        functional.avg_pool1d(functional.pad(part[None, None], (reach, reach)), 2 * reach + 1, 1)[0, 0] for part in sums
+        functional.avg_pool1d(functional.pad(part[None, None], (reach, reach)), 2 * reach + 1, 1)[0, 0]
+        for part in (torch.where(known, values, 0.0), known.to(values.dtype))
     )
-    return torch.where(count > 0, total / count.clamp(min=1e-9), usual).clamp(min=float(_SMALLEST_SHARE * usual))
+    return torch.where(count > 0, total / count.clamp(min=1e-9), otherwise)

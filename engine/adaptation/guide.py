@@ -65,11 +65,11 @@ class Guide:
         clear = ((confidence - _SEEN_FROM) / (_SEEN_TO - _SEEN_FROM)).clamp(0, 1)
         self._clear, self._shares = clear, (unseen, seen)
 
-    def mended(self, motion: Estimate, doubt: float = 1.0) -> Estimate:
+    def mended(self, motion: Estimate, doubt: Tensor) -> Estimate:
         """Motion of the track, more as it most likely was: most where joints were not seen; where they were, as far as
-        keypoints are doubted (0 to 1)."""
+        keypoints are doubted: (T,) 0 to 1."""
         unseen, seen = self._shares
-        share = unseen + (doubt * seen - unseen) * self._clear
+        share = unseen + (doubt[:, None] * seen - unseen) * self._clear
         filled, _ = self._asked(motion.rotations, self._sentences)
         if any(trust < 1 for trust in self.trust.values()):
             silent, _ = self._asked(motion.rotations, torch.zeros_like(self._sentences))

@@ -9,59 +9,43 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.adaptation import losses, sampler
+from engine.adaptation.agreement import STEPS, agreement, between
 from engine.adaptation.alignment import Alignment, believed, understood
 from engine.adaptation.batches import Batches
 from engine.adaptation.evidence import Seen
 from engine.adaptation.guide import Guide
-from engine.adaptation.infiller import MotionInfiller
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
-from engine.adaptation.refinement import doubt_of, refined
+from engine.adaptation.priors import Priors
+from engine.adaptation.refinement import refined
 from engine.adaptation.repeatable import repeatable
 from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import Smoother
 from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
-from engine.adaptation.targets import Targets, updated
+from engine.adaptation.targets import Targets, move, updated
 from engine.adaptation.whole_track import Estimate, estimate, projected
 from engine.backbones.types import Camera, PoseNetwork, Prediction
 from engine.body.camera import project
 from engine.body.model import BodyModel
 from engine.errors import ModelFileError
 from engine.keypoints.types import PersonTrack
-from engine.progress import Progress
+from engine.progress import Part, Progress
 from engine.semantics.segments import Segment, spread
-from engine.semantics.types import MotionDictionary, MotionTextSpace
 
 _SEEDS = 1_000_003
 _DOUBTED = 0.5
 """A label that is believed less than this fills nothing in."""
 _NEVER = -9.0
 _TERMS = ("projection", "alignment", "smoothing")
-
-
-@dataclass(frozen=True)
-class Priors:
-    """What is known of motion beside the footage. Each may be missing, and its term with it.
-
-    Attributes:
-        space, dictionary: where motions and labels meet; both or none.
-        denoiser: pre-trained; a copy of it is adapted.
-        infiller: frozen.
-    """
-
-    space: MotionTextSpace | None = None
-    dictionary: MotionDictionary | None = None
-    denoiser: nn.Module | None = None
-    infiller: MotionInfiller | None = None
 
 
 def adapt(
@@ -145,7 +129,8 @@ class _Adaptation:
         self.done, self.progress = 0, progress
         steps = self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0)
         self.epochs_total = settings.epochs * steps
-        self.total = self.epochs_total + settings.refine_steps
+        self.before = STEPS if settings.disagreed else 0
+        self.total = self.before + self.epochs_total + settings.refine_steps
         self.targets = self.seen.targets()
         self.counts = torch.ones_like(self.seen.confidence)
         self.motion: Estimate
@@ -183,8 +168,7 @@ class _Adaptation:
                 "Install the engine again, or choose another backbone.",
             )
         initial = self.motion
-        expected = projected(initial, self.body, self.seen.places, self.seen.camera)
-        self.counts = self.seen.weights(expected, self.settings.by_confidence, self.settings.outlier)
+        believed = self._weigh_keypoints(initial)
         self._measure()
         self._ask_infiller()
         self._judge_labels()
@@ -203,20 +187,33 @@ class _Adaptation:
             if self.state is not None:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
-        doubt = doubt_of(as_prediction(self.motion, self.seen, self.body), self.seen.track, self.settings.refine_miss)
-        motion = self._mended(self.motion, doubt)
+        least = self.settings.least_adapted
+        motion = between(initial, self.motion, least + (1 - least) * believed)
+        motion = self._mended(motion, 1 - believed)
         result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
-        return replace(result, labels=self.meaning, prediction=self._refined(result.prediction, doubt))
+        prediction = self._refined(result.prediction, 1 - believed.cpu())
+        return replace(result, labels=self.meaning, prediction=prediction, believed=float(believed.mean()))
 
-    def _refined(self, prediction: Prediction, doubt: float) -> Prediction:
+    def _weigh_keypoints(self, first: Estimate) -> Tensor:
+        """What keypoints count, how fast their targets move, and the targets of the first epoch.
+
+        Returns (T,) how far keypoints are believed.
+        """
+        limits, part = (self.settings.agreed, self.settings.disagreed), Part(self._put, 0, self.before)
+        prediction = as_prediction(first, self.seen, self.body)
+        believed = agreement(prediction, self.seen.track, self.given_camera, self.body, *limits, part).to(self.device)
+        expected = projected(first, self.body, self.seen.places, self.seen.camera)
+        self.counts = self.seen.weights(expected, self.settings.by_confidence, self.settings.outlier)
+        self.ema = self.settings.ema * believed + self.settings.ema_doubted * (1 - believed)
+        if self.settings.ema_first:
+            self.targets = move(self.targets, expected, self.ema)
+        return believed
+
+    def _refined(self, prediction: Prediction, doubt: Tensor) -> Prediction:
         if not (steps := self.settings.refine_steps) or not bool(self.seen.valid.any()):
             return prediction
-
-        def beat(done: int, total: int) -> None:
-            self.done = self.epochs_total + done * steps // max(total, 1)
-            self._beat()
-
-        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, doubt, beat)
+        part = Part(self._put, self.before + self.epochs_total, steps)
+        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, doubt, part)
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -236,7 +233,7 @@ class _Adaptation:
         reproduced = self._smoothe(rate / settings.learning_rate * settings.denoiser_learning_rate, generator)
         aligned = self._aligned()
         points = projected(self.motion, self.body, self.seen.places, self.seen.camera)
-        self.targets = updated(self.targets, points, aligned, settings.ema)
+        self.targets = updated(self.targets, points, aligned, self.ema)
         entry: dict[str, Any] = {
             "epoch": epoch + 1,
             "learning_rate": rate,
@@ -314,7 +311,7 @@ class _Adaptation:
             times = torch.from_numpy(self.times).to(self.device)
             self.guide = Guide(self.infiller, self.motion, self.seen.joints, times, self.labels.tolist(), *shares)
 
-    def _mended(self, motion: Estimate, doubt: float) -> Estimate:
+    def _mended(self, motion: Estimate, doubt: Tensor) -> Estimate:
         """The motion at the end, in-filled by the labels."""
         mended = motion if self.guide is None else self.guide.mended(motion, doubt)
         if not mended.finite():
@@ -388,11 +385,14 @@ class _Adaptation:
         if snapshot is None:
             return False
         self._restore(snapshot)
-        self.done = len(self.history) * self.epochs_total // self.settings.epochs
+        self.done = self.before + len(self.history) * self.epochs_total // self.settings.epochs
         return True
 
     def _tick(self) -> None:
-        self.done = min(self.done + 1, self.epochs_total)
+        self._put(min(self.done + 1, self.before + self.epochs_total))
+
+    def _put(self, done: int) -> None:
+        self.done = done
         self._beat()
 
     def _beat(self) -> None:

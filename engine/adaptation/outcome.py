@@ -35,6 +35,7 @@ class AdaptationResult:
         similarity: (T,) of motion and label, 0 where there is none.
         history: for each epoch its losses, similarity, keypoints filled in so far, seconds.
         labels: what each typed label was taken for, '' if it is not known.
+        believed: how far keypoints were believed, 0 to 1, mean over the rows.
     """
 
     initial: Prediction
@@ -44,6 +45,7 @@ class AdaptationResult:
     similarity: NDArray[np.float32]
     history: History
     labels: dict[str, str] = field(default_factory=dict)
+    believed: float = 1.0
 
 
 def outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from torch import nn
 
 from engine.adaptation.denoiser import MotionDenoiser
 from engine.adaptation.infiller import INFILLER, MotionInfiller
-from engine.adaptation.loop import Priors
 from engine.adaptation.mdnet import MdNet
 from engine.adaptation.smoothing import MdNetDenoiser
 from engine.cache import content_of
@@ -20,8 +20,26 @@ from engine.progress import Progress
 from engine.semantics.dictionary import ACTIONS, MotionDictionary
 from engine.semantics.motion_text import MOTION_TEXT, MotionTextSpace
 from engine.semantics.motionclip_space import load_motionclip, motionclip_key
+from engine.semantics.types import MotionDictionary as AnyDictionary
+from engine.semantics.types import MotionTextSpace as AnySpace
 
 DENOISER = Path(__file__).resolve().parents[1] / "assets" / "denoiser.safetensors"
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is known of motion beside the footage. Each may be missing, and its term with it.
+
+    Attributes:
+        space, dictionary: where motions and labels meet; both or none.
+        denoiser: pre-trained; a copy of it is adapted.
+        infiller: frozen.
+    """
+
+    space: AnySpace | None = None
+    dictionary: AnyDictionary | None = None
+    denoiser: nn.Module | None = None
+    infiller: MotionInfiller | None = None
 
 
 def load_priors(models: ModelSettings, device: str | torch.device, labelled: bool, progress: Progress) -> Priors:

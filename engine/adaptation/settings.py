@@ -77,6 +77,10 @@ class AdaptationSettings(BaseModel):
     ema: float = Field(
         default=0.90, ge=0, le=1, description="Share of a 2D target that stays from epoch to epoch (eq. 7); 1: all."
     )
+    ema_doubted: float = Field(default=0.7, ge=0, le=1, description="The same where keypoints are doubted.")
+    ema_first: bool = Field(
+        default=True, description="Whether targets move to the first prediction, too, before the first epoch."
+    )
     denoiser_learning_rate: float = Field(
         default=5e-5, ge=0, le=1e-2, description="Of the denoiser, which is adapted in turn; 0 leaves it as it is."
     )
@@ -87,6 +91,27 @@ class AdaptationSettings(BaseModel):
         default=True, description="Whether the first epoch has a denoised motion to follow, that of the prediction."
     )
 
+    agreed: float = Field(
+        default=0.055,
+        ge=0,
+        le=1,
+        description="Metres: where the network's first prediction and a plain fit are no further apart than this, all "
+        "limb joints after alignment, keypoints are believed and the adapted motion counts in full. Not of the paper.",
+    )
+    disagreed: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="Metres: from here on keypoints are doubted, and the first prediction counts most; 0: the two are "
+        "not compared, and keypoints are always believed (the paper).",
+    )
+    least_adapted: float = Field(
+        default=1 / 3,
+        ge=0,
+        le=1,
+        description="Share that the adapted motion gets, beside the first prediction, where keypoints are doubted.",
+    )
+
     refine_steps: int = Field(
         default=100,
         ge=0,
@@ -94,14 +119,10 @@ class AdaptationSettings(BaseModel):
         description="Steps in which smooth curves are drawn from the adapted motion to the keypoints; 0 leaves it out.",
     )
     refine_stay: float = Field(
-        default=25.0, ge=0, le=1000, description="Weight of staying near the adapted motion while they are."
-    )
-    refine_miss: float = Field(
-        default=0.033,
+        default=100.0,
         ge=0,
-        le=1,
-        description="Share of the person's box: keypoints that lie nearer than this to the adapted motion, on "
-        "average, are to be believed: that weight, and `infill_seen`, fall with the fourth power; 0: they never do.",
+        le=1000,
+        description="Weight of staying near the adapted motion while they are, as far as keypoints are doubted.",
     )
     refine_smooth: float = Field(
         default=0.2, ge=0, le=1000, description="Weight against accelerations meanwhile; more flattens jumps and kicks."
@@ -111,4 +132,6 @@ class AdaptationSettings(BaseModel):
     def _rates_in_order(self) -> Self:
         if self.lowest_learning_rate > self.learning_rate:
             raise ValueError("the lowest learning rate is above the first one")
+        if 0 < self.disagreed < self.agreed:
+            raise ValueError("the distance of disagreement is below that of agreement")
         return self

@@ -118,7 +118,12 @@ def adapt_person(
         )
 
     result = _with_fallback(work, options.device, body, recorder)
-    about = {"seconds": round(time.monotonic() - begun, 3), "labels": result.labels, "epochs": result.history}
+    about = {
+        "seconds": round(time.monotonic() - begun, 3),
+        "keypoints_believed": round(result.believed, 3),
+        "labels": result.labels,
+        "epochs": result.history,
+    }
     adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about)
     cache.store("adapt", key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
     state.remove()

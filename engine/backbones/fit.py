@@ -45,6 +45,30 @@ class _Pose:
     transl: Tensor
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A motion to refine: how well each joint was seen (S, 24), how far keypoints are doubted (S,), shape (10,)."""
+
+    pose: _Pose
+    confidence: Tensor
+    doubt: Tensor
+    betas: Tensor
+
+    @classmethod
+    def of(cls, prediction: Prediction, doubt: Tensor) -> _Given:
+        rotations, transl, confidence, betas = (
+            torch.from_numpy(getattr(prediction, name)) for name in ("rotations", "transl", "joint_confidence", "betas")
+        )
+        return cls(_Pose(rotations, transl), confidence, doubt, betas)
+
+    def rows(self, span: slice) -> _Given:
+        pose = _Pose(self.pose.rotations[span], self.pose.transl[span])
+        return _Given(pose, self.confidence[span], self.doubt[span], self.betas)
+
+    def anchor(self, sampled: Tensor) -> terms.Anchor:
+        return terms.Anchor(self.pose.rotations[sampled], self.confidence[sampled], self.doubt[sampled])
+
+
 class FitBackbone:
     """Fits SMPL to 2D keypoints, the detector's 3D limb directions, smoothness and a pose prior.
 
@@ -60,37 +84,35 @@ class FitBackbone:
             return self._predict(track, camera, body, None, progress)
 
     def refine(
-        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction, progress: Progress
+        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction, doubt: Tensor, progress: Progress
     ) -> Prediction:
         """A prediction of this track drawn to the keypoints by smooth curves.
 
-        Joints stay near `start` instead of near a relaxed pose, those that are not seen alone with it; the shape stays.
+        Joints stay near `start` instead of near a relaxed pose: those that are not seen, and as far as `doubt` (T,), 0
+        to 1, says those that are. The shape stays.
         """
         with _one_thread():
-            return self._predict(track, camera, body, start, progress)
+            return self._predict(track, camera, body, _Given.of(start, doubt), progress)
 
     def _predict(
-        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction | None, progress: Progress
+        self, track: PersonTrack, camera: Camera, body: BodyModel, given: _Given | None, progress: Progress
     ) -> Prediction:
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if next(body.buffers()).device.type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
         windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
-        samples = shape_spans(evidence, windows) if start is None else []
-        known = torch.from_numpy(joint_confidence(evidence))
+        samples = shape_spans(evidence, windows) if given is None else []
         steps = self.settings.iterations
         total, done = steps * (len(windows) + len(samples)), 0
         betas = []
         for span in samples:
-            betas.append(self._fit_window(evidence.rows(span), body, None, None, known[span], progress, done, total)[1])
+            betas.append(self._fit_window(evidence.rows(span), body, None, None, progress, done, total)[1])
             done += steps
-        shape = torch.stack(betas).mean(0) if betas else None if start is None else torch.from_numpy(start.betas)
+        shape = torch.stack(betas).mean(0) if betas else None if given is None else given.betas
         poses = []
         for span in windows:
-            given = (
-                None if start is None else _Pose(*map(torch.from_numpy, (start.rotations[span], start.transl[span])))
-            )
-            pose, fitted = self._fit_window(evidence.rows(span), body, shape, given, known[span], progress, done, total)
+            part = None if given is None else given.rows(span)
+            pose, fitted = self._fit_window(evidence.rows(span), body, shape, part, progress, done, total)
             poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
             shape_of_clip = fitted
             done += steps
@@ -111,8 +133,7 @@ class FitBackbone:
         evidence: Evidence,
         body: BodyModel,
         shape: Tensor | None,
-        given: _Pose | None,
-        confidence: Tensor,
+        given: _Given | None,
         progress: Progress,
         done: int,
         total: int,
@@ -120,11 +141,11 @@ class FitBackbone:
         """Pose of every row, and the shape (10,), which is fitted too where none is given."""
         spline = Spline.over(evidence.times, self.settings.knot_spacing_s)
         sampled = _sampled_rows(evidence.times, self.settings.max_rate_hz)
-        start, trusted = _start(evidence, body) if given is None else (given, torch.ones(len(evidence.times)) > 0)
+        start, trusted = _start(evidence, body) if given is None else (given.pose, torch.ones(len(evidence.times)) > 0)
         curves = _Curves.through(start, trusted, spline)
         betas = torch.zeros(SHAPE_COUNT) if shape is None else shape.clone()
         if float(evidence.weights.sum()) > 0:
-            anchor = None if given is None else terms.Anchor(given.rotations[sampled], confidence[sampled])
+            anchor = None if given is None else given.anchor(sampled)
             depth = curves.depth(spline)[sampled]
             objective = _Objective(evidence.rows(sampled), body, self.settings, depth, anchor)
             part = Spline(spline.basis[sampled], spline.spacing_s)

@@ -31,7 +31,7 @@ _USUAL: dict[str, tuple[float, float, float]] = {
     "neck": (18, 18, 12), "head": (18, 18, 12), "collar": (8, 10, 10), "shoulder": (45, 45, 45),
     "elbow": (35, 60, 12), "wrist": (20, 20, 20), "hand": (5, 5, 5),
 }  # fmt: skip
-_SEEN_SHARE, _WELL_SEEN = 0.1, 0.7
+_SEEN_SHARE, _LEAST_HELD, _WELL_SEEN = 0.1, 0.03, 0.7
 _USUAL_OFF = 0.06  # of squared matrix entries: ten degrees
 _WRAP = 0.5  # weight of 1 - cos(angle), which still grows where the sines fall again, beyond a right angle
 _KNEES = [JOINT_NAMES.index("left_knee"), JOINT_NAMES.index("right_knee")]
@@ -97,15 +97,17 @@ class PosePrior:
 class Anchor:
     """Distance of joint rotations from those of a motion that is to be refined.
 
-    Rotations whose effect is seen, which are those of joints seen together with a child, are held only a little.
+    Rotations whose effect is seen, which are those of joints seen together with a child, are held only a little, and
+    not at all where keypoints are believed; the others always are.
     """
 
-    def __init__(self, rotations: Tensor, confidence: Tensor) -> None:
-        """Rotations (S, 24, 3, 3) and how well each joint is seen (S, 24), 0..1."""
+    def __init__(self, rotations: Tensor, confidence: Tensor, doubt: Tensor) -> None:
+        """Rotations (S, 24, 3, 3), how well each joint is seen (S, 24) and how far keypoints are doubted (S,), 0..1."""
         children = [[child for child, parent in enumerate(PARENTS) if parent == joint] for joint in range(len(PARENTS))]
         ends = [confidence[:, below].amax(1) if below else confidence[:, joint] for joint, below in enumerate(children)]
         seen = torch.minimum(confidence, torch.stack(ends, 1)).div(_WELL_SEEN).clamp(0, 1)
-        self._rotations, self._weights = rotations, 1 - (1 - _SEEN_SHARE) * seen
+        held = doubt[:, None] * (1 - (1 - _SEEN_SHARE) * seen)
+        self._rotations, self._weights = rotations, torch.maximum(held, _LEAST_HELD * (1 - seen))
 
     def __call__(self, rotations: Tensor) -> Tensor:
         """Of (S, 24, 3, 3); 1 a joint that is off by about ten degrees."""

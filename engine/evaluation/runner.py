@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine.adaptation.loop import Priors, adapt
+from engine.adaptation.loop import adapt
+from engine.adaptation.priors import Priors
 from engine.adaptation.settings import AdaptationSettings
 from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings

@@ -100,7 +100,8 @@ _PARTS = (
     ("alignment", "aligned", "weighted"),
     ("EMA", "ema", "aligned"),
     ("fill-in", "filled", "ema"),
-    ("in-filler", "full", "filled"),
+    ("in-filler", "infilled", "filled"),
+    ("as far as keypoints are believed", "full", "infilled"),
 )
 """Parts of the method: each row, and the one that it is added to."""
 _PA_GOAL, _UNSEEN_GOAL, _CATEGORY_GOAL = -12.0, -20.0, 2.0

@@ -12,6 +12,7 @@ from engine.backbones.landmark_network import NetworkOutput, in_camera
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six
+from engine.body.similarity import aligned
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.training.backbone_batches import BackboneBatch
 
@@ -92,25 +93,6 @@ def _acceleration(error: Tensor, times_s: Tensor) -> Tensor:
 def total(losses: dict[str, Tensor], weights: Weights) -> Tensor:
     """The weighted sum."""
     return torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
-
-
-def aligned(points: Tensor, target: Tensor) -> Tensor:
-    """Points (..., N, 3) turned, scaled and shifted onto others as well as can be (Umeyama, 1991).
-
-    As `engine.evaluation.metrics.aligned_errors` does, which tells errors alone and has no gradients. In these the
-    alignment counts as given: it is the best, so its own change matters in the second order alone.
-    """
-    with torch.no_grad():
-        middle, goal = points.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
-        centred = (points - middle).float()
-        left, size, right = torch.linalg.svd((target - goal).float().transpose(-1, -2) @ centred)
-        unmirrored = (left @ right).det().sign()
-        size[..., 2] *= unmirrored
-        left[..., 2] *= unmirrored[..., None]
-        scale = size.sum(-1) / centred.square().sum((-1, -2)).clamp(min=1e-6)
-        turn = scale[..., None, None] * (left @ right).transpose(-1, -2)
-    moved: Tensor = (points - middle) @ turn + goal
-    return moved
 
 
 def _joint_weights(joints: Tensor) -> Tensor:

@@ -11,11 +11,12 @@ from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, Ne
 from engine.backbones.observation import look_at
 from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
+from engine.body.similarity import aligned
 from engine.evaluation.metrics import aligned_errors
 from engine.keypoints.joint_sets import COCO_17, MEDIAPIPE_33
 from engine.training.authored import author, performers
 from engine.training.backbone_batches import NOT_SPOILT, BackboneBatch, BatchMaker, Spoiling, kept_frames
-from engine.training.backbone_losses import Weights, aligned, backbone_losses, total
+from engine.training.backbone_losses import Weights, backbone_losses, total
 from engine.training.backbone_score import score_backbone
 from engine.training.detector_model import DetectorModel
 from engine.training.motion_batches import MotionWindows

@@ -32,6 +32,10 @@ def guide(labels, fits=5.0, confidence=0.0, fps=30, unseen=1.0, seen=0.0):
     return Guide(Reader(fits), still(), joints, times, labels, unseen, seen)
 
 
+def mended(guide, doubt=1.0):
+    return guide.mended(still(), torch.full((FRAMES,), doubt))
+
+
 def angle(rotations):
     return torch.atan2(rotations[..., 2, 1], rotations[..., 2, 2])
 
@@ -39,30 +43,37 @@ def angle(rotations):
 def test_joints_not_seen_follow_the_label_and_seen_ones_stay():
     bend = guide(["bend"] * FRAMES)
     assert bend.trust == {"bend": 1.0}
-    torch.testing.assert_close(angle(bend.mended(still()).rotations), torch.full((FRAMES, 24), 0.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(angle(mended(bend).rotations), torch.full((FRAMES, 24), 0.5), atol=1e-4, rtol=0)
     seen = guide(["bend"] * FRAMES, confidence=0.9)
-    torch.testing.assert_close(seen.mended(still()).rotations, still().rotations, atol=1e-5, rtol=0)
-    between = guide(["bend"] * FRAMES, confidence=0.55).mended(still()).rotations
+    torch.testing.assert_close(mended(seen).rotations, still().rotations, atol=1e-5, rtol=0)
+    between = mended(guide(["bend"] * FRAMES, confidence=0.55)).rotations
     assert ((angle(between) > 0.1) & (angle(between) < 0.4)).all()
+
+
+def test_seen_joints_are_in_filled_as_far_as_keypoints_are_doubted():
+    seen = guide(["bend"] * FRAMES, confidence=0.9, seen=1.0)
+    for doubt, least, most in ((0.0, -1e-3, 1e-3), (0.5, 0.1, 0.4), (1.0, 0.49, 0.51)):
+        angles = angle(mended(seen, doubt).rotations)
+        assert ((angles > least) & (angles < most)).all()
 
 
 def test_a_label_that_does_not_fit_is_left_out():
     doubted = guide(["bend"] * FRAMES, fits=-3.0)
     assert doubted.trust == {"bend": 0.0}
-    torch.testing.assert_close(doubted.mended(still()).rotations, still().rotations, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mended(doubted).rotations, still().rotations, atol=1e-5, rtol=0)
 
 
 def test_rows_without_a_label_and_labels_that_it_does_not_know_say_nothing():
     part = guide(["bend"] * 30 + [""] * 20 + ["juggle"] * 20)
     assert part.trust == {"bend": 1.0}
-    angles = angle(part.mended(still()).rotations)
+    angles = angle(mended(part).rotations)
     assert (angles[:20] > 0.4).all()
     assert (angles[40:].abs() < 0.1).all()
 
 
 def test_footage_of_any_rate():
     for fps in (24, 60, 120):
-        angles = angle(guide(["bend"] * FRAMES, fps=fps).mended(still()).rotations)
+        angles = angle(mended(guide(["bend"] * FRAMES, fps=fps)).rotations)
         torch.testing.assert_close(angles, torch.full((FRAMES, 24), 0.5), atol=1e-4, rtol=0)
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from published_files import write_hmr, write_mdnet, write_motionclip_and_clip
 
-from engine.adaptation.loop import Priors, adapt
+from engine.adaptation.loop import adapt
 from engine.adaptation.mdnet import MdNet
+from engine.adaptation.priors import Priors
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import MdNetDenoiser
 from engine.backbones.crop_backbone import PictureInputs, crop_backbone

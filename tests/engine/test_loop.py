@@ -10,7 +10,8 @@ from synthetic_people import seen, stand, unseen, walk
 
 from engine.adaptation.denoiser import MotionDenoiser
 from engine.adaptation.infiller import MotionInfiller
-from engine.adaptation.loop import Priors, adapt
+from engine.adaptation.loop import adapt
+from engine.adaptation.priors import Priors
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.state import StateFile
 from engine.body.model import load_body
@@ -28,6 +29,7 @@ QUICK = AdaptationSettings(
     least_steps=3,
     segment_step_s=1.0,
     denoiser_step=24,
+    disagreed=0.0,
     refine_steps=0,
 )
 
@@ -153,6 +155,22 @@ def test_the_average_moves_targets_and_without_it_they_stay(body, person, priors
     assert 0 < np.abs(moved[..., :2] - track.keypoints[..., :2]).mean() < 20
     still = run(body, person, track, priors, QUICK.model_copy(update={"ema": 1.0})).keypoints
     assert np.array_equal(still, track.keypoints)
+
+
+def test_targets_of_doubted_keypoints_move_further_and_move_before_the_first_epoch(body, person, priors):
+    def moved(**more):
+        network = WavesNetwork(spoilt(person), person.times)
+        settings = QUICK.model_copy(update={"fill_in": False, "learning_rate": 1e-9, "lowest_learning_rate": 0, **more})
+        keypoints = run(body, person, track, priors, settings, network=network).keypoints
+        return np.abs(keypoints[..., :2] - track.keypoints[..., :2]).mean()
+
+    track = seen(body, person)
+    doubted = moved(agreed=1e-4, disagreed=2e-4, ema_doubted=0.5)
+    assert doubted > 1.5 * moved(agreed=0.9, disagreed=1.0, ema_doubted=0.5) > 0
+    assert moved(agreed=0.9, disagreed=1.0) == pytest.approx(moved(), rel=1e-3), "believed, or not asked"
+    # the network stays where it is: four moves and three
+    shares = moved(epochs=3), moved(epochs=3, ema_first=False)
+    assert shares[0] / shares[1] == pytest.approx((1 - 0.9**4) / (1 - 0.9**3), rel=0.02)
 
 
 def test_without_labels_it_is_cycleadapts_recipe(body, person, priors):
@@ -314,6 +332,41 @@ def test_an_interrupted_run_with_an_in_filler_goes_on_to_the_same_bytes(body, pe
         run(body, person, track, more, FOLLOWING, state=file, progress=Notes(stop_after=told.calls * 3 // 4))
     assert len(file.read(Silent()).history) >= 1
     assert same(run(body, person, track, more, FOLLOWING, state=file), whole)
+
+
+def test_a_prediction_far_from_what_a_fit_makes_of_the_keypoints_stays(body, person, priors):
+    def run_with(**more):
+        network, progress = WavesNetwork(spoilt(person), person.times), Notes()
+        settings = QUICK.model_copy(update=more)
+        result = run(body, person, seen(body, person), priors, settings, network=network, progress=progress)
+        assert progress.last[0] == progress.last[1]
+        return result
+
+    adapted = run_with()
+    assert adapted.believed == 1
+    disagreeing = run_with(agreed=1e-4, disagreed=2e-4, least_adapted=0.0)
+    assert disagreeing.believed == 0
+    np.testing.assert_allclose(disagreeing.prediction.rotations, disagreeing.initial.rotations, atol=1e-5)
+    agreeing = run_with(agreed=0.9, disagreed=1.0)
+    assert agreeing.believed == 1
+    np.testing.assert_allclose(agreeing.prediction.rotations, adapted.prediction.rotations, atol=1e-5)
+    apart = [
+        np.abs(one.prediction.rotations - adapted.initial.rotations).mean()
+        for one in (run_with(agreed=1e-4, disagreed=2e-4, least_adapted=0.5, ema_doubted=0.9), adapted)
+    ]
+    assert apart[0] == pytest.approx(apart[1] / 2, rel=0.2)
+
+
+def test_an_interrupted_run_that_compares_with_a_fit_goes_on_to_the_same_bytes(body, person, priors, tmp_path):
+    settings, told = QUICK.model_copy(update={"agreed": 0.01, "disagreed": 0.4, "refine_steps": 20}), Notes()
+    track = seen(body, person)
+    whole = run(body, person, track, priors, settings, progress=told)
+    assert 0 < whole.believed < 1
+    for share in (0.3, 0.9):
+        file = StateFile(tmp_path / f"{share}.safetensors", "key")
+        with pytest.raises(CancelledError):
+            run(body, person, track, priors, settings, state=file, progress=Notes(stop_after=int(told.calls * share)))
+        assert same(run(body, person, track, priors, settings, state=file, progress=Notes()), whole)
 
 
 def test_misplaced_keypoints_of_which_the_detector_is_not_sure_draw_less(body, person, priors):

@@ -1,0 +1,25 @@
+"""Sets of points put together as well as turning, scaling and shifting can, with gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def aligned(points: Tensor, target: Tensor) -> Tensor:
+    """Points (..., N, 3) turned, scaled and shifted onto others, `target`, as well as can be (Umeyama, 1991).
+
+    As `engine.evaluation.metrics.aligned_errors` does, which tells errors alone and has no gradients. In these the
+    alignment counts as given: it is the best, so its own change matters in the second order alone.
+    """
+    with torch.no_grad():
+        middle, goal = points.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+        centred = (points - middle).float()
+        left, size, right = torch.linalg.svd((target - goal).float().transpose(-1, -2) @ centred)
+        unmirrored = (left @ right).det().sign()
+        size[..., 2] *= unmirrored
+        left[..., 2] *= unmirrored[..., None]
+        scale = size.sum(-1) / centred.square().sum((-1, -2)).clamp(min=1e-6)
+        turn = scale[..., None, None] * (left @ right).transpose(-1, -2)
+    moved: Tensor = (points - middle) @ turn + goal
+    return moved
