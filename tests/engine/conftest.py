@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from engine.body.model import load_body
 from engine.protocol import parse_event
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
+
+
+@pytest.fixture(scope="module")
+def body():
+    """The open body."""
+    return load_body()
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,11 @@ from synthetic_people import seen, walk
 from engine.adaptation.agreement import STEPS, agreement, between, distance
 from engine.adaptation.whole_track import Estimate
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import CancelledError
 from engine.progress import Part, Silent
 
 AGREED, DISAGREED = 0.055, 0.08
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +38,15 @@ def test_keypoints_are_believed_where_the_network_agrees_with_a_fit_and_doubted_
     assert (believed[:55] == 0).all(), "far enough from where they agree"
     assert (believed[185:] == 1).all()
     assert (believed.diff() >= 0).all(), "no jump between"
+
+
+def test_a_single_row_is_compared_as_well(body, person):
+    track = seen(body, person)
+    rows = {name: getattr(track, name)[:1] for name in ("frame_indices", "timestamps", "keypoints", "landmarks3d")}
+    alone = replace(track, **rows, boxes=track.boxes[:1], detected=track.detected[:1])
+    parts = {name: getattr(person.prediction, name)[:1] for name in ("rotations", "transl", "joint_confidence")}
+    first = replace(person.prediction, **parts, residual_px=person.prediction.residual_px[:1])
+    assert agreement(first, alone, person.camera, body, AGREED, DISAGREED, Silent()).tolist() == [1.0]
 
 
 def test_nobody_to_be_seen_is_nothing_to_believe(body, person):

@@ -17,7 +17,6 @@ from engine.backbones.crops import HMR_CROPS, CropStyle, crop_translation, cut, 
 from engine.backbones.hmr2 import Hmr2
 from engine.backbones.types import Camera
 from engine.body.camera import project
-from engine.body.model import load_body
 from engine.body.rotations import six_to_matrix
 from engine.errors import CancelledError, FootageError, ModelFileError, UsageError
 from engine.footage import Frame
@@ -71,11 +70,6 @@ def track():
         keypoints=keypoints, landmarks3d=np.full((ROWS, 33, 3), np.nan, np.float32), boxes=boxes,
         detected=np.ones(ROWS, bool), keypoint_names=MEDIAPIPE_33, image_size=SIZE,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 def small(half=None):

@@ -9,7 +9,6 @@ import pytest
 import scipy.io
 from bench_cases import prediction_of
 
-from engine.body.model import load_body
 from engine.errors import UsageError
 from engine.evaluation import datasets, tables
 from engine.evaluation.benchmark import run_stream
@@ -21,11 +20,6 @@ from engine.evaluation.results import ResultStore
 from engine.evaluation.runner import Runner, Tools
 from engine.evaluation.scores import Outcome, figures_of
 from engine.keypoints.joint_sets import BODY_25, COCO_18
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(None)
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,11 @@ from engine.backbones.spline import Spline
 from engine.backbones.types import Prediction
 from engine.backbones.windows import blend, spans
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import load_body
 from engine.errors import CancelledError
 from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
 
 QUICK = FitSettings(iterations=120)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

@@ -21,17 +21,11 @@ from engine.backbones.landmark import (
 from engine.backbones.landmark_network import FEATURES, LandmarkNetwork, NetworkShape
 from engine.backbones.observation import observe
 from engine.backbones.track_view import view_of
-from engine.body.model import load_body
 from engine.errors import CancelledError, ModelFileError
 from engine.keypoints.joint_sets import BODY_25, COCO_17
 from engine.progress import Silent
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(None)
 
 
 @pytest.fixture(scope="module")

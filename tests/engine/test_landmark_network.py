@@ -1,17 +1,10 @@
 import time
 
-import pytest
 import torch
 
 from engine.backbones.landmark_network import FEATURES, LandmarkNetwork, NetworkShape
-from engine.body.model import load_body
 
 SMALL = NetworkShape(width=32, layers=2, heads=4)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(None)
 
 
 def inputs(frames: int = 12, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

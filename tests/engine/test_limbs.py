@@ -3,18 +3,12 @@ import torch
 
 from engine.backbones.limbs import ANSWERS, JOINTS, LIMBS, SeenLimbs, pointed, swing
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 
 SURE = 20.0
 LEFT_ELBOW = JOINT_NAMES.index("left_elbow")
 FOREARM = JOINTS.index(LEFT_ELBOW)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(None)
 
 
 def answers(trust=0.0, by_picture=0.0, by_length=0.0):

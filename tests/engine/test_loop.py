@@ -14,7 +14,6 @@ from engine.adaptation.loop import adapt
 from engine.adaptation.priors import Priors
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.state import StateFile
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import CancelledError, ModelFileError
 from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED, ORIGIN_NONE
@@ -58,11 +57,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

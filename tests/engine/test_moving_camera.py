@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from synthetic_people import walk
 
-from engine.body.model import load_body
 from engine.errors import UsageError
 from engine.moving_camera import rows_of, to_moving_world
 from engine.world import to_world
@@ -28,11 +27,6 @@ def path_of(still, times):
     for row, time in enumerate(times):
         poses[row, :3, :3] = turn("z", -6 * time) @ still[:3, :3] @ turn("x", 2 * time)
     return poses
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import scipy.sparse.csgraph
 import torch
 
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import OPEN_BODY, load_body
+from engine.body.model import OPEN_BODY
 from engine.body.rotations import axis_angle_to_matrix
 from engine.body.smpl_file import PARENTS, read_body_file
 
@@ -28,11 +28,6 @@ SIDES = {name: name.replace("left", "right") for name in JOINT_NAMES if name.sta
 @pytest.fixture(scope="module")
 def arrays():
     return read_body_file(OPEN_BODY)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 def betas_of(shape: str) -> torch.Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from engine.errors import CancelledError, OutputError
 from engine.footage import Frame
@@ -19,11 +18,6 @@ from engine.progress import Silent
 WIDTH, HEIGHT, FRAMES = 321, 243, 8
 RATE = Fraction(30000, 1001)
 TO_WORLD = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

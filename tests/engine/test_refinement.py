@@ -12,16 +12,10 @@ from engine.adaptation.settings import AdaptationSettings
 from engine.backbones.evidence import gather
 from engine.backbones.summary import joint_confidence, residual_px
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.progress import Silent
 
 SETTINGS = AdaptationSettings(refine_steps=40)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from bench_cases import corpus, prediction_of, quiet_detector
 
-from engine.body.model import load_body
 from engine.evaluation.data import CorpusCases, choose_pieces
 from engine.evaluation.scores import FIGURES, Outcome, figures_of, joint_figures
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(None)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from synthetic_people import seen, walk
 
 from engine.adaptation import stage
 from engine.adaptation.priors import priors_key
-from engine.body.model import load_body
 from engine.cache import Cache
 from engine.errors import CancelledError, ModelFileError, OutOfMemoryError
 from engine.model_settings import ModelSettings
@@ -51,11 +50,6 @@ class WavesBackbone:
     def bind(self, track, camera, body, device):
         self.bound += 1
         return WavesNetwork(self.person.prediction, self.person.times)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +95,12 @@ def test_another_setting_or_seed_is_another_result(body, person, tmp_path):
 
 
 def test_a_cancelled_run_leaves_what_the_next_one_goes_on_from(body, person, tmp_path):
-    whole, rest = Notes(), Notes()
-    uninterrupted = adapted(body, person, tmp_path / "a", WavesBackbone(person), progress=whole)
+    whole, rest, options = Notes(), Notes(), options_with("adaptation.disagreed=0")
+    uninterrupted = adapted(body, person, tmp_path / "a", WavesBackbone(person), options, progress=whole)
     with pytest.raises(CancelledError):
-        adapted(body, person, tmp_path / "b", WavesBackbone(person), progress=Notes(whole.calls * 2 // 3))
+        adapted(body, person, tmp_path / "b", WavesBackbone(person), options, progress=Notes(whole.calls * 2 // 3))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
-    resumed = adapted(body, person, tmp_path / "b", WavesBackbone(person), progress=rest)
+    resumed = adapted(body, person, tmp_path / "b", WavesBackbone(person), options, progress=rest)
     assert rest.calls < whole.calls
     assert np.array_equal(resumed.prediction.rotations, uninterrupted.prediction.rotations)
     assert not list(tmp_path.rglob("*.safetensors"))

@@ -9,14 +9,8 @@ from small_networks import WavesNetwork
 from synthetic_people import seen, walk
 
 from engine.adaptation.whole_track import Estimate, estimate, projected
-from engine.body.model import load_body
 
 EVERYWHERE = torch.ones(150, dtype=torch.bool)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 @pytest.fixture(scope="module")

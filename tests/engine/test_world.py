@@ -8,18 +8,12 @@ import torch
 from synthetic_people import camera_pose, stand, walk
 
 from engine.body.landmarks import JOINT_NAMES
-from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
 from engine.gravity import up_of
 from engine.grounding import contact_probability, floor_height, steady_depth
 from engine.world import to_world
 
 FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 def world_of(body, who):
