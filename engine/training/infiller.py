@@ -32,7 +32,7 @@ _FEWEST_FRAMES, _WHOLE = 20, 0.6
 class InfillerTraining:
     """Settings of a run."""
 
-    steps: int = 4500
+    steps: int = 10_000
     """Optimiser steps."""
     batch: int = 48
     """Windows a step."""
