@@ -168,7 +168,8 @@ class _Adaptation:
                 "Install the engine again, or choose another backbone.",
             )
         initial = self.motion
-        believed = self._weigh_keypoints(initial)
+        first = as_prediction(initial, self.seen, self.body)
+        belief = self._weigh_keypoints(first)
         self._measure()
         self._ask_infiller()
         self._judge_labels()
@@ -188,26 +189,25 @@ class _Adaptation:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
         least = self.settings.least_adapted
-        motion = between(initial, self.motion, least + (1 - least) * believed)
-        motion = self._mended(motion, 1 - believed)
-        result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
-        prediction = self._refined(result.prediction, 1 - believed.cpu())
-        return replace(result, labels=self.meaning, prediction=prediction, believed=float(believed.mean()))
+        motion = between(initial, self.motion, least + (1 - least) * belief)
+        motion = self._mended(motion, 1 - belief)
+        result = outcome(self.seen, self.body, first, motion, self.targets, rows, self.history)
+        prediction = self._refined(result.prediction, 1 - belief.cpu())
+        return replace(result, labels=self.meaning, prediction=prediction, believed=float(belief.mean()))
 
-    def _weigh_keypoints(self, first: Estimate) -> Tensor:
+    def _weigh_keypoints(self, first: Prediction) -> Tensor:
         """What keypoints count, how fast their targets move, and the targets of the first epoch.
 
         Returns (T,) how far keypoints are believed.
         """
         limits, part = (self.settings.agreed, self.settings.disagreed), Part(self._put, 0, self.before)
-        prediction = as_prediction(first, self.seen, self.body)
-        believed = agreement(prediction, self.seen.track, self.given_camera, self.body, *limits, part).to(self.device)
-        expected = projected(first, self.body, self.seen.places, self.seen.camera)
+        belief = agreement(first, self.seen.track, self.given_camera, self.body, *limits, part).to(self.device)
+        expected = projected(self.motion, self.body, self.seen.places, self.seen.camera)
         self.counts = self.seen.weights(expected, self.settings.by_confidence, self.settings.outlier)
-        self.ema = self.settings.ema * believed + self.settings.ema_doubted * (1 - believed)
+        self.ema = self.settings.ema * belief + self.settings.ema_doubted * (1 - belief)
         if self.settings.ema_first:
             self.targets = move(self.targets, expected, self.ema)
-        return believed
+        return belief
 
     def _refined(self, prediction: Prediction, doubt: Tensor) -> Prediction:
         if not (steps := self.settings.refine_steps) or not bool(self.seen.valid.any()):

@@ -51,7 +51,7 @@ class AdaptationResult:
 def outcome(
     seen: Seen,
     body: BodyModel,
-    initial: Estimate,
+    initial: Prediction,
     motion: Estimate,
     targets: Targets,
     similarity: Tensor,
@@ -60,9 +60,7 @@ def outcome(
     """The result of a track, on the CPU. `similarity` (T,); the other arguments as they are at the end."""
     rows = similarity.cpu().numpy().astype(np.float32)
     keypoints, origins = _keypoints(seen, targets, rows)
-    return AdaptationResult(
-        as_prediction(initial, seen, body), as_prediction(motion, seen, body), keypoints, origins, rows, history
-    )
+    return AdaptationResult(initial, as_prediction(motion, seen, body), keypoints, origins, rows, history)
 
 
 def as_prediction(motion: Estimate, seen: Seen, body: BodyModel) -> Prediction:

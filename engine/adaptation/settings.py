@@ -129,7 +129,7 @@ class AdaptationSettings(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _rates_in_order(self) -> Self:
+    def _in_order(self) -> Self:
         if self.lowest_learning_rate > self.learning_rate:
             raise ValueError("the lowest learning rate is above the first one")
         if 0 < self.disagreed < self.agreed:
