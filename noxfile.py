@@ -77,7 +77,7 @@ def tests(session: nox.Session) -> None:
 def blender(session: nox.Session, bpy: str) -> None:
     """The add-on's tests inside the bpy module of one Blender version."""
     session.install(f"bpy=={bpy}.*", "pytest")  # not the engine's versions: bpy has its own
-    session.run("python", "tests/blender/run.py", *session.posargs, env=_blender_environment(session))
+    _run_in_parts(session, "python", "tests/blender/run.py", env=_blender_environment(session))
 
 
 @nox.session(venv_backend="none")
@@ -90,11 +90,20 @@ def blender_window(session: nox.Session) -> None:
         session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")
     # Debian's Blender takes the first Python on the path for its own
     environment["PATH"] = os.pathsep.join((str(Path(program).parent), os.environ["PATH"]))
-    session.run(
+    _run_in_parts(
+        session,
         *("blender", "-b", "--factory-startup", "--python-exit-code", "1", "-P", "tests/blender/run.py", "--"),
-        *("--site", str(tests_path("purelib")), *session.posargs),
+        *("--site", str(tests_path("purelib"))),
         env=environment,
     )
+
+
+def _run_in_parts(session: nox.Session, *command: str, env: dict[str, str]) -> None:
+    """Run Blender's tests a part at a time; a chosen few at once."""
+    if session.posargs:
+        session.run(*command, *session.posargs, env=env)
+    else:
+        session.run(engine_python(session), "tests/blender/in_parts.py", *command, env=env, external=True)
 
 
 def _blender_environment(session: nox.Session) -> dict[str, str]:

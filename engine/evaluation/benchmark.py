@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.evaluation.data import Case, CorpusCases, Piece
+from engine.evaluation.data import CLEAR, Case, CorpusCases, Piece
 from engine.evaluation.methods import Row
 from engine.evaluation.results import Record, ResultStore, key_of
 from engine.evaluation.runner import Runner
@@ -28,25 +28,29 @@ class Planned:
     Attributes:
         key: what it depends on.
         make: makes it.
+        rows: methods that are to be run on it.
     """
 
     key: str
     make: Callable[[], Case]
+    rows: Sequence[Row]
 
 
-def corpus_plan(pieces: Iterable[tuple[Piece, str]], cases: CorpusCases) -> list[Planned]:
-    """Cases of the corpus."""
-    return [Planned(cases.key(*one), lambda one=one: cases.make(*one)) for one in pieces]  # type: ignore[misc]
+def corpus_plan(
+    pieces: Iterable[tuple[Piece, str]], cases: CorpusCases, rows: Sequence[Row], in_full_view: Sequence[Row]
+) -> list[Planned]:
+    """Cases of the corpus. Those in which nothing is hidden get only the rows that are shown for such."""
+    return [
+        Planned(cases.key(*one), lambda one=one: cases.make(*one), in_full_view if one[1] == CLEAR else rows)  # type: ignore[misc]
+        for one in pieces
+    ]
 
 
-def run(
-    plan: Sequence[Planned], rows: Sequence[Row], runner: Runner, store: ResultStore, code: str, watch: Watch
-) -> list[Record]:
+def run(plan: Sequence[Planned], runner: Runner, store: ResultStore, code: str, watch: Watch) -> list[Record]:
     """Run what is not finished yet.
 
     Args:
-        plan: cases.
-        rows: methods.
+        plan: cases with their methods.
         runner: runs them.
         store: where finished results are and go to.
         code: fingerprint of all that results depend on beside the arguments.
@@ -56,10 +60,10 @@ def run(
         A record for each row on each case; rows that a case has not what they need for have none.
     """
     records: list[Record] = []
-    total, done = len(plan) * len(rows), 0
+    total, done = sum(len(planned.rows) for planned in plan), 0
     for planned in plan:
         case: Case | None = None
-        for row in rows:
+        for row in planned.rows:
             key = _key(planned, row, runner, code)
             record = store.get(key)
             if record is None:
@@ -87,8 +91,8 @@ def run_stream(
             if what:
                 watch(number * len(rows) + done, 0, what)
 
-        planned = Planned(_content(case), lambda case=case: case)  # type: ignore[misc]
-        records += run([planned], rows, runner, store, code, told)
+        planned = Planned(_content(case), lambda case=case: case, rows)  # type: ignore[misc]
+        records += run([planned], runner, store, code, told)
         notes |= dict.fromkeys(note for note in case.truth.note.split("; ") if note)
     return records, list(notes)
 

@@ -16,7 +16,7 @@ from engine.evaluation import benchmark, datasets, tables
 from engine.evaluation.assemble import assemble
 from engine.evaluation.data import Case, CorpusCases, choose_pieces, held_out_clips, planned
 from engine.evaluation.datasets.shared import Licensed
-from engine.evaluation.methods import DATA_SET, TABLES, rows_of
+from engine.evaluation.methods import DATA_SET, IN_FULL_VIEW, TABLES, rows_of
 from engine.evaluation.results import ResultStore, fingerprint
 from engine.evaluation.runner import Runner
 from engine.semantics.segments import read_labels
@@ -79,10 +79,11 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
     pieces = choose_pieces(held_out_clips(choice.corpus), count, choice.authored, common.seed)
     runner = common.runner()
     cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
-    plan = benchmark.corpus_plan(planned(pieces, choice.every_condition), cases)
+    pairs = planned(pieces, choice.every_condition)
+    plan = benchmark.corpus_plan(pairs, cases, rows_of(names), rows_of(set(names) & IN_FULL_VIEW))
     store = ResultStore(common.results)
     plan = plan[int(number) :: int(of)]
-    records = benchmark.run(plan, rows_of(names), runner, store, code, Counter())
+    records = benchmark.run(plan, runner, store, code, Counter())
     if choice.share:
         return {}
     found = tables.benchmark(records, names, _notes(choice, common, len(pieces)), common.stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -96,11 +96,15 @@ TABLES: dict[str, tuple[Row, ...]] = {
 }
 
 
-def rows_of(tables: tuple[str, ...]) -> list[Row]:
-    """The rows of some tables, each once, in the order of the tables."""
+IN_FULL_VIEW = {"ablation"}
+"""Tables that also show clips in which nothing is hidden."""
+
+
+def rows_of(tables: Collection[str]) -> list[Row]:
+    """The rows of some tables, each once, in the order of `TABLES`."""
     seen: dict[str, Row] = {}
-    for table in tables:
-        for row in TABLES[table]:
+    for table in TABLES:
+        for row in TABLES[table] if table in tables else ():
             seen.setdefault(row.key, row)
     return list(seen.values())
 

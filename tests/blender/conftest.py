@@ -16,7 +16,7 @@ HAS_BPY = importlib.util.find_spec("bpy") is not None
 NEEDS_BPY = [f"test_{name}.py" for name in ("rig", "keying", "camera", "scene", "export", "batch", "zip", "ui")]
 NEEDS_BPY += [
     f"test_{name}.py"
-    for name in ("retarget", "retarget_feet", "retarget_ui", "export_rig", "linked", "cleanup", "amass", "assets")
+    for name in ("retarget", "retarget_feet", "retarget_ui", "export_rig", "linked", "cleanup", "amass")
 ]
 NEEDS_BPY += [
     f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")

@@ -4,7 +4,8 @@
     python tests/blender/run.py [pytest's arguments]
 
 `--site` names the site-packages of a Python that has pytest, for a Blender that has none. It goes to the end of the
-path, so that Blender's own NumPy is used. Without files among the arguments everything beside this script is run.
+path, so that Blender's own NumPy is used. Without files among the arguments everything beside this script is run;
+with `--part 1/5` every fifth file, from the second on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,20 @@ class _Leave:
             leave(self._code)
 
 
+class _Part:
+    """Keeps the tests of some files."""
+
+    def pytest_addoption(self, parser) -> None:
+        parser.addoption("--part", default="0/1", help="every which file, from which on")
+
+    def pytest_collection_modifyitems(self, config, items: list) -> None:
+        number, of = map(int, config.getoption("--part").split("/"))
+        files = sorted({item.path for item in items})
+        chosen = set(files[number::of])
+        config.hook.pytest_deselected(items=[item for item in items if item.path not in chosen])
+        items[:] = [item for item in items if item.path in chosen]
+
+
 def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -46,7 +61,7 @@ def main() -> int:
 
     os.chdir(HERE.parents[1])
     options = ["-p", "no:cacheprovider", "-rs", "-o", "testpaths=tests/blender"]
-    return int(pytest.main([*options, *words], plugins=[_Leave()]))
+    return int(pytest.main([*options, *words], plugins=[_Leave(), _Part()]))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,18 +54,22 @@ def runner():
 def plan():
     clips = [clip("a"), clip("b", "cmu_07", "stand", "stand")]
     pieces = planned(choose_pieces(clips, 2, authored=False, seed=0), every_condition=False)
-    return benchmark.corpus_plan(pieces, CorpusCases(load_body(None), quiet_detector(), seed=3))
+    return benchmark.corpus_plan(pieces, CorpusCases(load_body(None), quiet_detector(), seed=3), ROWS, ROWS)
 
 
 def quiet(done, total, what):
     pass
 
 
+def with_rows(plan, rows):
+    return [replace(one, rows=rows) for one in plan]
+
+
 ROWS = (methods.DETECTOR, methods.BACKBONE, methods.CYCLE, methods.FULL, methods.WRONG_LABEL)
 
 
 def test_every_row_is_scored_on_every_case(plan, runner):
-    records = benchmark.run(plan, ROWS, runner, ResultStore(None), "code", quiet)
+    records = benchmark.run(plan, runner, ResultStore(None), "code", quiet)
     assert len(records) == 4 * len(ROWS)
     assert {record.condition for record in records} == {"clear", "crossing"} or len(records) == 20
     full = next(one for one in records if one.row == "full" and one.condition != "clear")
@@ -79,19 +84,19 @@ def test_every_row_is_scored_on_every_case(plan, runner):
 
 def test_an_interrupted_bench_goes_on_and_ends_the_same(plan, runner, tmp_path):
     path = tmp_path / "results.jsonl"
-    whole = benchmark.run(plan, ROWS, runner, ResultStore(None), "code", quiet)
+    whole = benchmark.run(plan, runner, ResultStore(None), "code", quiet)
 
     def stop_late(done, total, what):
         if done == 7:
             raise CancelledError("Stopped.")
 
     with pytest.raises(CancelledError):
-        benchmark.run(plan, ROWS, runner, ResultStore(path), "code", stop_late)
+        benchmark.run(plan, runner, ResultStore(path), "code", stop_late)
     assert len(path.read_text().splitlines()) == 7
     path.write_text(path.read_text() + '{"key": "cut o')  # and the machine went down
     told = []
     records = benchmark.run(
-        plan, ROWS, runner, ResultStore(path), "code", lambda done, total, what: told.append((done, total, what))
+        plan, runner, ResultStore(path), "code", lambda done, total, what: told.append((done, total, what))
     )
     assert told[0][:2] == (7, 20)
     assert told[-1] == (20, 20, "")
@@ -115,17 +120,27 @@ def test_other_code_settings_or_seed_are_run_anew(plan, runner, tmp_path):
         runner.tools.settings = runner.tools.settings.model_copy(update={"epochs": epochs})
         runner.tools.seed = seed
         count = 0
-        benchmark.run(plan, rows, runner, store, code, watch)
+        benchmark.run(with_rows(plan, rows), runner, store, code, watch)
         assert count == new, (code, epochs, seed)
 
 
 def test_rows_that_come_to_the_same_are_run_once(plan, runner):
     ran = []
     rows = (methods.FULL, methods.Row("ema_0.90", "EMA 0.90", settings={"ema": 0.9}))
-    records = benchmark.run(plan, rows, runner, ResultStore(None), "code", lambda d, t, what: ran.append(what))
+    records = benchmark.run(
+        with_rows(plan, rows), runner, ResultStore(None), "code", lambda d, t, what: ran.append(what)
+    )
     assert len([what for what in ran if what]) == 4
     assert [record.row for record in records[:2]] == ["full", "ema_0.90"]
     assert records[0].figures == records[1].figures
+
+
+def test_clips_in_full_view_get_the_rows_that_are_shown_for_them():
+    pieces = planned(choose_pieces([clip("a")], 1, authored=False, seed=0), every_condition=True)
+    plan = benchmark.corpus_plan(pieces, CorpusCases(load_body(None), quiet_detector(), seed=3), ROWS, ROWS[:2])
+    assert [len(one.rows) for one in plan] == [2 if condition == "clear" else len(ROWS) for _, condition in pieces]
+    shown = {row.key for row in methods.rows_of(methods.IN_FULL_VIEW)}
+    assert shown == {row.key for row in methods.ABLATION}
 
 
 def test_a_case_without_a_label_skips_rows_that_need_one(plan, runner):
@@ -147,7 +162,7 @@ def test_the_tables_and_the_numbers_hold_every_row(plan, runner):
     torch.manual_seed(0)
     rows = methods.rows_of(("ablation",))
     runner.tools.fit = runner.tools.fit.model_copy(update={"iterations": 2})
-    records = benchmark.run(plan, rows, runner, ResultStore(None), "code", quiet)
+    records = benchmark.run(with_rows(plan, rows), runner, ResultStore(None), "code", quiet)
     stream = io.StringIO()
     figures = tables.benchmark(records, ["ablation"], ["A note."], stream)
     text = stream.getvalue()

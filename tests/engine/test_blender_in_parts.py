@@ -1,0 +1,37 @@
+"""Blender's tests run in parts: every part once, and once more where the process is brought down."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+IN_PARTS = Path(__file__).resolve().parents[1] / "blender" / "in_parts.py"
+COMMAND = """
+import os, signal, sys
+log, how, part = sys.argv[1], sys.argv[2], sys.argv[-1]
+again = os.path.exists(log) and part in open(log).read().split()
+open(log, "a").write(part + "\\n")
+if part == "2/5" and (how == "always" or how == "once" and not again):
+    os.kill(os.getpid(), signal.SIGSEGV)
+sys.exit(1 if how == "fails" and part == "3/5" else 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to be brought down by")
+@pytest.mark.parametrize(
+    ("how", "code", "parts"),
+    [
+        ("fine", 0, "01234"),
+        ("once", 0, "012234"),  # told, and run again
+        ("always", 11, "0122"),
+        ("fails", 1, "0123"),  # a failing test is not run again
+    ],
+)
+def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, parts):
+    log = tmp_path / "log"
+    words = [sys.executable, str(IN_PARTS), sys.executable, "-c", COMMAND, str(log), how]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert log.read_text().split() == [f"{part}/5" for part in parts]
+    assert ("signal 11" in done.stdout) == (how in ("once", "always"))
