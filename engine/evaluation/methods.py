@@ -96,7 +96,7 @@ TABLES: dict[str, tuple[Row, ...]] = {
 }
 
 
-IN_FULL_VIEW = {"ablation"}
+IN_FULL_VIEW = {"ablation", "labels"}
 """Tables that also show clips in which nothing is hidden."""
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from engine.evaluation import blender_timings, summary
 from engine.evaluation import speed as costs
-from engine.evaluation.methods import TABLES, Row
+from engine.evaluation.methods import IN_FULL_VIEW, TABLES, Row
 from engine.evaluation.metrics import Interval
 from engine.evaluation.results import Record
 from engine.evaluation.scores import FIGURES
@@ -100,10 +100,11 @@ def benchmark(records: Sequence[Record], names: Sequence[str], notes: Sequence[s
         found["tables"][name] = {
             "occluded": _rows(f"{_TITLES[name]}: occluded clips", TABLES[name], columns, records, stream),
         }
-        if name == "ablation":
+        if name in IN_FULL_VIEW:
             found["tables"][name]["clear"] = _rows(
                 "The same: nothing hidden", TABLES[name], _PLAIN, records, stream, True
             )
+        if name == "ablation":
             found["changes"] = _changes(TABLES[name], records, stream)
             found["conditions"] = _conditions(TABLES[name], records, stream)
             found["categories"] = _categories(records, stream)
