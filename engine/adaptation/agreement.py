@@ -21,16 +21,13 @@ from engine.backbones.types import Camera, Prediction
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.similarity import aligned
+from engine.keypoints.joint_sets import LIMBS
 from engine.keypoints.types import PersonTrack
 from engine.progress import Progress
 
 STEPS = 200
 """Of the fit: half as many as it takes as a backbone, which is near enough for this."""
-_COMPARED = [
-    JOINT_NAMES.index(f"{side}_{joint}")
-    for side in ("left", "right")
-    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-]
+_COMPARED = [JOINT_NAMES.index(name) for name in LIMBS]
 _STEADY_S = 4.0
 _ROWS_AT_ONCE = 4096
 

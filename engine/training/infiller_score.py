@@ -15,7 +15,7 @@ from engine.adaptation.infiller import MotionInfiller
 from engine.backbones.landmark import read_network
 from engine.body.model import BodyModel, load_body
 from engine.errors import UsageError
-from engine.evaluation.joints import Float
+from engine.evaluation.joints import LIMB_SET, Float
 from engine.evaluation.metrics import aligned_errors
 from engine.training.backbone_batches import NOT_SPOILT, NOT_VARIED
 from engine.training.corpus import CorpusClip
@@ -40,7 +40,7 @@ _CONDITIONS = {
     "limb hidden": Conditions(0, 0, 1, 0, 0),
 }
 _SAID = {"right": RIGHT, "none": EMPTY, "wrong": WRONG}
-_LIMB_JOINTS = [1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21]
+_LIMB_JOINTS = list(LIMB_SET.smpl)
 
 
 @dataclass(frozen=True)
