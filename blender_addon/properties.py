@@ -151,6 +151,17 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         items=PEOPLE,
         default="main",
     )
+    height_m: FloatProperty(
+        name="Height",
+        description="How tall the person stands, as far as you know it: size, depth and path follow it. 0: not known",
+        default=0.0,
+        min=0.0,
+        max=protocol.MOST_HEIGHT_M,
+        soft_max=2.2,
+        precision=2,
+        step=1,
+        unit="LENGTH",
+    )
     people: CollectionProperty(type=ADAPT_MOTION_PG_person)
     people_index: IntProperty(name="Person", description="The person that is chosen in the list", default=0)
     people_of: StringProperty(name="People Of", description="Footage that the list of people belongs to")

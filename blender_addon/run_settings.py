@@ -49,6 +49,17 @@ def chosen_people(settings) -> str:
     return ",".join(numbers)
 
 
+def height_metres(settings) -> float | None:
+    """How tall the people stand, None if that is not known. Raises UserError for what nobody is."""
+    height_m = settings.height_m
+    if not height_m:
+        return None
+    if height_m < protocol.LEAST_HEIGHT_M:
+        told = messages.tr(messages.HEIGHT_SMALL, height=height_m, least=protocol.LEAST_HEIGHT_M)
+        raise UserError(told + ".", "Set the height in the panel People, or to 0 if it is not known.")
+    return round(height_m, 4)  # Blender keeps it in single precision
+
+
 def range_seconds(scene) -> tuple[float | None, float | None]:
     """The part of the footage to work on: the preview range in seconds into the footage, or all of it.
 
@@ -76,7 +87,8 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         labeler: who labels what has no label.
 
     Raises:
-        UserError: the footage is not there, nobody is ticked, labels overlap, or the camera is not solved.
+        UserError: the footage is not there, nobody is ticked, the height is nobody's, labels overlap, or the camera is
+            not solved.
         OSError: the file with the labels or the camera cannot be written.
     """
     scene = context.scene
@@ -94,6 +106,7 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         allow_upload=labeler == "openai",  # switched on in the preferences, and asked for with a button
         device=preferences.device(context),
         body=absolute(machine.body_model) if machine and machine.body_model else "",
+        height_m=height_metres(settings),
         start_s=start_s,
         end_s=end_s,
     )

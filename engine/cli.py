@@ -60,6 +60,10 @@ def run(
     focal_px: Annotated[
         float | None, typer.Option(help="Focal length in pixels, if you know it.", rich_help_panel=_WHO)
     ] = None,
+    height_m: Annotated[
+        float | None,
+        typer.Option(help="How tall the person stands, in metres, if you know it.", rich_help_panel=_WHO),
+    ] = None,
     camera: Annotated[
         str, typer.Option(help="JSON file: the camera's lens, and its poses if it moves.", rich_help_panel=_WHO)
     ] = "",
@@ -104,6 +108,7 @@ def run(
         device=device,
         body=body,
         focal_px=focal_px,
+        height_m=height_m,
         camera=camera,
         start_s=start_s,
         end_s=end_s,

@@ -285,6 +285,8 @@ class _ClipRun:
         rest = self.body.rest(adapted.prediction.betas)
         write_arrays(body_file, {item.name: getattr(rest, item.name) for item in fields(rest)})
         write_motion(motion, motion_file)
+        if adapted.takes:
+            write_arrays(self.folder / f"person_{track.person}_takes.npz", adapted.takes)
         return _Person(track, adapted, motion, motion_file, body_file)
 
     def _finish(self, clip: stages.Clip, camera: Camera, people: list[_Person]) -> None:
@@ -306,7 +308,9 @@ class _ClipRun:
                 "camera": report.describe_camera(camera),
                 "people": [
                     {
-                        **report.describe_person(one.track, one.adapted.prediction, one.motion, one.motion_file),
+                        **report.describe_person(
+                            one.track, one.adapted.prediction, one.motion, one.motion_file, self.body
+                        ),
                         "adaptation": one.adapted.about,
                     }
                     for one in people

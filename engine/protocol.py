@@ -70,6 +70,9 @@ def parse_event(line: str) -> dict[str, Any]:
     return {"event": "log", "message": line.rstrip("\r\n")}
 
 
+LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
+"""Standing heights that a run takes."""
+
 VLM_MOST_REQUESTS = 200
 VLM_MOST_COST = 2.0
 """Requests, and dollars, that labels by a vision-language model may take in a run unless the settings say otherwise."""
@@ -95,6 +98,8 @@ class Job:
     device: str = "auto"
     body: str = ""
     focal_px: float | None = None
+    height_m: float | None = None
+    """How tall the people stand, in metres; None: not known."""
     camera: str = ""
     start_s: float | None = None
     end_s: float | None = None
@@ -112,7 +117,7 @@ class Job:
         for name in ("only", "label", "labels", "body", "camera"):
             if getattr(self, name):
                 arguments += [f"--{name}", getattr(self, name)]
-        for name in ("focal_px", "start_s", "end_s"):
+        for name in ("focal_px", "height_m", "start_s", "end_s"):
             if getattr(self, name) is not None:
                 arguments += [f"--{name.replace('_', '-')}", repr(float(getattr(self, name)))]
         arguments += [f"--{kind}" for kind in self.exports]

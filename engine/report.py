@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from engine.backbones.types import Camera, Prediction
+from engine.body.model import BodyModel
+from engine.body.stature import standing_height
 from engine.footage import FootageInfo
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.motion import ORIGIN_FILLED, Motion
@@ -31,6 +34,7 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
         "device": options.device,
         "person": options.person,
         "body": str(options.body) if options.body else None,
+        "height_m": options.height_m,
         "keypoints": str(options.keypoints) if options.keypoints else None,
         "range_s": [options.start_s, options.end_s],
         "labels": [
@@ -63,7 +67,9 @@ def describe_camera(camera: Camera) -> dict[str, Any]:
     return told
 
 
-def describe_person(track: PersonTrack, prediction: Prediction, motion: Motion, path: Path) -> dict[str, Any]:
+def describe_person(
+    track: PersonTrack, prediction: Prediction, motion: Motion, path: Path, body: BodyModel
+) -> dict[str, Any]:
     """Figures of one person's result."""
     residual = prediction.residual_px[track.detected]
     seen = track.keypoints[..., 2] >= SEEN_CONFIDENCE
@@ -83,5 +89,6 @@ def describe_person(track: PersonTrack, prediction: Prediction, motion: Motion, 
             "p95": round(float(np.percentile(residual, 95)), 3),
         },
         "betas": motion.betas.tolist(),
+        "standing_height_m": round(float(standing_height(body, torch.from_numpy(motion.betas))), 4),
         "labels": dict(Counter(motion.labels.tolist())),
     }

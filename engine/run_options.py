@@ -17,7 +17,7 @@ from engine.errors import EngineError, FootageError, UsageError
 from engine.keypoints.tracking import chosen_numbers
 from engine.lens import Lens
 from engine.model_files import require
-from engine.protocol import Job
+from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
 from engine.semantics.segments import Segment, read_labels, whole_clip
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
@@ -43,6 +43,7 @@ class RunOptions:
         device: `cpu`, `cuda` or `mps`.
         body: the user's SMPL file, None for the open body.
         focal_px: focal length in pixels, None if not given.
+        height_m: how tall the people stand, None if not known.
         intrinsics: (3, 3) from the camera file, None without one.
         camera_path: (F, 4, 4) camera to world from the camera file, None without it.
         lens: what the camera file's camera differs from a pinhole in, None for nothing.
@@ -75,6 +76,7 @@ class RunOptions:
     seed: int
     camera_path: NDArray[np.float64] | None = None
     lens: Lens | None = None
+    height_m: float | None = None
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
@@ -91,6 +93,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     if job.focal_px is not None and job.camera:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file tells the focal length.")
     _positive("--focal-px", job.focal_px)
+    _check_height(job.height_m)
     _range(job.start_s, job.end_s)
     unknown = [kind for kind in job.exports if kind not in EXPORTS]
     if unknown:
@@ -117,6 +120,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         device=choose_device(job.device),
         body=Path(job.body) if job.body else None,
         focal_px=job.focal_px,
+        height_m=job.height_m,
         intrinsics=camera.intrinsics if camera else None,
         camera_path=camera.path if camera else None,
         lens=camera.lens if camera else None,
@@ -184,6 +188,14 @@ def _offered(option: str, value: str, offered: Sequence[str]) -> None:
 def _positive(option: str, value: float | None) -> None:
     if value is not None and not (math.isfinite(value) and value > 0):
         raise UsageError(f"{option} is {value:g}, not a number above 0.", "Leave it out to have it estimated.")
+
+
+def _check_height(height_m: float | None) -> None:
+    if height_m is not None and not LEAST_HEIGHT_M <= height_m <= MOST_HEIGHT_M:
+        raise UsageError(
+            f"--height-m is {height_m:g}, not a person's height from {LEAST_HEIGHT_M:g} to {MOST_HEIGHT_M:g} m.",
+            "Give the height in metres, or leave it out to have it estimated.",
+        )
 
 
 def _range(start_s: float | None, end_s: float | None) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.backbones.choice import backbone_key
+from engine.backbones.known_height import at_height
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import BodyModel
@@ -33,6 +34,8 @@ CHUNK = 100
 
 PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
 """Names of a prediction's arrays in the cache."""
+_TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height_m")
+"""Names of a track's arrays in the cache: what was detected, not what the user adds."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,18 @@ def track(
     key = tracking_key(clip, options)
     entry = load_entry(cache, "track", key, progress)
     if entry is not None:
-        return choose(_unpack_tracks(entry), options.person)
+        return _known(choose(_unpack_tracks(entry), options.person), options)
     recorder = Recorder(progress)
     tracks = track_people(found, clip.info)
     if options.settings.tracking.mend_swaps:
         tracks = [mend_swaps(one) for one in tracks]
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
-    return choose(tracks, options.person)
+    return _known(choose(tracks, options.person), options)
+
+
+def _known(tracks: list[PersonTrack], options: RunOptions) -> list[PersonTrack]:
+    """Tracks with what the user knows of the people."""
+    return [replace(one, height_m=options.height_m) for one in tracks]
 
 
 def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyModel, options: RunOptions) -> str:
@@ -134,6 +142,7 @@ def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyMo
         backbone=backbone_key(options.backbone, options.settings.fit, options.settings.models, options.settings.hmr),
         seed=options.seed,
         device=options.device,
+        **({"height_m": person.height_m} if person.height_m is not None else {}),
     )
 
 
@@ -154,7 +163,7 @@ def predict(
         return Prediction(**{name: entry[name] for name in PREDICTION})
     recorder = Recorder(progress)
     torch.manual_seed(options.seed)
-    prediction = backbone().predict(person, camera, body, recorder)
+    prediction = at_height(backbone().predict(person, camera, body, recorder), body, person.height_m)
     arrays = {name: getattr(prediction, name) for name in PREDICTION}
     cache.store("predict", key, {**arrays, "warnings": text_array(recorder.warnings)})
     return prediction
@@ -235,14 +244,14 @@ def _unpack_detections(entry: Arrays) -> list[FrameDetections]:
 def _pack_tracks(tracks: list[PersonTrack]) -> Arrays:
     arrays: Arrays = {"count": np.array(len(tracks))}
     for number, one in enumerate(tracks):
-        arrays |= {f"{number}.{item.name}": np.asarray(getattr(one, item.name)) for item in fields(PersonTrack)}
+        arrays |= {f"{number}.{name}": np.asarray(getattr(one, name)) for name in _TRACK}
     return arrays
 
 
 def _unpack_tracks(entry: Arrays) -> list[PersonTrack]:
     tracks = []
     for number in range(int(entry["count"])):
-        values: dict[str, Any] = {item.name: entry[f"{number}.{item.name}"] for item in fields(PersonTrack)}
+        values: dict[str, Any] = {name: entry[f"{number}.{name}"] for name in _TRACK}
         values["person"] = int(values["person"])
         values["keypoint_names"] = tuple(values["keypoint_names"].tolist())
         values["image_size"] = tuple(values["image_size"].tolist())

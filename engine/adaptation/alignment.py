@@ -5,8 +5,6 @@ Legend: N segments, B of them chosen, S rows each, L different labels, D numbers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,12 +17,9 @@ from engine.progress import Progress
 from engine.semantics.types import MotionDictionary, MotionTextSpace
 
 _SEGMENTS_AT_ONCE = 32
-NOT_AT_ALL = 0.7
-"""Share of the trusted similarity from which down a label is not believed. On development clips right labels have 0.3
-to 0.9 before adaptation (one of sixteen below 0.5), and 6 % of wrong ones have more than 0.45."""
 
 
-def understood(labels: NDArray[np.str_], dictionary: MotionDictionary, progress: Progress) -> dict[str, str]:
+def match_labels(labels: NDArray[np.str_], dictionary: MotionDictionary, progress: Progress) -> dict[str, str]:
     """What each different label (T,) means in the dictionary: '' for '' and, with a warning, for what is not known."""
     meaning = {"": ""}
     for label in sorted(set(labels.tolist()) - {""}):
@@ -32,7 +27,7 @@ def understood(labels: NDArray[np.str_], dictionary: MotionDictionary, progress:
         meaning[label] = match.label or ""
         if match.label is None:
             near = f" Near it are {', '.join(match.suggestions[:3])}." if match.suggestions else ""
-            progress.warn("label_unknown", f"The label '{label}' is not known, so it does not guide the motion.{near}")
+            progress.warn("label_unknown", f"The label '{label}' is not known, so it does not change the motion.{near}")
     return meaning
 
 
@@ -74,11 +69,11 @@ class Alignment:
             encoded = self.space.encode_motion(motion)
         return losses.motion_text_similarity(encoded.float(), self._text[self._label[chosen]].float())
 
-    def loss(self, rotations: Tensor, chosen: Tensor, share: Tensor, enough: float = 1.0) -> Tensor:
+    def loss(self, rotations: Tensor, chosen: Tensor, share: Tensor) -> Tensor:
         """Eq. 4 of rotations (B, S, 24, 3, 3) of the chosen (B,) segments; the rest as in `alignment_loss`."""
         six = matrix_to_six(rotations)
         if self._decoded is None:
-            return losses.alignment_loss(self.similarity(six, chosen), share, enough)
+            return losses.alignment_loss(self.similarity(six, chosen), share)
         motion = sampler.resampled(six, self.segments, chosen)
         return losses.unpaired_loss(motion, self._decoded[self._label[chosen]], share)
 
@@ -90,22 +85,3 @@ class Alignment:
             for chosen in torch.split(torch.nonzero(self.labelled)[:, 0], _SEGMENTS_AT_ONCE):
                 similarity[chosen] = self.similarity(six[self.segments.rows[chosen]], chosen)
         return similarity
-
-
-def believed(
-    similarity: Tensor, labels: Sequence[str], full: float, not_at_all: float = NOT_AT_ALL
-) -> dict[str, float]:
-    """How far each label is believed, 0 to 1, by the mean similarity (N,) of its segments before adaptation.
-
-    Args:
-        similarity: of the segments.
-        labels: theirs.
-        full: similarity from which a label counts in full. 0: all are believed.
-        not_at_all: share of that from which down a label does not count at all.
-    """
-    trust: dict[str, float] = {}
-    for label in sorted(set(labels) - {""}):
-        there = torch.tensor([one == label for one in labels], device=similarity.device)
-        share = similarity[there].mean() / full if full else similarity.new_ones(())
-        trust[label] = float(((share - not_at_all) / (1 - not_at_all)).clamp(0, 1))
-    return trust

@@ -82,25 +82,16 @@ class Seen:
         """The 2D targets of the first epoch."""
         return Targets.detected(self.points, self.valid)
 
-    def weights(self, expected: Tensor, by_confidence: bool, outlier: float) -> Tensor:
-        """What each keypoint counts (T, K), beside its importance, for eq. 5: 1 on the mean. The paper: all the same.
-
-        A detector tells of joints behind an object, too, and then errs two to three times as much as the first
-        prediction does, which knows that. It is less sure of them, and they lie further from that prediction.
+    def weights(self, by_confidence: bool) -> Tensor:
+        """(T, K) what each keypoint counts in eq. 5, beside its importance, 1 on the mean.
 
         Args:
-            expected: (T, K, 2) pixels, the first prediction projected.
-            by_confidence: count as much as the detector is sure.
-            outlier: share of the box's side; a keypoint that the detector is hardly sure of and that lies further
-                from `expected` loses its say, the sooner the less sure; 0: none does.
+            by_confidence: the detector's confidence; else the same for all, as in the paper.
         """
-        weights = self.confidence if by_confidence else torch.ones_like(self.confidence)
-        if outlier:
-            far = (expected - self.points).norm(dim=-1) / (outlier * self.box_px[:, None])
-            doubt = torch.nan_to_num((1 - self.confidence) * far, nan=torch.inf)
-            weights = weights / (1 + doubt.square()).square()  # Geman and McClure's
-        usual = weights[self.valid].mean() if bool(self.valid.any()) else weights.new_ones(())
-        return torch.where(self.valid, weights / usual.clamp(min=0.01), torch.ones_like(weights))
+        if not by_confidence or not bool(self.valid.any()):
+            return torch.ones_like(self.confidence)
+        usual = self.confidence[self.valid].mean()
+        return torch.where(self.valid, self.confidence / usual.clamp(min=0.01), torch.ones_like(self.confidence))
 
 
 def _steady_sides(boxes: Tensor, detected: Tensor, times: Tensor) -> Tensor:

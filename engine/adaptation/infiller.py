@@ -1,9 +1,9 @@
-"""The in-filler that ships: a masked motion model that reads the label (not of the paper, which has eq. 4 alone).
+"""The motion in-filler that ships: a masked motion model that reads the label and samples motion (not of the paper).
 
-It sees the pose network's motion, how well each joint was seen, and a sentence for each frame, and says how the person
-most likely moved. What a label means for a joint that nobody saw is learnt directly, where eq. 4 has a gradient towards
-a whole window's likeness. It also says how far motion and label fit each other, so that a wrong one can be left out.
-Legend: B windows, T frames, J joints (24), N labels.
+It reads what the pose network makes of the joints that are seen, how well they are seen, the path of the pelvis and a
+sentence for each frame, and draws how the whole body most likely moves: rectified flow (Liu et al., "Flow Straight and
+Fast", ICLR 2023) from noise to joint rotations. Draws differ in what the evidence leaves open, such as the phase of a
+gait. Legend: B windows, T frames, J joints (24).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from engine.adaptation.denoiser import mean_rotation
 from engine.backbones.transformer import Block, rotary
-from engine.backbones.windows import blend
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 from engine.files import replacing
@@ -28,27 +27,59 @@ from engine.files import replacing
 INFILLER = Path(__file__).parents[1] / "assets" / "infiller.safetensors"
 SENTENCE = 384
 """Numbers of a sentence embedding (all-MiniLM-L6-v2)."""
-MOST_FRAMES = 60
-"""Of a window in training, at up to 60 frames a second."""
+WINDOW = 64
+"""Frames of a window in training, at 15 to 30 frames a second."""
 _JOINTS, _NUMBERS = 24, 144
-_INPUTS = _NUMBERS + 2 * _JOINTS + 9
-_WIDTH, _LAYERS, _HEADS = 184, 4, 4
+_PATH = 7
+"""Pelvis less its straight path (3), mean velocity (3), and whether the velocity is given."""
+_TIME_WAVES = 8
+_INPUTS = 2 * _NUMBERS + 2 * _JOINTS + 9 + _PATH + 2 * _TIME_WAVES + 1
+_WIDTH, _LAYERS, _HEADS = 256, 5, 4
 _WORKING_RATE = 30.0
-_AT_ONCE = 32
+_PATH_UNIT_M = 0.1
 _HINT = "Install the engine again, or rebuild the file with: adapt-motion train infiller"
 
 
 @dataclass(frozen=True)
-class Infilled:
-    """What the in-filler says.
+class MotionEvidence:
+    """What the in-filler reads of windows.
 
     Attributes:
-        rotations: (B, T, 24, 3, 3) relative to the parent, root in the frame of the input's.
-        fits: (B, T) logit that the sentence tells of this motion.
+        rotations: (B, T, 24, 3, 3) relative to the parent, root in the camera frame: the pose network's answer.
+        shown: (B, T, 24) 1 where the rotation is evidence, 0 where the joint is hidden; the root's is always evidence.
+        confidence: (B, T, 24) how well each joint is seen, 0..1.
+        pelvis: (B, T, 3) camera frame, metres.
+        velocity: (B,) 1 where the mean velocity of the pelvis is evidence, 0 where it is not (a treadmill).
+        times_s: (B, T) seconds, increasing.
+        sentence: (B, T, 384) embedding of the action in each frame, 0 where there is no label.
     """
 
     rotations: Tensor
-    fits: Tensor
+    shown: Tensor
+    confidence: Tensor
+    pelvis: Tensor
+    velocity: Tensor
+    times_s: Tensor
+    sentence: Tensor
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Evidence as the network reads it: the same for all steps of the flow.
+
+    Attributes:
+        start: (B, T, 24, 6) the rotations that are shown, and a usual pose for the others; root against `reference`.
+        fixed: (B, T, D) all inputs that do not change along the flow.
+        sentence: (B, T, 384).
+        reference: (B, 3, 3) mean of the root's rotation.
+        turn: rotary positions.
+    """
+
+    start: Tensor
+    fixed: Tensor
+    sentence: Tensor
+    reference: Tensor
+    turn: tuple[Tensor, Tensor]
 
 
 class MotionInfiller(nn.Module):
@@ -60,9 +91,12 @@ class MotionInfiller(nn.Module):
 
     Attributes:
         mixed: multiply matrices in bfloat16, for training; exact enough and faster.
+        spread: (24, 6) standard deviation of each number of a rotation, which is that of the noise.
     """
 
     sentences: Tensor
+    usual: Tensor
+    spread: Tensor
 
     def __init__(self, labels: Sequence[str], width: int = _WIDTH, layers: int = _LAYERS) -> None:
         super().__init__()
@@ -73,42 +107,60 @@ class MotionInfiller(nn.Module):
         self.blocks = nn.ModuleList(Block(width, _HEADS) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, _NUMBERS)
-        self.judge = nn.Linear(width, 1)
-        self.usual = nn.Parameter(torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(_JOINTS, 1))
+        self.touch = nn.Linear(width, 4)
+        self.register_buffer("usual", torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(_JOINTS, 1))
+        self.register_buffer("spread", torch.full((_JOINTS, 6), 0.3))
         self.register_buffer("sentences", torch.zeros(len(self.labels), SENTENCE))
         nn.init.zeros_(self.leave.weight)  # untrained, what is shown passes
         nn.init.zeros_(self.leave.bias)
 
-    def forward(
-        self, rotations: Tensor, shown: Tensor, confidence: Tensor, times_s: Tensor, sentence: Tensor
-    ) -> Infilled:
-        """In-fill windows.
-
-        Args:
-            rotations: (B, T, 24, 3, 3) relative to the parent, root in the camera frame.
-            shown: (B, T, 24) 1 where the rotation is shown to the network, 0 where it is not; the root's always is.
-            confidence: (B, T, 24) how well each joint was seen, 0..1.
-            times_s: (B, T) seconds, increasing.
-            sentence: (B, T, 384) embedding of what is done in each frame, 0 where nobody knows.
-        """
-        reference = mean_rotation(rotations[:, :, 0], torch.ones_like(times_s))
+    def condition(self, evidence: MotionEvidence) -> Condition:
+        """What stays the same along the flow."""
+        rotations = evidence.rotations
+        reference = mean_rotation(rotations[:, :, 0], torch.ones_like(evidence.times_s))
         aligned = torch.cat((reference.mT[:, None, None] @ rotations[:, :, :1], rotations[:, :, 1:]), 2)
-        shown = torch.cat((torch.ones_like(shown[..., :1]), shown[..., 1:]), -1)
+        shown = torch.cat((torch.ones_like(evidence.shown[..., :1]), evidence.shown[..., 1:]), -1)
         start = torch.lerp(self.usual.expand(*shown.shape, 6), matrix_to_six(aligned), shown[..., None])
         view = reference.flatten(1)[:, None].expand(-1, rotations.shape[1], -1)
-        inputs = torch.cat(((start * shown[..., None]).flatten(2), shown, confidence, view), -1)
-        turn = rotary(times_s * _WORKING_RATE, len(self.norm.weight) // _HEADS)
+        path = pelvis_path(evidence, reference)
+        given = ((start - self.usual) / self.spread * shown[..., None]).flatten(2)
+        fixed = torch.cat((given, shown, evidence.confidence, view, path), -1)
+        turn = rotary(evidence.times_s * _WORKING_RATE, len(self.norm.weight) // _HEADS)
+        return Condition(start, fixed, evidence.sentence, reference, turn)
+
+    def forward(self, condition: Condition, state: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Clean motion expected of a state of the flow.
+
+        Args:
+            condition: of the windows.
+            state: (B, T, 24, 6) `level` of clean motion and the rest noise; root against the reference.
+            level: (B,) 0 for pure noise to 1 for clean motion.
+
+        Returns:
+            (B, T, 24, 6) numbers of the clean rotations, and (B, T, 4) logits of foot contact: left heel, left toe,
+            right heel, right toe.
+        """
+        frames = state.shape[1]
+        waves = level[:, None] * (torch.pi * 2.0 ** torch.arange(_TIME_WAVES, device=level.device) / 2)
+        clock = torch.cat((level[:, None], waves.sin(), waves.cos()), -1)[:, None].expand(-1, frames, -1)
+        noisy = ((state - self.usual) / self.spread).flatten(2)
+        inputs = torch.cat((noisy, condition.fixed, clock), -1)
         with torch.autocast(inputs.device.type, torch.bfloat16, self.mixed):  # rotations stay in full precision
-            hidden = self.enter(inputs) + self.read(sentence)
+            hidden = self.enter(inputs) + self.read(condition.sentence)
             for block in self.blocks:
-                hidden = block(hidden, turn, None)
+                hidden = block(hidden, condition.turn, None)
             hidden = self.norm(hidden)
-            change, fits = self.leave(hidden).float(), self.judge(hidden)[..., 0].float()
-        clean = six_to_matrix(start + change.reshape(start.shape))
-        return Infilled(torch.cat((reference[:, None, None] @ clean[:, :, :1], clean[:, :, 1:]), 2), fits)
+            change, touch = self.leave(hidden).float(), self.touch(hidden).float()
+        base = torch.lerp(condition.start, state, level[:, None, None, None])
+        return base + change.reshape(base.shape) * self.spread, touch
+
+    def noise(self, shape: Sequence[int], generator: torch.Generator, strength: Tensor | float = 1.0) -> Tensor:
+        """States (B, T, 24, 6) at level 0: what is usual, and noise."""
+        drawn = torch.randn(*shape, _JOINTS, 6, generator=generator).to(self.spread.device)
+        return self.usual + self.spread * drawn * strength
 
     def sentence_of(self, label: str) -> Tensor:
-        """(384,) what stands for a label: 0 for '' and for one that it does not know."""
+        """(384,) embedding of a label: 0 for '' and for one that the network does not know."""
         row = self._rows.get(label)
         return torch.zeros_like(self.sentences[0]) if row is None else self.sentences[row]
 
@@ -138,35 +190,28 @@ class MotionInfiller(nn.Module):
             file.write(save(weights, {"labels": json.dumps(self.labels)}))
 
 
-def infill_track(
-    network: MotionInfiller,
-    rotations: Tensor,
-    shown: Tensor,
-    confidence: Tensor,
-    times_s: Tensor,
-    sentences: Tensor,
-    said: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """A whole track in windows that overlap by half and are blended. T rows, any number.
+def pelvis_path(evidence: MotionEvidence, reference: Tensor) -> Tensor:
+    """(B, T, 7) the pelvis about its straight path, in units of 0.1 m, its mean velocity in m/s, and whether that is
+    given; all in the axes of `reference` (B, 3, 3).
 
-    Args:
-        network: the in-filler.
-        rotations: (T, 24, 3, 3); shown, confidence: (T, 24); times_s: (T,): as in `forward`.
-        sentences: (N, 384) different ones; said: (T,) which of them is said of each row.
-
-    Returns:
-        (T, 24, 3, 3) rotations, and (T,) chance that the sentence tells of the motion.
+    The path about the straight one is that at the mean depth: the picture shows how the body bobs and sways, while its
+    depth in a frame is off by ten times as much.
     """
-    count = len(times_s)
-    size = min(MOST_FRAMES, count)
-    starts = sorted({*range(0, count - size, max(1, size // 2)), count - size})
-    pieces = []
-    for first in range(0, len(starts), _AT_ONCE):
-        rows = torch.tensor(starts[first : first + _AT_ONCE])[:, None] + torch.arange(size)
-        at = rows.to(rotations.device)
-        with torch.no_grad():
-            filled = network(rotations[at], shown[at], confidence[at], times_s[at], sentences[said[at]])
-        flat = torch.cat((matrix_to_six(filled.rotations).flatten(2), filled.fits.sigmoid()[..., None]), -1).cpu()
-        pieces += [(slice(int(some[0]), int(some[-1]) + 1), values) for some, values in zip(rows, flat, strict=True)]
-    whole = blend(pieces, count).to(rotations.device)
-    return six_to_matrix(whole[:, :_NUMBERS].reshape(count, _JOINTS, 6)), whole[:, _NUMBERS]
+    times = evidence.times_s - evidence.times_s.mean(1, keepdim=True)
+    square = times.square().sum(1, keepdim=True).clamp(min=1e-6)
+    depth = evidence.pelvis[..., 2:].clamp(min=0.1)
+    flat = evidence.pelvis / depth * depth.mean(1, keepdim=True)
+    given, velocity = evidence.velocity[:, None], []
+    for path in (evidence.pelvis, flat):
+        centred = path - path.mean(1, keepdim=True)
+        velocity.append((times[..., None] * centred).sum(1) / square)
+    about = (flat - flat.mean(1, keepdim=True) - times[..., None] * velocity[1][:, None]) @ reference
+    mean = (velocity[0][:, None] @ reference)[:, 0].clamp(-8, 8) * given
+    steady = torch.cat((mean, given), -1)[:, None].expand(-1, times.shape[1], -1)
+    return torch.cat(((about / _PATH_UNIT_M).clamp(-10, 10), steady), -1)
+
+
+def in_camera(six: Tensor, reference: Tensor) -> Tensor:
+    """Rotations (B, T, 24, 3, 3), root in the camera frame, of numbers (B, T, 24, 6) against `reference` (B, 3, 3)."""
+    rotations = six_to_matrix(six)
+    return torch.cat((reference[:, None, None] @ rotations[:, :, :1], rotations[:, :, 1:]), 2)

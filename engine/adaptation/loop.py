@@ -18,21 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.adaptation import losses, sampler
-from engine.adaptation.agreement import STEPS, agreement, between
-from engine.adaptation.alignment import Alignment, believed, understood
+from engine.adaptation.agreement import keypoint_weight
+from engine.adaptation.alignment import Alignment, match_labels
 from engine.adaptation.batches import Batches
+from engine.adaptation.draws import Flow
 from engine.adaptation.evidence import Seen
-from engine.adaptation.guide import Guide
+from engine.adaptation.infill import Infilled, hidden_share, infill
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
-from engine.adaptation.refinement import refined
 from engine.adaptation.repeatable import repeatable
 from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import Smoother
+from engine.adaptation.solve import solved
 from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
-from engine.adaptation.targets import Targets, move, updated
+from engine.adaptation.targets import Targets, updated
 from engine.adaptation.whole_track import Estimate, estimate, projected
+from engine.backbones.fit import FitBackbone
+from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, PoseNetwork, Prediction
 from engine.body.camera import project
 from engine.body.model import BodyModel
@@ -42,9 +45,8 @@ from engine.progress import Part, Progress
 from engine.semantics.segments import Segment, spread
 
 _SEEDS = 1_000_003
-_DOUBTED = 0.5
-"""A label that is believed less than this fills nothing in."""
-_NEVER = -9.0
+_UNLIKE = 0.35
+"""Similarity before adaptation below which a label is reported: 6 % of wrong ones have more than 0.45."""
 _TERMS = ("projection", "alignment", "smoothing")
 
 
@@ -129,13 +131,15 @@ class _Adaptation:
         self.done, self.progress = 0, progress
         steps = self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0)
         self.epochs_total = settings.epochs * steps
-        self.before = STEPS if settings.disagreed else 0
-        self.total = self.before + self.epochs_total + settings.refine_steps
+        self.before = 2 * settings.solve_steps  # the fit starts from afar
+        self.total = self.before + self.epochs_total + settings.solve_steps
         self.targets = self.seen.targets()
-        self.counts = torch.ones_like(self.seen.confidence)
+        self.counts = self.seen.weights(settings.by_confidence)
         self.motion: Estimate
         self.smooth: Estimate | None = None
-        self.guide: Guide | None = None
+        self.infilled: Infilled | None = None
+        times = torch.from_numpy(self.times).to(device)
+        self.hidden = hidden_share(self.seen.joints, times) if settings.takes else None
         self.similarity = torch.zeros(len(cut.labels), device=device)
         self.history: History = []
 
@@ -144,7 +148,7 @@ class _Adaptation:
         self.meaning: dict[str, str] = {}
         if priors.space is None or priors.dictionary is None:
             return np.zeros(len(typed), "<U1")
-        self.meaning = understood(typed, priors.dictionary, progress)
+        self.meaning = match_labels(typed, priors.dictionary, progress)
         return np.array([self.meaning[label] for label in typed.tolist()])
 
     def _alignment(self, priors: Priors) -> Alignment | None:
@@ -167,15 +171,14 @@ class _Adaptation:
                 "The pose network gives values that are not finite: its weights are damaged.",
                 "Install the engine again, or choose another backbone.",
             )
-        initial = self.motion
-        first = as_prediction(initial, self.seen, self.body)
-        belief = self._weigh_keypoints(first)
+        initial = as_prediction(self.motion, self.seen, self.body)
+        fitted = self._weigh_keypoints(initial)
         self._measure()
-        self._ask_infiller()
-        self._judge_labels()
-        if self.settings.denoise_first:
-            self._smoothe(0.0, None)
+        self._report_labels()
+        self._infill()
         start = len(self.history) if self._resumed() else 0
+        if not start and self.infilled is not None:
+            self._smoothe(0.0, None)
         for epoch in range(start, self.settings.epochs):
             before = self._snapshot()
             if not self._epoch(epoch):
@@ -188,32 +191,35 @@ class _Adaptation:
             if self.state is not None:
                 self.state.write(self._snapshot())
         rows = sampler.per_row(self.similarity, self.segments, len(self.times))
-        least = self.settings.least_adapted
-        motion = between(initial, self.motion, least + (1 - least) * belief)
-        motion = self._mended(motion, 1 - belief)
-        result = outcome(self.seen, self.body, first, motion, self.targets, rows, self.history)
-        prediction = self._refined(result.prediction, 1 - belief.cpu())
-        return replace(result, labels=self.meaning, prediction=prediction, believed=float(belief.mean()))
+        motion = self.motion if self.infilled is None else self.infilled.into(self.motion)
+        result = outcome(self.seen, self.body, initial, motion, self.targets, rows, self.history)
+        return replace(
+            result,
+            labels=self.meaning,
+            prediction=self._solved(result.prediction, fitted),
+            infilled=self.infilled,
+            keypoint_weight=float(self.keypoint_weight.mean()),
+        )
 
-    def _weigh_keypoints(self, first: Prediction) -> Tensor:
-        """What keypoints count, how fast their targets move, and the targets of the first epoch.
+    def _weigh_keypoints(self, initial: Prediction) -> Prediction | None:
+        """What keypoints weigh, here and in the solve at the end. Returns the fit that this rests on."""
+        self.keypoint_weight = torch.ones(len(self.times))
+        if not self.before or not bool(self.seen.valid.any()):
+            return None
+        fit = FitBackbone(FitSettings(iterations=self.before))
+        part = Part(self._put, 0, self.before)
+        fitted = fit.predict(self.seen.track, self.given_camera, self.body, part)
+        self.keypoint_weight = keypoint_weight(initial, fitted, self.seen, self.body)
+        self.counts = self.counts * self.keypoint_weight[:, None].to(self.device)
+        return fitted
 
-        Returns (T,) how far keypoints are believed.
-        """
-        limits, part = (self.settings.agreed, self.settings.disagreed), Part(self._put, 0, self.before)
-        belief = agreement(first, self.seen.track, self.given_camera, self.body, *limits, part).to(self.device)
-        expected = projected(self.motion, self.body, self.seen.places, self.seen.camera)
-        self.counts = self.seen.weights(expected, self.settings.by_confidence, self.settings.outlier)
-        self.ema = self.settings.ema * belief + self.settings.ema_doubted * (1 - belief)
-        if self.settings.ema_first:
-            self.targets = move(self.targets, expected, self.ema)
-        return belief
-
-    def _refined(self, prediction: Prediction, doubt: Tensor) -> Prediction:
-        if not (steps := self.settings.refine_steps) or not bool(self.seen.valid.any()):
+    def _solved(self, prediction: Prediction, fitted: Prediction | None) -> Prediction:
+        if fitted is None:
             return prediction
-        part = Part(self._put, self.before + self.epochs_total, steps)
-        return refined(prediction, self.seen.track, self.given_camera, self.body, self.settings, doubt, part)
+        part = Part(self._put, self.before + self.epochs_total, self.settings.solve_steps)
+        hidden = None if self.infilled is None else self.infilled.hidden.cpu()
+        view = (self.seen.track, self.given_camera, self.body)
+        return solved(prediction, fitted, hidden, self.keypoint_weight, *view, self.settings, part)
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -231,9 +237,8 @@ class _Adaptation:
             return False
         self._measure()
         reproduced = self._smoothe(rate / settings.learning_rate * settings.denoiser_learning_rate, generator)
-        aligned = self._aligned()
         points = projected(self.motion, self.body, self.seen.places, self.seen.camera)
-        self.targets = updated(self.targets, points, aligned, self.ema)
+        self.targets = updated(self.targets, points, self._aligned(), self.settings.ema)
         entry: dict[str, Any] = {
             "epoch": epoch + 1,
             "learning_rate": rate,
@@ -253,7 +258,7 @@ class _Adaptation:
         share = torch.zeros(len(chosen), device=self.device)
         if self.align is not None:
             labelled = self.align.labelled[chosen].float()
-            share = labelled * self.trust[chosen] / labelled.sum().clamp(min=1)
+            share = labelled / labelled.sum().clamp(min=1)
         place = torch.arange(len(chosen), device=self.device)
 
         def gradients(part: Tensor) -> Tensor:
@@ -279,7 +284,7 @@ class _Adaptation:
         projection = losses.keypoint_loss(points, self.targets.points[rows], valid, self.seen.box_px[rows])
         alignment = smoothing = zero
         if self.align is not None and self.settings.alignment:
-            alignment = self.align.loss(rotations, chosen, share, self.settings.aligned_enough)
+            alignment = self.align.loss(self._hidden_alone(rotations, rows), chosen, share)
         if self.smooth is not None:
             everywhere = torch.ones(rows.numel(), device=self.device)
             targets = (self.smooth.rotations[rows].flatten(0, 1), self.smooth.betas[rows].flatten(0, 1))
@@ -304,30 +309,33 @@ class _Adaptation:
                 "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
             )
 
-    def _ask_infiller(self) -> None:
-        """What the in-filler makes of the first prediction and the labels."""
-        shares = self.settings.infill_unseen, self.settings.infill_seen
-        if self.infiller is not None and any(shares):
-            times = torch.from_numpy(self.times).to(self.device)
-            self.guide = Guide(self.infiller, self.motion, self.seen.joints, times, self.labels.tolist(), *shares)
+    def _report_labels(self) -> None:
+        """Say which labels do not look like the motion so far. They count in full all the same."""
+        for label in sorted(set(self.segments.labels) - {""}) if self.align is not None else ():
+            there = torch.tensor([one == label for one in self.segments.labels], device=self.device)
+            if float(similarity := self.similarity[there].mean()) < _UNLIKE:
+                self.warn(
+                    "label_unlike",
+                    f"Before adaptation the motion is unlike its label '{label}' (similarity {similarity:.2f}). "
+                    "The label counts in full.",
+                )
 
-    def _mended(self, motion: Estimate, doubt: Tensor) -> Estimate:
-        """The motion at the end, in-filled by the labels."""
-        mended = motion if self.guide is None else self.guide.mended(motion, doubt)
-        if not mended.finite():
+    def _infill(self) -> None:
+        """Motion for hidden joints, by the labels and what is seen."""
+        if self.infiller is None or self.hidden is None:
+            return
+        flow, labels = Flow(self.settings.takes), self.labels.tolist()
+        infilled = infill(self.infiller, self.body, self.motion, self.seen, self.hidden, labels, flow, self.seed)
+        if infilled is not None and not bool(infilled.rotations.isfinite().all()):
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
-        return mended if mended.finite() else motion
+            infilled = None
+        self.infilled = infilled
 
-    def _judge_labels(self) -> None:
-        """How far each segment's label is believed, by its similarity before adaptation and by the in-filler."""
-        trust = believed(self.similarity, self.segments.labels, self.settings.trusted_similarity)
-        if self.align is not None and self.settings.trusted_similarity:
-            by_infiller = self.guide.trust if self.guide else {}
-            for label, much in trust.items():
-                trust[label] = by_infiller[label] = min(much, by_infiller.get(label, 1.0))
-                if trust[label] < _DOUBTED:
-                    self.warn("label_doubted", f"The motion does not look like its label '{label}', which counts less.")
-        self.trust = torch.tensor([trust.get(label, 1.0) for label in self.segments.labels], device=self.device)
+    def _hidden_alone(self, rotations: Tensor, rows: Tensor) -> Tensor:
+        """Rotations (B, S, 24, 3, 3) whose gradients reach hidden joints alone: the evidence decides what is seen."""
+        if self.hidden is None:
+            return rotations
+        return torch.lerp(rotations.detach(), rotations, self.hidden[rows][..., None, None])
 
     def _smoothe(self, rate: float, generator: torch.Generator | None) -> float | None:
         """New targets of eq. 9, after an epoch of the denoiser's own where there is a generator."""
@@ -336,7 +344,7 @@ class _Adaptation:
         loss = None
         if generator is not None and rate:
             loss = float(self.smoother.adapt(self.motion.rotations, rate, generator, self._tick))
-        self.smooth = self.smoother.targets(self.motion)
+        self.smooth = self.smoother.targets(self.motion if self.infilled is None else self.infilled.into(self.motion))
         if not self.smooth.finite():
             self.smoother = self.smooth = None
             self.warn("denoiser_unused", "The denoiser gives values that are not finite, so it is not used.")
@@ -347,8 +355,7 @@ class _Adaptation:
         """(T,) bool: rows whose motion is like their label; None without fill-in."""
         if self.align is None or not self.settings.fill_in:
             return None
-        believed = torch.where(self.trust >= _DOUBTED, self.similarity, torch.full_like(self.similarity, _NEVER))
-        similarity = sampler.per_row(believed, self.segments, len(self.times))
+        similarity = sampler.per_row(self.similarity, self.segments, len(self.times))
         return similarity > self.settings.fill_in_similarity
 
     def _mean_similarity(self) -> float | None:

@@ -59,15 +59,14 @@ def with_root_of(local: Tensor, exemplar: Tensor) -> Tensor:
     return torch.cat((exemplar[:, :, :1].to(local), local[:, :, 1:]), 2)
 
 
-def alignment_loss(similarity: Tensor, share: Tensor, enough: float = 1.0) -> Tensor:
-    """Eq. 4: 1 - sim(M', T), over segments; or what is missing to `enough`, if that is less than 1.
+def alignment_loss(similarity: Tensor, share: Tensor) -> Tensor:
+    """Eq. 4: 1 - sim(M', T), over segments.
 
     Args:
         similarity: (B,) of eq. 3.
         share: (B,) what each segment counts: 0 without a label of its own; together 1 where all the batch is given.
-        enough: similarity from which nothing is pulled at any more; 1 in the paper.
     """
-    return ((enough - similarity).clamp(min=0) * share).sum()
+    return ((1 - similarity) * share).sum()
 
 
 def unpaired_loss(local: Tensor, decoded: Tensor, share: Tensor) -> Tensor:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.adaptation.evidence import Seen
+from engine.adaptation.infill import Infilled
 from engine.adaptation.state import History
 from engine.adaptation.targets import Targets
 from engine.adaptation.whole_track import Estimate
+from engine.backbones.known_height import at_height
 from engine.backbones.summary import joint_confidence, residual_px
 from engine.backbones.types import Prediction
 from engine.body.model import BodyModel
@@ -35,7 +37,8 @@ class AdaptationResult:
         similarity: (T,) of motion and label, 0 where there is none.
         history: for each epoch its losses, similarity, keypoints filled in so far, seconds.
         labels: what each typed label was taken for, '' if it is not known.
-        believed: how far keypoints were believed, 0 to 1, mean over the rows.
+        keypoint_weight: what keypoints weigh, mean over the rows.
+        infilled: motion for hidden joints, with all its draws; None where nothing is hidden.
     """
 
     initial: Prediction
@@ -45,7 +48,8 @@ class AdaptationResult:
     similarity: NDArray[np.float32]
     history: History
     labels: dict[str, str] = field(default_factory=dict)
-    believed: float = 1.0
+    keypoint_weight: float = 1.0
+    infilled: Infilled | None = None
 
 
 def outcome(
@@ -72,13 +76,14 @@ def as_prediction(motion: Estimate, seen: Seen, body: BodyModel) -> Prediction:
     transl = motion.transl + body.rest_joints(motion.betas)[:, 0] - body.rest_joints(betas)[0]
     here = Estimate(motion.rotations, betas, transl).to(seen.gathered.points.device)
     residual = residual_px(seen.gathered, _on_cpu(body), here.rotations, here.betas, here.transl)
-    return Prediction(
+    prediction = Prediction(
         rotations=here.rotations.numpy(),
         betas=here.betas.numpy(),
         transl=here.transl.numpy(),
         joint_confidence=joint_confidence(seen.gathered),
         residual_px=residual,
     )
+    return at_height(prediction, body, seen.track.height_m)
 
 
 def _on_cpu(body: BodyModel) -> BodyModel:

@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -42,6 +42,7 @@ class Adapted:
         origins: (T, K) of `engine.motion`.
         similarity: (T,) of motion and label.
         about: for the report: epochs, what labels were taken for, seconds. None where nothing was adapted.
+        takes: other motions for hidden joints, as `engine.adaptation.infill.Infilled.takes` has them; empty for none.
     """
 
     prediction: Prediction
@@ -49,6 +50,7 @@ class Adapted:
     origins: NDArray[np.uint8]
     similarity: NDArray[np.float32]
     about: dict[str, Any] | None
+    takes: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def wanted(options: RunOptions) -> bool:
@@ -120,11 +122,13 @@ def adapt_person(
     result = _with_fallback(work, options.device, body, recorder)
     about = {
         "seconds": round(time.monotonic() - begun, 3),
-        "keypoints_believed": round(result.believed, 3),
+        "keypoint_weight": round(result.keypoint_weight, 3),
+        "hidden_stretches": [asdict(stretch) for stretch in result.infilled.stretches] if result.infilled else [],
         "labels": result.labels,
         "epochs": result.history,
     }
-    adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about)
+    takes = result.infilled.takes() if result.infilled else {}
+    adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about, takes)
     cache.store("adapt", key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
     state.remove()
     return adapted
@@ -160,10 +164,12 @@ def _packed(adapted: Adapted) -> Arrays:
         **arrays,
         **{name: getattr(adapted, name) for name in _RESULT},
         "about": np.array(json.dumps(adapted.about)),
+        **{f"takes_{name}": array for name, array in adapted.takes.items()},
     }
 
 
 def _unpacked(entry: Arrays) -> Adapted:
     prediction = Prediction(**{name: entry[name] for name in PREDICTION})
     keypoints, origins, similarity = (entry[name] for name in _RESULT)
-    return Adapted(prediction, keypoints, origins, similarity, json.loads(str(entry["about"])))
+    takes = {name.removeprefix("takes_"): array for name, array in entry.items() if name.startswith("takes_")}
+    return Adapted(prediction, keypoints, origins, similarity, json.loads(str(entry["about"])), takes)

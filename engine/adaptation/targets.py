@@ -44,14 +44,14 @@ def fill_in(targets: Targets, projected: Tensor, aligned: Tensor) -> Targets:
     return Targets(points, targets.valid | new, targets.filled | new)
 
 
-def move(targets: Targets, projected: Tensor, ema: Tensor) -> Targets:
-    """Eq. 7: what has a target moves to the projected keypoint; `ema` (T,) is the share that stays."""
-    moved = torch.lerp(projected, targets.points, ema[:, None, None])
+def move(targets: Targets, projected: Tensor, ema: float) -> Targets:
+    """Eq. 7: what has a target moves to the projected keypoint; `ema` is the share that stays."""
+    moved = torch.lerp(projected, targets.points, ema)
     usable = targets.valid & moved.isfinite().all(-1)
     return Targets(torch.where(usable[..., None], moved, targets.points), targets.valid, targets.filled)
 
 
-def updated(targets: Targets, projected: Tensor, aligned: Tensor | None, ema: Tensor) -> Targets:
+def updated(targets: Targets, projected: Tensor, aligned: Tensor | None, ema: float) -> Targets:
     """Eq. 8: the next epoch's targets.
 
     A target, detected or filled in earlier, follows eq. 7. What has none gets one by eq. 6 if its frame is aligned,
@@ -61,7 +61,7 @@ def updated(targets: Targets, projected: Tensor, aligned: Tensor | None, ema: Te
         targets: of this epoch.
         projected: (T, K, 2) pixels, at the end of this epoch.
         aligned: (T,) bool; None without fill-in.
-        ema: (T,) share of a target that stays; 1 leaves targets as they are.
+        ema: share of a target that stays; 1 leaves targets as they are.
     """
     moved = move(targets, projected, ema)  # first, so that what is filled in now is not moved at once
     return moved if aligned is None else fill_in(moved, projected, aligned)

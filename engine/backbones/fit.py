@@ -17,6 +17,7 @@ from torch import Tensor
 from engine.backbones import terms
 from engine.backbones.evidence import PERSON_HEIGHT_M, Evidence, Limbs, gather
 from engine.backbones.fit_settings import FitSettings
+from engine.backbones.floor import Floor
 from engine.backbones.lift import lift
 from engine.backbones.spline import Spline
 from engine.backbones.start import place, rotations_from_points, standing
@@ -25,6 +26,7 @@ from engine.backbones.types import Camera, Prediction
 from engine.backbones.windows import blend, shape_spans, spans
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
+from engine.body.stature import with_height
 from engine.keypoints.joint_sets import LIMBS
 from engine.keypoints.types import PersonTrack
 from engine.progress import Progress
@@ -35,6 +37,7 @@ _START_STIFFNESS, _START_DEPTH_STIFFNESS = 0.1, 10.0
 _START_OUTLIER = 1.0  # of matrix entries together; rows that start further from their neighbours count little
 _WIDE = 4.0  # outliers keep their say this much longer in the first part of the fit
 _WIDE_SHARE = 0.3
+_FLOOR_SHARE = 0.5  # of the fit; before, the motion is too rough to tell which feet stand
 
 
 @dataclass(frozen=True)
@@ -46,27 +49,25 @@ class _Pose:
 
 
 @dataclass(frozen=True)
-class _Given:
-    """A motion to refine: how well each joint was seen (S, 24), how far keypoints are doubted (S,), shape (10,)."""
+class Given:
+    """A motion that a solve starts from, and rotations that it holds on to.
 
-    pose: _Pose
-    confidence: Tensor
-    doubt: Tensor
+    Attributes:
+        rotations: (T, 24, 3, 3) relative to the parent, root in the camera frame; transl: (T, 3) metres; betas: (10,).
+        targets: (T, 24, 3, 3) rotations that are held.
+        weights: (T, 24) how strongly each is held, beside the evidence.
+    """
+
+    rotations: Tensor
+    transl: Tensor
     betas: Tensor
+    targets: Tensor
+    weights: Tensor
 
-    @classmethod
-    def of(cls, prediction: Prediction, doubt: Tensor) -> _Given:
-        rotations, transl, confidence, betas = (
-            torch.from_numpy(getattr(prediction, name)) for name in ("rotations", "transl", "joint_confidence", "betas")
-        )
-        return cls(_Pose(rotations, transl), confidence, doubt, betas)
-
-    def rows(self, span: slice) -> _Given:
-        pose = _Pose(self.pose.rotations[span], self.pose.transl[span])
-        return _Given(pose, self.confidence[span], self.doubt[span], self.betas)
-
-    def anchor(self, sampled: Tensor) -> terms.Anchor:
-        return terms.Anchor(self.pose.rotations[sampled], self.confidence[sampled], self.doubt[sampled])
+    def rows(self, index: slice | Tensor) -> Given:
+        """The same for some of the rows."""
+        some = (self.rotations[index], self.transl[index], self.betas, self.targets[index], self.weights[index])
+        return Given(*some)
 
 
 class FitBackbone:
@@ -83,36 +84,34 @@ class FitBackbone:
         with _one_thread():
             return self._predict(track, camera, body, None, progress)
 
-    def refine(
-        self, track: PersonTrack, camera: Camera, body: BodyModel, start: Prediction, doubt: Tensor, progress: Progress
+    def solve(
+        self, track: PersonTrack, camera: Camera, body: BodyModel, given: Given, progress: Progress
     ) -> Prediction:
-        """A prediction of this track drawn to the keypoints by smooth curves.
-
-        Joints stay near `start` instead of near a relaxed pose: those that are not seen, and as far as `doubt` (T,), 0
-        to 1, says those that are. The shape stays.
-        """
+        """The motion of this track that fits all evidence and `given`: that of a network, and what is in-filled."""
         with _one_thread():
-            return self._predict(track, camera, body, _Given.of(start, doubt), progress)
+            return self._predict(track, camera, body, given, progress)
 
     def _predict(
-        self, track: PersonTrack, camera: Camera, body: BodyModel, given: _Given | None, progress: Progress
+        self, track: PersonTrack, camera: Camera, body: BodyModel, given: Given | None, progress: Progress
     ) -> Prediction:
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if next(body.buffers()).device.type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's
+        stature = _Stature.of(body, track.height_m)
         windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
-        samples = shape_spans(evidence, windows) if given is None else []
+        samples = shape_spans(evidence, windows)
         steps = self.settings.iterations
         total, done = steps * (len(windows) + len(samples)), 0
         betas = []
         for span in samples:
-            betas.append(self._fit_window(evidence.rows(span), body, None, None, progress, done, total)[1])
+            part = None if given is None else given.rows(span)
+            betas.append(self._fit_window(evidence.rows(span), body, stature, None, part, progress, done, total)[1])
             done += steps
-        shape = torch.stack(betas).mean(0) if betas else None if given is None else given.betas
+        shape = torch.stack(betas).mean(0) if betas else None
         poses = []
         for span in windows:
             part = None if given is None else given.rows(span)
-            pose, fitted = self._fit_window(evidence.rows(span), body, shape, part, progress, done, total)
+            pose, fitted = self._fit_window(evidence.rows(span), body, stature, shape, part, progress, done, total)
             poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
             shape_of_clip = fitted
             done += steps
@@ -132,8 +131,9 @@ class FitBackbone:
         self,
         evidence: Evidence,
         body: BodyModel,
+        stature: _Stature,
         shape: Tensor | None,
-        given: _Given | None,
+        given: Given | None,
         progress: Progress,
         done: int,
         total: int,
@@ -141,13 +141,18 @@ class FitBackbone:
         """Pose of every row, and the shape (10,), which is fitted too where none is given."""
         spline = Spline.over(evidence.times, self.settings.knot_spacing_s)
         sampled = _sampled_rows(evidence.times, self.settings.max_rate_hz)
-        start, trusted = _start(evidence, body) if given is None else (given.pose, torch.ones(len(evidence.times)) > 0)
+        if given is None:
+            start, trusted = _start(evidence, body)
+        else:
+            start, trusted = _Pose(given.rotations, given.transl), torch.ones(len(evidence.times), dtype=torch.bool)
         curves = _Curves.through(start, trusted, spline)
-        betas = torch.zeros(SHAPE_COUNT) if shape is None else shape.clone()
+        betas = shape if shape is not None else stature.usual if given is None else given.betas
+        betas = betas.clone()
         if float(evidence.weights.sum()) > 0:
-            anchor = None if given is None else given.anchor(sampled)
             depth = curves.depth(spline)[sampled]
-            objective = _Objective(evidence.rows(sampled), body, self.settings, depth, anchor)
+            rows = evidence.rows(sampled)
+            held = None if given is None else given.rows(sampled)
+            objective = _Objective(rows, body, self.settings, stature.usual, depth, held)
             part = Spline(spline.basis[sampled], spline.spacing_s)
             free = [*curves.groups(self.settings.learning_rate)]
             if shape is None:
@@ -158,11 +163,14 @@ class FitBackbone:
             schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: terms.cosine_schedule(step, steps))
             for step in range(steps):
                 progress(done + step, total)
+                if step == round(_FLOOR_SHARE * steps) and self.settings.contacts:
+                    objective.find_floor(curves.pose(part), betas)
                 optimiser.zero_grad()
                 loss = objective(curves, part, betas, step / steps)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
+                stature.keep(betas)
         with torch.no_grad():
             return curves.pose(spline), betas.detach()
 
@@ -222,28 +230,67 @@ class _Objective:
     """The sum of all terms for one window."""
 
     def __init__(
-        self, evidence: Evidence, body: BodyModel, settings: FitSettings, depth: Tensor, anchor: terms.Anchor | None
+        self,
+        evidence: Evidence,
+        body: BodyModel,
+        settings: FitSettings,
+        usual_shape: Tensor,
+        depth: Tensor,
+        given: Given | None,
     ) -> None:
-        self.evidence, self.body, self.settings = evidence, body, settings
+        self.evidence, self.body, self.settings, self.given = evidence, body, settings, given
+        self.usual_shape = usual_shape
+        self.floor: Floor | None = None
         self.limbs = Limbs.of(evidence)
-        self.prior = terms.PosePrior() if anchor is None else anchor
-        self.prior_weight = settings.pose_prior if anchor is None else settings.stay
+        self.prior = terms.PosePrior()
         height_px = evidence.camera[1, 1] * PERSON_HEIGHT_M / depth
         self.usual_px = settings.keypoint_error * height_px
+
+    def find_floor(self, pose: _Pose, betas: Tensor) -> None:
+        """Find the floor under the motion as it is by now, and the feet that stand on it."""
+        with torch.no_grad():
+            self.floor = Floor.under(pose.rotations, pose.transl, betas, self.body, self.evidence.times)
 
     def __call__(self, curves: _Curves, spline: Spline, betas: Tensor, progress: float) -> Tensor:
         """The value, a scalar, at `progress` 0..1 of the fit."""
         settings, evidence = self.settings, self.evidence
         pose = curves.pose(spline)
-        points = self.body.landmarks(pose.rotations, betas, pose.transl)[:, evidence.places]
+        landmarks = self.body.landmarks(pose.rotations, betas, pose.transl)
+        points = landmarks[:, evidence.places]
         outlier = settings.outlier_errors * (_WIDE if progress < _WIDE_SHARE else 1.0)
         value = terms.reprojection(points, evidence, self.usual_px, outlier)
         value = value + terms.limb_directions(points, self.limbs, settings.limb_direction, settings.limb_depth)
         value = value + settings.smooth_path * terms.path_acceleration(points, evidence.times)
         value = value + settings.smooth_turns * terms.turn_acceleration(spline.acceleration(curves.six))
-        value = value + self.prior_weight * self.prior(pose.rotations)
+        value = value + settings.pose_prior * self.prior(pose.rotations)
+        if self.given is not None:
+            value = value + terms.held(pose.rotations, self.given.targets, self.given.weights)
+        if self.floor is not None:
+            feet = landmarks[:, self.floor.places]
+            standing = terms.standing(feet, self.floor.contacts, evidence.times, self.floor.heights(feet))
+            value = value + settings.contacts * standing
         value = value + settings.joint_limits * terms.hinges(pose.rotations)
-        return value + settings.shape_prior * betas.square().sum()
+        return value + settings.shape_prior * (betas - self.usual_shape).square().sum()
+
+
+@dataclass(frozen=True)
+class _Stature:
+    """How tall the person is: `usual` (10,) is the mean shape, of people of that height where `height_m` is known."""
+
+    body: BodyModel
+    height_m: float | None
+    usual: Tensor
+
+    @classmethod
+    def of(cls, body: BodyModel, height_m: float | None) -> _Stature:
+        usual = torch.zeros(SHAPE_COUNT)
+        return cls(body, height_m, usual if height_m is None else with_height(body, usual, height_m).float())
+
+    def keep(self, betas: Tensor) -> None:
+        """Change the shape (10,) to one of the known height."""
+        if self.height_m is not None:
+            with torch.no_grad():
+                betas.copy_(with_height(self.body, betas, self.height_m))
 
 
 @contextmanager

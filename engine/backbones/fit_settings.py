@@ -34,13 +34,13 @@ class FitSettings(BaseModel):
     )
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="First step size of the optimiser, in radians.")
     keypoint_error: float = Field(
-        default=0.02,
+        default=0.01,
         gt=0,
         le=0.5,
         description="Usual error of a keypoint as a share of the person's height in the image.",
     )
     outlier_errors: float = Field(
-        default=3.0, gt=0, le=100, description="Keypoints further off than this many usual errors lose their say."
+        default=6.0, gt=0, le=100, description="Keypoints further off than this many usual errors lose their say."
     )
     limb_direction: float = Field(
         default=0.3, ge=0, le=100, description="Weight of the detector's 3D limb directions across the view."
@@ -51,13 +51,13 @@ class FitSettings(BaseModel):
         le=100,
         description="Weight of the detector's 3D limb directions along the view, the noisier part.",
     )
-    smooth_path: float = Field(default=1.0, ge=0, le=1000, description="Weight against accelerations of body points.")
+    smooth_path: float = Field(default=0.3, ge=0, le=1000, description="Weight against accelerations of body points.")
     smooth_turns: float = Field(
-        default=1.0, ge=0, le=1000, description="Weight against accelerations of joint rotations."
+        default=0.3, ge=0, le=1000, description="Weight against accelerations of joint rotations."
     )
     pose_prior: float = Field(default=0.4, ge=0, le=1000, description="Weight of staying near a relaxed pose.")
-    stay: float = Field(
-        default=8.0, ge=0, le=1000, description="Weight of staying near the motion that a refinement starts from."
+    contacts: float = Field(
+        default=0.1, ge=0, le=1000, description="Weight of feet that stand still on the floor, and none below it."
     )
     joint_limits: float = Field(
         default=0.5, ge=0, le=1000, description="Weight of knees and elbows bending as hinges do."

@@ -11,10 +11,12 @@ from engine.backbones.evidence import Evidence, importance
 from engine.body.camera import project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
+from engine.body.smpl_file import PARENTS
 
 _TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _HEAD = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")
 _ROWS_AT_ONCE = 512
+_CHILDREN = {joint: [child for child, above in enumerate(PARENTS) if above == joint] for joint in range(len(PARENTS))}
 
 
 def joint_confidence(evidence: Evidence) -> NDArray[np.float32]:
@@ -26,6 +28,15 @@ def joint_confidence(evidence: Evidence) -> NDArray[np.float32]:
         columns.append(seen[:, places].mean(1) if places else torch.zeros(len(seen)))
     confidence: NDArray[np.float32] = torch.stack(columns, 1).clamp(0, 1).numpy()
     return confidence
+
+
+def rotation_confidence(confidence: Tensor) -> Tensor:
+    """How well the rotation of each joint is seen, from how well the joints are: (..., 24) to (..., 24).
+
+    A rotation shows in where it puts the joint's children, so it is seen no better than the best of them.
+    """
+    ends = [confidence[..., below].amax(-1) if below else confidence[..., joint] for joint, below in _CHILDREN.items()]
+    return torch.minimum(confidence, torch.stack(ends, -1))
 
 
 def shown_by(joint: str) -> tuple[str, ...]:

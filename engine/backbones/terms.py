@@ -15,7 +15,6 @@ from engine.backbones.evidence import Evidence, Limbs
 from engine.body.camera import project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.rotations import axis_angle_to_matrix
-from engine.body.smpl_file import PARENTS
 
 _USUAL_ACCELERATION = 30.0  # of body points, m/s²
 _USUAL_TURN_ACCELERATION = 100.0  # of rotation matrix entries, 1/s²
@@ -31,7 +30,8 @@ _USUAL: dict[str, tuple[float, float, float]] = {
     "neck": (18, 18, 12), "head": (18, 18, 12), "collar": (8, 10, 10), "shoulder": (45, 45, 45),
     "elbow": (35, 60, 12), "wrist": (20, 20, 20), "hand": (5, 5, 5),
 }  # fmt: skip
-_SEEN_SHARE, _LEAST_HELD, _WELL_SEEN = 0.1, 0.03, 0.7
+_FOOT_HEIGHT_M, _FOOT_SPEED_M_S, _FOOT_OUTLIER = 0.02, 0.1, 4.0
+_LOWER_FLOOR_M = 0.25
 _USUAL_OFF = 0.06  # of squared matrix entries: ten degrees
 _WRAP = 0.5  # weight of 1 - cos(angle), which still grows where the sines fall again, beyond a right angle
 _KNEES = [JOINT_NAMES.index("left_knee"), JOINT_NAMES.index("right_knee")]
@@ -94,25 +94,30 @@ class PosePrior:
         return ((sines / self._usual[1:]).square().sum(-1) + _WRAP * (1 - cosine)).sum(1).mean()
 
 
-class Anchor:
-    """Distance of joint rotations from those of a motion that is to be refined.
+def held(rotations: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Distance of joint rotations (S, 24, 3, 3) from others, each with its weight (S, 24): 1 a joint that is off by
+    about ten degrees."""
+    off = (rotations - targets).square().sum((-1, -2)) / _USUAL_OFF
+    return (weights * off).sum(1).mean()
 
-    Rotations whose effect is seen, which are those of joints seen together with a child, are held only a little, and
-    not at all where keypoints are believed; the others always are.
+
+def standing(feet: Tensor, contacts: Tensor, times: Tensor, heights: Tensor) -> Tensor:
+    """Feet that stand but move, or are off the floor; and feet below the floor.
+
+    Args:
+        feet: (S, 4, 3) metres, in a frame that does not move.
+        contacts: (S, 4) probability that each stands.
+        times: (S,) seconds.
+        heights: (S, 4) metres over the floor.
     """
-
-    def __init__(self, rotations: Tensor, confidence: Tensor, doubt: Tensor) -> None:
-        """Rotations (S, 24, 3, 3), how well each joint is seen (S, 24) and how far keypoints are doubted (S,), 0..1."""
-        children = [[child for child, parent in enumerate(PARENTS) if parent == joint] for joint in range(len(PARENTS))]
-        ends = [confidence[:, below].amax(1) if below else confidence[:, joint] for joint, below in enumerate(children)]
-        seen = torch.minimum(confidence, torch.stack(ends, 1)).div(_WELL_SEEN).clamp(0, 1)
-        held = doubt[:, None] * (1 - (1 - _SEEN_SHARE) * seen)
-        self._rotations, self._weights = rotations, torch.maximum(held, _LEAST_HELD * (1 - seen))
-
-    def __call__(self, rotations: Tensor) -> Tensor:
-        """Of (S, 24, 3, 3); 1 a joint that is off by about ten degrees."""
-        off = (rotations - self._rotations).square().sum((-1, -2)) / _USUAL_OFF
-        return (self._weights * off).sum(1).mean()
+    below = (heights.clamp(max=0) / _FOOT_HEIGHT_M).square()
+    off = geman_mcclure((heights / _FOOT_HEIGHT_M).square(), _FOOT_OUTLIER)
+    value = (contacts * off + below * (heights > -_LOWER_FLOOR_M)).sum(1).mean()
+    if len(times) < 2:
+        return value
+    speed = feet.diff(dim=0) / times.diff().float()[:, None, None]
+    slide = geman_mcclure((speed / _FOOT_SPEED_M_S).square().sum(-1), _FOOT_OUTLIER)
+    return value + (contacts[1:] * contacts[:-1] * slide).sum(1).mean()
 
 
 def _table(values: dict[str, tuple[float, float, float]], otherwise: float) -> Tensor:

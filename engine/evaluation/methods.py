@@ -39,22 +39,22 @@ class Row:
     preset: str = ""
 
 
-_ALWAYS = {"least_adapted": 1.0}
-_FILLED = {**_ALWAYS, "infill_unseen": 0.0, "infill_seen": 0.0}
-_MOVED = {**_FILLED, "fill_in": False}
-_ALIGNED = {**_MOVED, "ema": 1.0, "ema_doubted": 1.0}
-_TWO_D = {**_ALIGNED, "alignment": 0.0, "projection": 0.1, "by_confidence": False, "outlier": 0.0}
+_PAPER = {"takes": 0, "solve_steps": 0}
+_MOVED = {**_PAPER, "fill_in": False}
+_ALIGNED = {**_MOVED, "ema": 1.0}
+_TWO_D = {**_ALIGNED, "alignment": 0.0}
+_CYCLE = {**_TWO_D, "projection": 0.1, "learning_rate": 2e-4, "by_confidence": False}
 
 DETECTOR = Row("detector", "detector's own 3D", "detector", label=NONE)
 FIT = Row("fit", "fit", "fit", label=NONE)
 BACKBONE = Row("backbone", "backbone, not adapted", "backbone", label=NONE)
-CYCLE = Row("cycle", "CycleAdapt's recipe", settings=_TWO_D, label=NONE)
-WEIGHTED = Row("weighted", "+ keypoints weighted", settings={**_ALIGNED, "alignment": 0.0}, label=NONE)
+CYCLE = Row("cycle", "CycleAdapt's recipe", settings=_CYCLE, label=NONE)
+WEIGHTED = Row("weighted", "+ keypoints weighted", settings=_TWO_D, label=NONE)
 ALIGNED = Row("aligned", "+ alignment", settings=_ALIGNED)
 MOVED = Row("ema", "+ EMA", settings=_MOVED)
-FILLED = Row("filled", "+ fill-in", settings=_FILLED)
-INFILLED = Row("infilled", "+ in-filler", settings=_ALWAYS)
-FULL = Row("full", "+ as far as keypoints are believed: whole method")
+FILLED = Row("filled", "+ fill-in", settings=_PAPER)
+INFILLED = Row("infilled", "+ in-filler", settings={"solve_steps": 0})
+FULL = Row("full", "+ solve: whole method")
 UNPAIRED = Row("unpaired", "unpaired local poses", settings={"label_use": "unpaired"})
 NO_LABEL = Row("no_label", "no label", label=NONE)
 WRONG_LABEL = Row("wrong_label", "wrong label", label=WRONG)
@@ -65,18 +65,14 @@ ABLATION = (DETECTOR, FIT, BACKBONE, CYCLE, WEIGHTED, ALIGNED, MOVED, FILLED, IN
 LABEL_USE = (CYCLE, UNPAIRED, FULL)
 """Table 4."""
 FILL_IN = tuple(
-    Row(f"fill_in_{value:.2f}", f"fill-in from {value:.2f}", settings={**_ALWAYS, "fill_in_similarity": value})
+    Row(f"fill_in_{value:.2f}", f"fill-in from {value:.2f}", settings={"fill_in_similarity": value})
     for value in (0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 )
 """Table 6 and Figure 4."""
-EMA = (
-    *(
-        Row(f"ema_{value:.2f}", f"EMA {value:.2f}", settings={**_ALWAYS, "ema": value, "ema_doubted": value})
-        for value in (0.50, 0.75, 0.80, 0.85, 0.90, 0.95)
-    ),
-    INFILLED,
+EMA = tuple(
+    Row(f"ema_{value:.2f}", f"EMA {value:.2f}", settings={"ema": value}) for value in (0.75, 0.80, 0.85, 0.90, 0.95)
 )
-"""Table 8: one share for all keypoints, and two, by how far they are believed."""
+"""Table 8."""
 LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 """Table 7."""
 

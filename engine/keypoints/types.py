@@ -64,6 +64,7 @@ class PersonTrack:
         detected: (T,) bool, False in gaps of the track.
         keypoint_names: K names.
         image_size: width, height in pixels.
+        height_m: how tall the person stands, where the user knows it.
     """
 
     person: int
@@ -75,3 +76,4 @@ class PersonTrack:
     detected: NDArray[np.bool_]
     keypoint_names: tuple[str, ...]
     image_size: tuple[int, int]
+    height_m: float | None = None

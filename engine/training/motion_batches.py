@@ -65,6 +65,7 @@ class MotionBatch:
         contacts: (B, T, 4) 1 touching, 0 not, -1 not known.
         times_s: (B, T).
         clip: (B,) number of the clip that each window was drawn from; None where that is not known.
+        label: (B, T) row of each frame's label, where the clips came with such rows.
     """
 
     rotations: Tensor
@@ -73,6 +74,7 @@ class MotionBatch:
     contacts: Tensor
     times_s: Tensor
     clip: Tensor | None = None
+    label: Tensor | None = None
 
 
 class MotionWindows:
@@ -83,14 +85,23 @@ class MotionWindows:
         frames: T.
         device: where everything is kept and done.
         weights: how often each clip is drawn beside the others; by default as the root of its length says.
+        labels: row of the label of every frame of all clips, one after the other.
+        rates: frame rates that windows are drawn at.
     """
 
     def __init__(
-        self, clips: Sequence[CorpusClip], frames: int, device: torch.device, weights: Tensor | None = None
+        self,
+        clips: Sequence[CorpusClip],
+        frames: int,
+        device: torch.device,
+        weights: Tensor | None = None,
+        labels: Tensor | None = None,
+        rates: Sequence[float] = RATES,
     ) -> None:
         if not clips:
             raise ValueError("there are no clips to draw windows from")
-        self.frames, self.device = frames, device
+        self.frames, self.device, self._rates = frames, device, tuple(rates)
+        self._labels = None if labels is None else labels.to(device)
         poses = torch.from_numpy(np.concatenate([clip.poses for clip in clips]))
         self._six = matrix_to_six(axis_angle_to_matrix(poses.reshape(-1, 24, 3))).to(device)
         self._pelvis = torch.from_numpy(np.concatenate([clip.pelvis for clip in clips])).to(device)
@@ -120,12 +131,12 @@ class MotionWindows:
             return torch.randn(*shape, generator=generator).to(self.device)
 
         clip = torch.multinomial(self._weights, count, replacement=True, generator=generator).to(self.device)
-        rates = torch.tensor(RATES, device=self.device)[(rand(count) * len(RATES)).long()]
+        rates = torch.tensor(self._rates, device=self.device)[(rand(count) * len(self._rates)).long()]
         times = torch.arange(self.frames, device=self.device) / rates[:, None]
         speed = torch.exp(variation.speed * normal(count)).clamp(0.5, 2.0)
         times = times if kept is None else times.gather(1, kept.to(self.device))
         length = (self.frames - 1) / rates * 30.0 * speed
-        rotations, pelvis, contacts = self._read(clip, rand(count), length, times * 30.0 * speed[:, None])
+        rotations, pelvis, contacts, label = self._read(clip, rand(count), length, times * 30.0 * speed[:, None])
         rotations, pelvis, contacts = _mirrored(rotations, pelvis, contacts, rand(count) < variation.mirror)
         rotations, contacts = _mixed(rotations, contacts, rand(count) < variation.mixed)
         rotations = _jittered(rotations, variation, normal, rand)
@@ -137,9 +148,11 @@ class MotionWindows:
             rotations = _swayed(rotations, times, variation.sway_rad, normal, rand)
         if variation.wild:
             rotations = _wild(rotations, rand(count) < variation.wild, normal, rand)
-        return MotionBatch(rotations, pelvis, betas, contacts, times, clip)
+        return MotionBatch(rotations, pelvis, betas, contacts, times, clip, label)
 
-    def _read(self, clip: Tensor, place: Tensor, length: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _read(
+        self, clip: Tensor, place: Tensor, length: Tensor, steps: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Motion at `steps` (B, T) frames from a random start of a window of `length` (B,) frames; clips that are too
         short run to and fro."""
         last = (self._lengths[clip] - 1).float()
@@ -156,7 +169,9 @@ class MotionWindows:
             return torch.lerp(values[row + low].flatten(2), values[row + high].flatten(2), share)
 
         rotations = six_to_matrix(mix(self._six).reshape(*position.shape, 24, 6))
-        return rotations, mix(self._pelvis), self._contacts[row + position.round().long()]
+        nearest = row + position.round().long()
+        label = None if self._labels is None else self._labels[nearest]
+        return rotations, mix(self._pelvis), self._contacts[nearest], label
 
 
 def _mirrored(rotations: Tensor, pelvis: Tensor, contacts: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,6 +27,7 @@ from adapt_motion.blender_addon import (
     run_state,
     running,
 )
+from adapt_motion.blender_addon.errors import UserError
 from addon_fixtures import handler_counts, refused
 from conftest import REPOSITORY
 from inside import counts
@@ -176,6 +177,24 @@ def test_paths_count_from_the_blend_file(addon, tmp_path):
     run = run_settings.job_of(bpy.context)
     assert (run.footage, run.out) == ([str(tmp_path / "clip.mp4")], str(tmp_path / "results"))
     assert (run.person, run.device, run.body) == ("all", "cpu", str(tmp_path / "smpl.npz"))
+
+
+def test_a_known_height_reaches_the_engine_and_zero_is_none(addon, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    (tmp_path / "clip.mp4").touch()
+    settings.footage = str(tmp_path / "clip.mp4")
+    assert settings.bl_rna.properties["height_m"].unit == "LENGTH"
+    assert run_settings.job_of(bpy.context).height_m is None
+    settings.height_m = 1.83
+    run = run_settings.job_of(bpy.context)
+    assert run.height_m == 1.83, "not the nearest number in single precision"
+    assert run.arguments()[run.arguments().index("--height-m") + 1] == "1.83"
+    assert "Height" in recorder.draw(panels.ADAPT_MOTION_PT_people, bpy.context).texts
+    settings.height_m = 9.0
+    assert run_settings.job_of(bpy.context).height_m == 2.5
+    settings.height_m = 0.3
+    with pytest.raises(UserError, match=r"Nobody is 0\.30 m tall: the least height is 0\.5 m"):
+        run_settings.job_of(bpy.context)
 
 
 def test_a_run_brings_in_the_character(fake, tmp_path):

@@ -60,6 +60,9 @@ WRONG = [
     (("--person", "both"), 2, ("'both' is no choice of person", "main")),
     (("--person", "0"), 2, ("'0' is no choice of person",)),
     (("--focal-px", "-3"), 2, ("--focal-px is -3",)),
+    (("--height-m", "0.4"), 2, ("--height-m is 0.4, not a person's height from 0.5 to 2.5 m",)),
+    (("--height-m", "180"), 2, ("--height-m is 180", "in metres")),
+    (("--height-m", "nan"), 2, ("--height-m is nan",)),
     (("--start-s", "2", "--end-s", "1"), 2, ("ends at 1 s, not after its start at 2 s",)),
     (("--start-s", "nan"), 2, ("--start-s is nan",)),
     (("--seed", "-1"), 2, ("seed -1",)),
@@ -91,6 +94,7 @@ def test_wrong_options_are_refused_before_any_work(run_here, tmp_path, options, 
         (("run", "-o", "out"), ("footage",)),
         (("run", "a.mp4", "-o", "out", "--colour"), ("--colour",)),
         (("run", "a.mp4", "-o", "out", "--focal-px", "wide"), ("--focal-px", "number")),
+        (("run", "a.mp4", "-o", "out", "--height-m", "tall"), ("--height-m", "number")),
         (("walk",), ("walk",)),
     ],
 )
@@ -248,8 +252,8 @@ def test_help_names_every_option_of_a_job_and_is_quick():
     after = os.times()
     worked_s = after.children_user + after.children_system - before.children_user - before.children_system
     assert worked_s < 1, "of the processor's time, so that other programs do not count"
-    job = Job(["a.mp4"], "out", label="x", labels="y", body="z", focal_px=1.0, camera="c", start_s=0.0, end_s=1.0,
-              exports=["fbx", "bvh", "glb", "usd"], overrides=["a.b=1"])  # fmt: skip
+    job = Job(["a.mp4"], "out", label="x", labels="y", body="z", focal_px=1.0, height_m=1.8, camera="c", start_s=0.0,
+              end_s=1.0, exports=["fbx", "bvh", "glb", "usd"], overrides=["a.b=1"])  # fmt: skip
     options = [word for word in job.arguments() if word.startswith("--") and word != "--"]
     assert len(options) > 15
     for option in [*options, "--events", "--watch-stdin", "--preview", "--keypoints", "--debug"]:

@@ -67,18 +67,20 @@ def test_the_report_says_how_it_came_about(real_run):
     assert report["versions"]["torch"]
     assert report["footage"]["frame_rate"] == "60/1"
     assert report["camera"]["focal_source"] == "guess"
+    assert report["height_m"] is None
     assert report["range_s"] == [None, 0.35]
     assert list(report["seconds"]) == ["footage", "detect", "track", "predict", "segment", "adapt", "world", "write"]
     assert report["seconds"]["detect"] > 0.1
     assert report["reused"] == []
     assert report["error"] is None
-    assert "label_doubted" in [warning["code"] for warning in report["warnings"]]
+    assert "label_unlike" in [warning["code"] for warning in report["warnings"]]
     (person,) = report["people"]
     assert person["frames"] == 21
     assert person["frames_detected"] >= 20
     assert person["keypoints_seen"]["nose"] <= 21
     assert 0 < person["residual_px"]["median"] < 100
     assert person["labels"] == {"balance": 21}
+    assert 1.5 < person["standing_height_m"] < 1.9, "near the mean person's"
 
 
 def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_here, quick):
@@ -100,6 +102,20 @@ def test_a_setting_runs_again_what_depends_on_it(copied_run, run_here, quick):
     assert report_of(copied_run.folder)["camera"]["focal_source"] == "given"
     assert run_here(*arguments, "--set", "tracking.mend_swaps=false").code == 0
     assert report_of(copied_run.folder)["reused"] == ["detect"]
+
+
+def test_a_height_scales_body_depth_and_path_and_detects_nothing_again(copied_run, run_here, quick):
+    before = read_motion(copied_run.folder / "person_1.npz")
+    assert run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--height-m", "2", *quick).code == 0
+    report = report_of(copied_run.folder)
+    assert report["reused"] == ["detect", "track"]
+    assert report["height_m"] == 2.0
+    assert report["people"][0]["standing_height_m"] == pytest.approx(2.0, abs=1e-4)
+    with np.load(copied_run.folder / "person_1_body.npz", allow_pickle=False) as body:
+        assert np.ptp(body["vertices"][:, 1]) == pytest.approx(2.0, abs=1e-3)
+    after = read_motion(copied_run.folder / "person_1.npz")
+    farther = after.joints3d_cam[:, 0, 2].mean() / before.joints3d_cam[:, 0, 2].mean()
+    assert farther == pytest.approx(2.0 / 1.71, rel=0.1)
 
 
 def test_damaged_cache_entries_are_made_again(copied_run, run_here, quick):

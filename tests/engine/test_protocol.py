@@ -54,6 +54,12 @@ def test_a_job_comes_back_from_its_file(tmp_path):
     assert Job.read(tmp_path / "job.json") == job
 
 
+def test_a_known_height_is_an_argument_and_an_unknown_one_is_none():
+    words = Job(["a.mp4"], "out", height_m=1.83).arguments()
+    assert words[words.index("--height-m") + 1] == "1.83"
+    assert "--height-m" not in Job(["a.mp4"], "out").arguments()
+
+
 @pytest.mark.parametrize(
     "content",
     ["no json", "[]", "{}", '{"protocol": 99, "footage": [], "out": ""}', '{"protocol": 1, "footage": []}',

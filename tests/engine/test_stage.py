@@ -19,7 +19,7 @@ from engine.run_options import check_options
 
 QUICK = [
     "adaptation.epochs=3", "adaptation.least_steps=1", "adaptation.segment_step_s=2.0", "adaptation.denoiser_step=49",
-    "adaptation.refine_steps=0", "adaptation.learning_rate=0.005",
+    "adaptation.solve_steps=0", "adaptation.learning_rate=0.005",
 ]  # fmt: skip
 
 

@@ -1,0 +1,242 @@
+"""Hidden joints begin where the label says: motion for them, drawn from what is seen of the rest (not of the paper).
+
+The in-filler draws several motions, which differ in what the evidence leaves open, such as phase and style. In each
+stretch in which something is hidden the draw is taken that agrees best with the joints that are seen, with the path of
+the pelvis, and with feet that stand. Legend: D draws, T rows of the track, R rows that are drawn, N stretches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.adaptation.draws import Draws, Flow, draw_track
+from engine.adaptation.evidence import Seen, steady
+from engine.adaptation.infiller import MotionEvidence, MotionInfiller
+from engine.adaptation.sampler import stride_of
+from engine.adaptation.smoothing import spread_rows
+from engine.adaptation.whole_track import Estimate
+from engine.backbones.summary import rotation_confidence
+from engine.body.landmarks import JOINT_NAMES
+from engine.body.model import BodyModel
+from engine.body.rotations import matrix_to_axis_angle, matrix_to_six, six_to_matrix
+from engine.keypoints.types import SEEN_CONFIDENCE
+
+_CLEAR = 0.8
+"""Confidence from which a joint counts as seen."""
+_BLEND_S = 0.2
+"""Over which hidden and seen motion meet."""
+_JOINED_S = 0.5
+"""Hidden stretches that are nearer to each other than this are one."""
+_FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
+_STANDS = 0.5
+
+
+@dataclass(frozen=True)
+class Infilled:
+    """Motion for the hidden joints of a track.
+
+    Attributes:
+        rotations: (T, 24, 3, 3) the draw that is taken in each row.
+        hidden: (T, 24) how far the rotation of each joint is hidden, 0..1.
+        contacts: (T, 4) probability that the feet touch the ground.
+        draws: all draws, of every `stride`-th row.
+        stretches: hidden stretches in time, each with the disagreement of all draws, in millimetres.
+        stride: rows from one that is drawn to the next.
+    """
+
+    rotations: Tensor
+    hidden: Tensor
+    contacts: Tensor
+    draws: Draws
+    stretches: tuple[Stretch, ...]
+    stride: int
+
+    def into(self, motion: Estimate) -> Estimate:
+        """The motion with hidden joints as they are in-filled."""
+        return replace(motion, rotations=mixed(motion.rotations, self.rotations, self.hidden))
+
+    def takes(self) -> dict[str, NDArray[Any]]:
+        """All draws of the rows in which something is hidden, as arrays for a file.
+
+        Returns:
+            `rows` (R,) of the track; `poses` (D, R, 72) axis-angle in half precision, root in the camera frame;
+            `stretches` (N, 2) first and last second of each hidden stretch; `disagreement_mm` (N, D).
+        """
+        there = self.hidden[:: self.stride].amax(1) > _STANDS
+        poses = matrix_to_axis_angle(self.draws.rotations[:, there])
+        return {
+            "rows": (torch.nonzero(there)[:, 0] * self.stride).cpu().numpy(),
+            "poses": poses.flatten(2).half().cpu().numpy(),
+            "stretches": np.array([(one.start_s, one.end_s) for one in self.stretches], np.float64),
+            "disagreement_mm": np.array([one.disagreement_mm for one in self.stretches], np.float32),
+        }
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch in which something is hidden.
+
+    Attributes:
+        start_s, end_s: seconds into the footage.
+        disagreement_mm: of each draw with what is seen; the least one is taken.
+        taken: which draw that is.
+    """
+
+    start_s: float
+    end_s: float
+    disagreement_mm: tuple[float, ...]
+    taken: int
+
+
+def hidden_share(confidence: Tensor, times: Tensor) -> Tensor:
+    """(T, 24) how far the rotation of each joint is hidden, 0..1, smooth over time; `confidence` (T, 24) of joints."""
+    seen = rotation_confidence(confidence)
+    share = 1 - ((seen - SEEN_CONFIDENCE) / (_CLEAR - SEEN_CONFIDENCE)).clamp(0, 1)
+    everywhere = torch.ones_like(times, dtype=torch.bool)
+    zero = share.new_zeros(())
+    return torch.stack([steady(column, everywhere, times, _BLEND_S, zero) for column in share.unbind(1)], 1)
+
+
+def infill(
+    network: MotionInfiller,
+    body: BodyModel,
+    motion: Estimate,
+    seen: Seen,
+    hidden: Tensor,
+    labels: Sequence[str],
+    flow: Flow,
+    seed: int,
+) -> Infilled | None:
+    """In-fill the hidden joints of a track; None where nothing is hidden.
+
+    Args:
+        network: frozen.
+        body: on the device of the motion.
+        motion: the pose network's.
+        seen: the evidence of the track.
+        hidden: (T, 24) of `hidden_share`.
+        labels: T labels in the dictionary's words, '' for none.
+        flow: how many draws, and how.
+        seed: of the draws.
+    """
+    times, confidence = seen.gathered.times.to(hidden.device), seen.joints
+    if not bool((hidden > _STANDS).any()):
+        return None
+    stride = stride_of(times.double().cpu().numpy())
+    rows = torch.arange(0, len(times), stride, device=times.device)
+    evidence = _evidence(network, body, motion, confidence, times, labels, rows)
+    draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed))
+    apart = disagreement(draws, evidence, motion.betas[rows].mean(0), body)
+    stretch_of = _stretches(hidden[rows].amax(1) > _STANDS, evidence.times_s[0])
+    count = int(stretch_of.max()) + 1
+    per_stretch = _mean_of(apart, stretch_of, count)  # (N, D)
+    taken = per_stretch.argmin(1)
+    chosen, place = taken[_nearest_stretch(stretch_of)], torch.arange(len(rows), device=rows.device)
+    rotations, contacts = draws.rotations[chosen, place], draws.contacts[chosen, place]
+    stretches = []
+    for number in range(count):
+        inside = times[rows][stretch_of == number]
+        apart_mm = tuple((1000 * per_stretch[number]).tolist())
+        stretches.append(Stretch(float(inside[0]), float(inside[-1]), apart_mm, int(taken[number])))
+    touching = torch.repeat_interleave(contacts, stride, 0)[: len(times)]
+    return Infilled(spread_rows(rotations, len(times), stride), hidden, touching, draws, tuple(stretches), stride)
+
+
+def _evidence(
+    network: MotionInfiller,
+    body: BodyModel,
+    motion: Estimate,
+    confidence: Tensor,
+    times: Tensor,
+    labels: Sequence[str],
+    rows: Tensor,
+) -> MotionEvidence:
+    """The track as the in-filler reads it, (1, R, …)."""
+    different = sorted(set(labels))
+    sentences = torch.stack([network.sentence_of(label) for label in different])
+    label = torch.tensor([different.index(name) for name in labels], device=times.device)
+    pelvis = motion.transl + body.rest_joints(motion.betas)[:, 0]
+    seen = confidence[rows]
+    return MotionEvidence(
+        rotations=motion.rotations[rows][None],
+        shown=(rotation_confidence(seen) >= SEEN_CONFIDENCE).float()[None],
+        confidence=seen[None],
+        pelvis=pelvis[rows][None],
+        # whoever walks on a treadmill, or away from a camera that follows, has no velocity that tells of the legs
+        velocity=torch.zeros(1, device=times.device),
+        times_s=(times[rows] - times[0]).float()[None],
+        sentence=sentences[label[rows]][None],
+    )
+
+
+def disagreement(draws: Draws, evidence: MotionEvidence, betas: Tensor, body: BodyModel) -> Tensor:
+    """(D, R) metres by which draws disagree with what is seen.
+
+    That is how far the joints that are seen lie from the pose network's, and how far the pelvis is from where feet that
+    stand would have it, less its straight path: both move at constant speed on a treadmill.
+
+    Args:
+        draws: of R rows.
+        evidence: (1, R, …).
+        betas: (10,) shape.
+        body: on their device.
+    """
+    pelvis = evidence.pelvis[0] - body.rest_joints(betas[None])[0, 0]
+    seen = body.joints(evidence.rotations[0], betas, pelvis)
+    weight = evidence.confidence[0] * evidence.shown[0]
+    apart = []
+    for rotations, contacts in zip(draws.rotations, draws.contacts, strict=True):
+        joints = body.joints(rotations, betas, pelvis)
+        far = ((joints - seen).norm(dim=-1) * weight).sum(1) / weight.sum(1).clamp(min=1e-6)
+        apart.append(far + _slide(joints[:, _FEET], contacts, evidence.times_s[0]))
+    return torch.stack(apart)
+
+
+def _slide(feet: Tensor, contacts: Tensor, times: Tensor) -> Tensor:
+    """(R,) metres that standing feet (R, 4, 3) move in a tenth of a second, beside their usual motion."""
+    if len(times) < 3:
+        return torch.zeros_like(times)
+    velocity = feet.diff(dim=0) / times.diff()[:, None, None]
+    weight = contacts[1:] * contacts[:-1]
+    usual = (velocity * weight[..., None]).sum((0, 1)) / weight.sum().clamp(min=1e-6)
+    slide = ((velocity - usual).norm(dim=-1) * weight).sum(1) / weight.sum(1).clamp(min=1e-3)
+    return torch.cat((slide[:1], slide)) * 0.1
+
+
+def _stretches(hidden: Tensor, times: Tensor) -> Tensor:
+    """(R,) number of the stretch that each row belongs to, -1 where nothing (R,) is hidden."""
+    number = torch.full((len(hidden),), -1, device=hidden.device)
+    there = torch.nonzero(hidden)[:, 0]
+    if len(there):
+        new = times[there].diff() > _JOINED_S
+        number[there] = torch.cat((new.new_zeros(1), new)).cumsum(0)
+    return number
+
+
+def _mean_of(apart: Tensor, stretch_of: Tensor, count: int) -> Tensor:
+    """(N, D) mean over the rows of each stretch."""
+    inside = torch.stack([(stretch_of == number).float() for number in range(count)])
+    mean: Tensor = inside @ apart.T / inside.sum(1, keepdim=True).clamp(min=1)
+    return mean
+
+
+def _nearest_stretch(stretch_of: Tensor) -> Tensor:
+    """(R,) the stretch of each row, or the nearest one."""
+    there = torch.nonzero(stretch_of >= 0)[:, 0]
+    place = torch.arange(len(stretch_of), device=stretch_of.device)
+    after = torch.searchsorted(there, place).clamp(max=len(there) - 1)
+    before = (after - 1).clamp(min=0)
+    nearer = (place - there[before]).abs() < (there[after] - place).abs()
+    return stretch_of[there[torch.where(nearer, before, after)]]
+
+
+def mixed(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """Rotations (T, 24, 3, 3) between two motions, straight in six numbers: `share` (T, 24 or 1) of the other's."""
+    return six_to_matrix(torch.lerp(matrix_to_six(one), matrix_to_six(other), share[..., None]))

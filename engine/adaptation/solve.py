@@ -1,0 +1,57 @@
+"""The solve at the end (not of the paper): all evidence and the adapted motion meet in one whole-clip optimisation.
+
+It is the optimisation of the backbone `fit`, which has the evidence alone. Legend: T rows of the track.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.adaptation.infill import mixed
+from engine.adaptation.settings import AdaptationSettings
+from engine.backbones.fit import FitBackbone, Given
+from engine.backbones.fit_settings import FitSettings
+from engine.backbones.types import Camera, Prediction
+from engine.body.model import BodyModel
+from engine.keypoints.types import PersonTrack
+from engine.progress import Progress
+
+
+def solved(
+    prediction: Prediction,
+    fitted: Prediction,
+    hidden: Tensor | None,
+    keypoint_weight: Tensor,
+    track: PersonTrack,
+    camera: Camera,
+    body: BodyModel,
+    settings: AdaptationSettings,
+    progress: Progress,
+) -> Prediction:
+    """The motion that fits keypoints, limb directions, standing feet and the adapted motion.
+
+    The adapted motion is given back where that fails.
+
+    Args:
+        prediction: the adapted motion, hidden joints in-filled.
+        fitted: the fit of the evidence alone, from which joints start that are seen well.
+        hidden: (T, 24) how far each joint is hidden, on the CPU; None where nothing is in-filled.
+        keypoint_weight: (T,) what keypoints weigh; the adapted motion is held the more, the less that is.
+        track, camera, body: as in `engine.adaptation.loop.adapt`.
+        settings: steps, and the weights of the adapted motion.
+        progress: called after every step.
+    """
+    target, start = (torch.from_numpy(part.rotations) for part in (prediction, fitted))
+    share = torch.zeros(target.shape[:2]) if hidden is None else hidden
+    seen = (settings.prior_seen / keypoint_weight)[:, None].expand_as(share)
+    weights = torch.lerp(seen, torch.full_like(seen, settings.prior_hidden), share)
+    start = mixed(target, start, keypoint_weight[:, None] * (1 - share))
+    one, other = ((torch.from_numpy(part.transl), torch.from_numpy(part.betas)) for part in (prediction, fitted))
+    transl = torch.lerp(one[0], other[0], keypoint_weight[:, None])
+    betas = torch.lerp(one[1], other[1], keypoint_weight.mean())
+    fit = FitBackbone(FitSettings(iterations=settings.solve_steps))
+    result = fit.solve(track, camera, body, Given(start, transl, betas, target, weights), progress)
+    finite = all(np.isfinite(getattr(result, name)).all() for name in ("rotations", "transl", "residual_px"))
+    return result if finite else prediction
