@@ -48,6 +48,7 @@ _LEAST_ROWS, _LEAST_SEEN = 5, 4
 _CYCLE_S = 1.0  # a stretch that is shorter has no rate
 _LASTING_S, _ABOUT_S = 0.1, 0.15
 _STANDS = 0.5
+_SAME_TIME = 0.6  # of a step
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ def seen_change(view: FullView, result: Joints, base: Joints) -> float:
 
 
 def matched(times: Float, at: Float) -> tuple[NDArray[np.int64], Bool]:
-    """Rows of `at` that are nearest to `times`, and which of `times` (T,) have one within a step of theirs."""
+    """Rows of `at` that are nearest to `times`, and which of `times` (T,) have one at their time."""
     nearest = np.abs(times[:, None] - at).argmin(1)
     step = np.median(np.diff(times)) if len(times) > 1 else np.inf
-    keep = np.abs(at[nearest] - times) < step
+    keep = np.abs(at[nearest] - times) < _SAME_TIME * step
     return nearest[keep], keep
 
 

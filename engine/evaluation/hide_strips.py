@@ -70,7 +70,7 @@ class Strips:
             drawn = abs(result.timestamps[row] - time_s) <= 0.6 / result.mocap_framerate
             shown = [artist.over_footage(row, hidden), artist.from_side(row)] if drawn else [hidden, hidden * 0]
             tiles = [self._tile(picture) for picture in (full, hidden, *shown)]
-            cv2.putText(tiles[0], f"{time_s:.2f} s", (6, 16), _FONT, 0.45, _TEXT_RGB, 1, cv2.LINE_AA)
+            cv2.putText(tiles[-1], f"{time_s:.2f} s", (6, 16), _FONT, 0.45, _TEXT_RGB, 1, cv2.LINE_AA)
             lines.append(np.hstack(tiles))
         _, content = cv2.imencode(".png", cv2.cvtColor(np.vstack(lines), cv2.COLOR_RGB2BGR))
         with replacing(path) as file:
