@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from engine.body.model import load_body
-from engine.config import load_settings
 from engine.errors import CancelledError, EngineError
 from engine.evaluation import tables
 from engine.evaluation.hide_footage import Cover, Hiding, cover_of, full_view, hides, write_hidden
@@ -29,8 +28,8 @@ from engine.evaluation.yardstick import SMPL_PLACES
 from engine.footage import fingerprint, probe
 from engine.motion import Motion, write_arrays
 from engine.outputs import clip_folders, prepare_folder
-from engine.protocol import ExitCode
-from engine.run_options import choose_device, expand_footage
+from engine.protocol import ExitCode, Job
+from engine.run_options import RunOptions, check_options, choose_device, expand_footage
 
 _REFERENCE = {row.key: row for row in DEFAULT}
 
@@ -69,7 +68,7 @@ def on_footage(choice: HideChoice, common: Common) -> tuple[dict[str, Any], Exit
     """
     rows, notes = choose_rows(choice.rows, choice.label)
     wrong = choice.wrong or (other_label(choice.label, common.seed) if any(r.label == WRONG for r in rows) else "")
-    image_rate = load_settings(common.preset, common.overrides).footage.image_rate
+    image_rate = _checked(choice, common).settings.footage.image_rate
     clips = expand_footage(choice.footage)
     with _folder(common.results) as base:
         prepare_folder(base)
@@ -82,6 +81,21 @@ def on_footage(choice: HideChoice, common: Common) -> tuple[dict[str, Any], Exit
     found = bench.figures()
     tables.hidden_limbs(found, common.stream)
     return found, bench.failure
+
+
+def _checked(choice: HideChoice, common: Common) -> RunOptions:
+    """Options of the runs. Raises EngineError before any work is done."""
+    job = Job(
+        footage=list(choice.footage),
+        out="",
+        preset=common.preset,
+        backbone=common.backbone,
+        device=common.device,
+        focal_px=choice.focal_px,
+        seed=common.seed,
+        overrides=list(common.overrides),
+    )
+    return check_options(job)
 
 
 @dataclass

@@ -112,6 +112,8 @@ def blue(picture):
         (("--hide-rows", "right_label"), "These rows need the right label."),
         (("--speed",), "It is not clear what to measure."),
         (("--footage", "x.mp4"), "--yardstick takes motion files or --footage"),
+        (("--device", "tpu"), "There is no device 'tpu'."),
+        (("--focal-px", "-3"), "--focal-px is -3"),
         (("--set", "adaptation.nothing=1"), "There is no setting 'adaptation.nothing'."),
     ],
 )

@@ -95,7 +95,7 @@ def test_joints_behind_it_are_hidden_and_those_in_the_picture_beside_it_are_seen
     assert not (view.hidden & view.seen).any()
     assert view.scored[:, 2:].all()
     assert not view.scored[:, :2].any()
-    low = motion_of(walk() + [0, 1.2, 0])  # feet out of the picture: neither
+    low = motion_of(walk() + np.array([0, 1.2, 0]))  # feet out of the picture: neither
     view = full_view(low, cover_of(hiding, low, END_S), hiding)
     assert not (view.hidden | view.seen)[:, [7, 8]].all(1).any()
 
