@@ -79,7 +79,7 @@ def test_clips_are_hidden_run_scored_and_drawn(clips, run_here, tmp_path):
 
     again = run_here(*words, "--hide-at", "0.95", "--strips", tmp_path / "strips")
     assert again.code == 3
-    assert "full …" not in again.stderr  # nothing is run twice
+    assert "balance: " not in again.stderr.replace("balance: people", "")  # nothing is run twice
     assert json.loads(out.read_text()) == found
     strips = sorted(file.name for file in (tmp_path / "strips").iterdir())
     assert strips == [f"balance-limb-{row}.png" for row in ("fit", "no_label", "wrong_label")]
@@ -89,10 +89,8 @@ def test_clips_are_hidden_run_scored_and_drawn(clips, run_here, tmp_path):
     first, hidden, drawn, side = (
         strip[22 : 22 + tile[1], n * tile[0] : (n + 1) * tile[0]].astype(int) for n in range(4)
     )
-    assert blue(first) > 500
-    assert blue(hidden) < 100
-    assert blue(drawn) > 500
-    assert blue(side) > 500
+    for picture in (first, drawn, side):
+        assert blue(picture) > blue(hidden) + 500
     assert (abs(hidden - [80, 75, 70]) < 6).all(-1).sum() > 200  # the box
 
 
