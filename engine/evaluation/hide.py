@@ -139,14 +139,14 @@ class _Bench:
         self.found[folder.name] = {"footage": str(path), "frames": len(full.timestamps), "kinds": kinds}
         for hiding in self.choice.hidings:
             with self.going_on(f"{folder.name}, {hiding.kind}"):
-                target, cover = self._hidden(path, runs, hiding, cover_of(hiding, full, end_s))
-                view = full_view(full, cover, hiding)
-                if hides(view):
+                cover = cover_of(hiding, full, end_s)
+                if hides(full_view(full, cover, hiding)):
+                    target, cover = self._hidden(path, runs, hiding, cover)
+                    view = full_view(full, cover, hiding)
                     kinds[hiding.kind] = self._kind(path, target, runs, hiding, full, view)
                 else:
-                    self.notes.append(
-                        f"{folder.name}, {hiding.kind}: hides no joint that is compared, so it is left out."
-                    )
+                    why = "hides no joint that is compared, so it is left out."
+                    self.notes.append(f"{folder.name}, {hiding.kind}: {why}")
 
     def _hidden(self, path: Path, runs: Runs, hiding: Hiding, cover: Cover) -> tuple[Path, Cover]:
         """The footage with the cover on it, made once, and the cover that it has."""
