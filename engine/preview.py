@@ -90,7 +90,7 @@ def _write_video(
     """Encode all pictures, and give back those for the contact sheet."""
     total = len(motion.poses)
     chosen = set(np.linspace(0, total - 1, min(total, _SHEET_FRAMES)).round().astype(int).tolist())
-    artist, tiles, done = _Artist(motion, body), [], 0
+    artist, tiles, done = Artist(motion, body), [], 0
     with av.open(str(path), "w", format="mp4") as container:
         stream: Any = None
         for row, frame in _matched(motion, footage_frames):
@@ -149,8 +149,13 @@ class _View:
         return pixels
 
 
-class _Artist:
-    """Draws the pictures of one preview."""
+class Artist:
+    """Draws pictures of one motion.
+
+    Args:
+        motion: what to draw.
+        body: the body that it was made with.
+    """
 
     def __init__(self, motion: Motion, body: BodyModel) -> None:
         self._motion, self._body = motion, body
@@ -165,18 +170,22 @@ class _Artist:
         sigma = max(_FOLLOW_S * motion.mocap_framerate, 1e-3)
         path = motion.joints3d_world[:, 0].astype(np.float64)
         self._followed = gaussian_filter1d(path, sigma, axis=0, mode="nearest")
+        self._posed: tuple[int, Float] | None = None
 
     def picture(self, row: int, frame: Frame) -> Image:
         """Both views side by side."""
-        points = self._vertices(row)
-        left = self._over_footage(row, frame, points)
-        right = self._from_side(row, self._to_world(row, points))
+        left, right = self.over_footage(row, frame.rgb), self.from_side(row)
         text = f"{frame.time_s:.2f} s"
         cv2.putText(right, text, (12, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.55, _AXIS_RGB, 1, cv2.LINE_AA)
         return np.hstack((left, right))
 
     def _vertices(self, row: int) -> Float:
-        """(V, 3) in the camera frame."""
+        """(V, 3) in the camera frame; those of the last row are kept, since both views need them."""
+        if self._posed is None or self._posed[0] != row:
+            self._posed = row, self._pose(row)
+        return self._posed[1]
+
+    def _pose(self, row: int) -> Float:
         pose = self._motion.poses[row].reshape(24, 3).copy()
         pose[0] = self._motion.cam_global_orient[row]
         with torch.no_grad():
@@ -193,9 +202,10 @@ class _Artist:
         world: Float = (points - pelvis_camera) @ (in_world @ in_camera.T).T + pelvis_world
         return world
 
-    def _over_footage(self, row: int, frame: Frame, points: Float) -> Image:
-        image: Any = cv2.resize(frame.rgb, self._size, interpolation=cv2.INTER_AREA)
-        depth, brightness = self._rasteriser.draw(points, self._camera, self._size)
+    def over_footage(self, row: int, rgb: Image) -> Image:
+        """The body and its 2D targets over the frame `rgb` (H, W, 3) of a row, scaled down where that is large."""
+        image: Any = cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA)
+        depth, brightness = self._rasteriser.draw(self._vertices(row), self._camera, self._size)
         there = np.isfinite(depth)
         image[there] = (1 - _OPACITY) * image[there] + _OPACITY * brightness[there][:, None] * _BODY_RGB
         scale = np.array(self._size) / self._motion.image_size
@@ -208,7 +218,9 @@ class _Artist:
         overlaid: Image = image
         return overlaid
 
-    def _from_side(self, row: int, points: Float) -> Image:
+    def from_side(self, row: int) -> Image:
+        """The body in the world, seen 90 degrees from the camera."""
+        points = self._to_world(row, self._vertices(row))
         view = self._side_view(self._followed[row])
         width, height = self._side_size
         image: Image = np.full((height, width, 3), _WALL_RGB, dtype=np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
 
 import typer
 
@@ -12,13 +12,24 @@ from engine.errors import UsageError
 from engine.protocol import ExitCode
 from engine.streams import clean_stdout
 
+if TYPE_CHECKING:
+    from engine.evaluation.measures import Common
+
 _CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On real footage", "Speed"
+_EVERY_KIND = "desk,cut,pillar,side,limb"
 _EVERY_TABLE = "ablation,label-use,labels,fill-in,ema,presets"
-_CHOICE = "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --speed, or --blender."
+_HIDE = "On real footage, a part of it hidden"
+_CHOICE = (
+    "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --hide FOOTAGE, --speed, "
+    "or --blender."
+)
 
 
 def bench(
-    motions: Annotated[list[str] | None, typer.Argument(help="Motion files to score with --yardstick.")] = None,
+    motions: Annotated[
+        list[str] | None,
+        typer.Argument(help="Motion files to score with --yardstick, or more footage for --hide."),
+    ] = None,
     corpus: Annotated[
         str,
         typer.Option(
@@ -54,6 +65,29 @@ def bench(
         list[str] | None, typer.Option(help="Footage to run first, once for each preset.", rich_help_panel=_REAL)
     ] = None,
     presets: Annotated[str, typer.Option(help="Presets for --footage.", rich_help_panel=_REAL)] = "fast,balanced,paper",
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOOTAGE", help="Footage in full view; a part of it is hidden.", rich_help_panel=_HIDE),
+    ] = None,
+    label: Annotated[str, typer.Option(help="What is done in it, such as 'walk'.", rich_help_panel=_HIDE)] = "",
+    wrong_label: Annotated[
+        str, typer.Option(help="A wrong label; one of the dictionary if left out.", rich_help_panel=_HIDE)
+    ] = "",
+    hide_kinds: Annotated[str, typer.Option(help="What is hidden.", rich_help_panel=_HIDE)] = _EVERY_KIND,
+    hide_at: Annotated[
+        float, typer.Option(help="Where desk and cut begin, in parts of the height.", rich_help_panel=_HIDE)
+    ] = 0.47,
+    hide_limb: Annotated[
+        str,
+        typer.Option(help="left_arm, right_arm, left_leg or right_leg, for the kind limb.", rich_help_panel=_HIDE),
+    ] = "left_leg",
+    hide_rows: Annotated[
+        str, typer.Option(help="Which rows, such as fit,right_label; all adds Table 3.", rich_help_panel=_HIDE)
+    ] = "",
+    focal_px: Annotated[
+        float | None, typer.Option(help="Focal length of the footage in pixels.", rich_help_panel=_HIDE)
+    ] = None,
+    strips: Annotated[str, typer.Option(help="Folder for pictures of the results.", rich_help_panel=_HIDE)] = "",
     speed: Annotated[
         bool, typer.Option("--speed", help="Time and memory of each stage.", rich_help_panel=_SPEED)
     ] = False,
@@ -78,18 +112,23 @@ def bench(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     results: Annotated[
-        str, typer.Option(help="File that keeps each finished result; what it holds is not done again.")
+        str,
+        typer.Option(
+            help="File (for --hide a folder) that keeps each finished result; what it holds is not done again."
+        ),
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time for --corpus; needs --results.")] = 1,
     share: Annotated[str, typer.Option(hidden=True)] = "",
     json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Measure: --corpus FILE, --dataset NAME --root FOLDER, --yardstick FOLDER, --speed, or --blender PROGRAM."""
-    if sum(map(bool, (corpus, dataset, yardstick, speed, blender))) != 1 or bool(root) != bool(dataset):
+    """Measure: --corpus FILE, --dataset NAME --root DIR, --yardstick DIR, --hide FOOTAGE, --speed, or --blender."""
+    chosen = [bool(one) for one in (corpus, dataset, yardstick, hide, speed, blender)]
+    if sum(chosen) != 1 or bool(root) != bool(dataset):
         raise UsageError("It is not clear what to measure.", _CHOICE)
-    if bool(motions or footage) != bool(yardstick):
+    if bool(footage or (motions and not hide)) != bool(yardstick):
         raise UsageError("--yardstick takes motion files or --footage, and nothing else does.", _CHOICE)
+    code = ExitCode.DONE
     with clean_stdout() as stream:
         if speed:
             figures = _speed(clip, repeats, run_options, stream)
@@ -103,9 +142,13 @@ def bench(
             common = measures.Common(
                 preset, backbone, _path(body), device, tuple(overrides or ()), seed, _path(results), stream
             )
-            if corpus:
-                names = tuple(filter(None, tables.split(",")))
-                wanted = measures.CorpusChoice(Path(corpus), clips, every_condition, authored, names, quick, share)
+            if hide:
+                parts = _Hidden(hide_kinds, hide_at, hide_limb, hide_rows, label, wrong_label, focal_px, strips)
+                figures, code = _hide([*hide, *(motions or ())], parts, common)
+            elif corpus:
+                wanted = measures.CorpusChoice(
+                    Path(corpus), clips, every_condition, authored, _words(tables), quick, share
+                )
                 figures = measures.on_corpus(wanted, common, jobs)
             else:
                 files = (_path(bodies), _path(regressor), _path(keypoints))
@@ -114,7 +157,34 @@ def bench(
             from engine.outputs import write_json
 
             write_json(Path(json_file), figures)
-    raise typer.Exit(ExitCode.DONE)
+    raise typer.Exit(code)
+
+
+class _Hidden(NamedTuple):
+    """Options of --hide, as on the command line."""
+
+    kinds: str
+    at: float
+    limb: str
+    rows: str
+    label: str
+    wrong: str
+    focal_px: float | None
+    strips: str
+
+
+def _hide(footage: list[str], parts: _Hidden, common: Common) -> tuple[dict[str, Any], ExitCode]:
+    from engine.evaluation.hide import HideChoice, on_footage
+    from engine.evaluation.hide_footage import Hiding
+
+    if not _words(parts.kinds):
+        raise UsageError("--hide-kinds is empty.", f"Choose from {_EVERY_KIND}.")
+    hidings = tuple(Hiding(kind, parts.at, parts.limb) for kind in dict.fromkeys(_words(parts.kinds)))
+    choice = HideChoice(
+        tuple(footage), hidings, _words(parts.rows), parts.label.strip(), parts.wrong.strip(), parts.focal_px,
+        _path(parts.strips),
+    )  # fmt: skip
+    return on_footage(choice, common)
 
 
 def _speed(clip: str, repeats: int, run_options: str, stream: TextIO) -> dict[str, Any]:
@@ -142,11 +212,13 @@ def _yardstick(
 
     scores = {motion: footage_runs.score_file(Path(folder), Path(motion)) for motion in motions}
     for clip in footage:
-        names = tuple(filter(None, presets.split(",")))
-        scores |= footage_runs.run_and_score(
-            Path(folder), Path(clip), names, tuple(shlex.split(run_options)), _path(body)
-        )
+        options = tuple(shlex.split(run_options))
+        scores |= footage_runs.run_and_score(Path(folder), Path(clip), _words(presets), options, _path(body))
     return tables.show_scores(Path(folder), scores, stream)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
 def _path(text: str) -> Path | None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from engine.evaluation import blender_timings, summary
 from engine.evaluation import speed as costs
+from engine.evaluation.hide_scores import FIGURES as HIDE_FIGURES
 from engine.evaluation.methods import IN_FULL_VIEW, TABLES, Row
 from engine.evaluation.metrics import Interval
 from engine.evaluation.results import Record
@@ -123,6 +124,28 @@ def data_set(
     for note in notes:
         stream.write(f"{note}\n")
     return {"table": figures, "notes": list(notes)}
+
+
+def hidden_limbs(found: Mapping[str, Any], stream: TextIO) -> None:
+    """Print what `bench --hide` found, as its JSON holds it: a table for each kind of hiding, then the notes."""
+    for kind, means in found["means"].items():
+        clips = {name: clip["kinds"][kind] for name, clip in found["clips"].items() if kind in clip["kinds"]}
+        lines = [
+            (f"{name}: {found['rows'][key]}", *_cells(figures))
+            for name, clip in clips.items()
+            for key, figures in clip["rows"].items()
+        ]
+        if len(clips) > 1:
+            lines += [(f"mean of {len(clips)} clips: {found['rows'][key]}", *_cells(one)) for key, one in means.items()]
+        _print(f"Hidden: {kind}", ("", *HIDE_FIGURES.values()), lines, stream)
+    for note in found["notes"]:
+        stream.write(f"{note}\n")
+
+
+def _cells(figures: Mapping[str, float | None]) -> list[str]:
+    """Millimetres in whole numbers and one decimal, what is around 1 with two."""
+    values = (figures.get(name) for name in HIDE_FIGURES)
+    return ["-" if value is None else f"{value:.{1 if abs(value) >= 5 else 2}f}" for value in values]
 
 
 def _rows(
