@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from engine import __version__
+from engine.array_file import ArrayFileError, read_all
+from engine.array_tables import MOST_MOTION_BYTES
 from engine.motion import write_arrays
 
 FOLDER = ".cache"
@@ -62,9 +63,8 @@ class Cache:
         if not self._read or not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except Exception as error:  # whatever a damaged archive makes zipfile, zlib or numpy raise
+            arrays = read_all(path, MOST_MOTION_BYTES)
+        except (ArrayFileError, OSError) as error:
             self.damaged(path, str(error))
             return None
         if stage not in self.reused:

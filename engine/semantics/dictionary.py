@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import EXEMPLARS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
 from engine.semantics.text_match import TextMatcher, side_of
@@ -148,14 +149,12 @@ class MotionDictionary:
         """(N, 60, 24, 3) axis-angle."""
         path = self._exemplar_file
         try:
-            with np.load(path, allow_pickle=False) as file:
-                labels, vectors = file["labels"].tolist(), file["rotations"].astype(np.float32)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path, EXEMPLARS)
+        except (OSError, ArrayFileError) as error:
             raise ModelFileError(f"The exemplar motions {path} cannot be read.", _HINT) from error
+        labels, vectors = arrays["labels"].tolist(), arrays["rotations"].astype(np.float32)
         if tuple(labels) != self.labels or vectors.shape != (len(labels), WINDOW, 24, 3):
             raise ModelFileError(f"The exemplar motions {path} are those of another dictionary.", _HINT)
-        if not np.isfinite(vectors).all():
-            raise ModelFileError(f"The exemplar motions {path} hold values that are no numbers.", _HINT)
         exemplars: NDArray[np.float32] = vectors
         return exemplars
 
