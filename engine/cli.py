@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine import early_stop
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
@@ -137,6 +138,8 @@ def doctor(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     arguments = sys.argv[1:]
+    if arguments[:1] != ["run"]:
+        early_stop.release()
     try:
         code = app(arguments, standalone_mode=False)
     except EngineError as error:
@@ -166,6 +169,7 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
             try:
                 code = _work(job, keypoints, preview, reporter)
                 reporter.end(code)
+                cancel.settle(code)
             finally:
                 sink.close()
         if cancel.requested:

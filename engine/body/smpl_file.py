@@ -14,9 +14,11 @@ from engine.array_tables import BODY
 from engine.body.safe_pickle import UnsafePickleError, read_pickle
 from engine.body.smpl_family import as_smpl, gender_of
 from engine.errors import ModelFileError
+from engine.plain_file import open_plain
 
 Array = NDArray[Any]
 
+_MOST_PICKLE_BYTES = 2**30
 JOINT_COUNT, SHAPE_COUNT, POSE_COUNT = 24, 10, 207
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 _KINDS, _GENDERS = ("smpl", "smplh", "smplx", "open-body"), ("neutral", "male", "female")
@@ -87,7 +89,11 @@ def _read_npz(path: Path) -> dict[str, Array]:
 
 def _read_pkl(path: Path) -> dict[str, Array]:
     try:
-        content = read_pickle(path.read_bytes())
+        with open_plain(path) as file:
+            raw = file.read(_MOST_PICKLE_BYTES + 1)
+        if len(raw) > _MOST_PICKLE_BYTES:
+            raise UnsafePickleError("it is larger than any body file")
+        content = read_pickle(raw)
     except UnsafePickleError as error:
         raise ModelFileError(f"{path} was refused: {error}. Nothing in it was run.", _HINT) from error
     except OSError as error:

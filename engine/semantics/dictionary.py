@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,6 +20,7 @@ from engine.array_file import ArrayFileError, read_arrays
 from engine.array_tables import EXEMPLARS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
+from engine.json_file import read_json
 from engine.semantics.text_match import TextMatcher, side_of
 from engine.semantics.types import WINDOW, Match
 
@@ -69,14 +69,14 @@ class MotionDictionary:
     def from_files(cls, path: Path = ACTIONS) -> MotionDictionary:
         """The dictionary of a JSON file, with the exemplars beside it. Raises ModelFileError."""
         try:
-            content = _File.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
-        except (OSError, UnicodeDecodeError) as error:
+            content = _File.model_validate(read_json(path))
+        except OSError as error:
             raise ModelFileError(f"The motion dictionary {path} cannot be read.", _HINT) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ModelFileError(f"The motion dictionary {path} is wrong at {where}: {first['msg']}.", _HINT) from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ModelFileError(f"The motion dictionary {path} is not JSON.", _HINT) from error
         seen: set[str] = set()
         for action in content.actions:
