@@ -69,7 +69,7 @@ def packages_digest(root: Path | None = None) -> str:
     root = root or engine_root()
     lines = [
         line.split("#")[0].strip()
-        for file in (root / "engine" / "requirements.txt", root / "constraints.txt")
+        for file in (root / "engine" / "requirements.txt", root / "constraints.txt", root / "engine" / "locked.txt")
         if file.is_file()
         for line in file.read_text(encoding="utf-8").splitlines()
     ]

@@ -130,7 +130,9 @@ def hostile_archives(good, name, marker):
         "nothing": b"",
         "text": b"hello",
         "one array": npy(np.zeros(3)),
-        "no extension": archive({(one.removesuffix(".npy") if one == name else one): part for one, part in good.items()}),
+        "no extension": archive(
+            {(one.removesuffix(".npy") if one == name else one): part for one, part in good.items()}
+        ),
         "bytes in the middle": whole[: len(whole) // 3] + b"\xff" * 50 + whole[len(whole) // 3 + 50 :],
     }
     return found
@@ -194,7 +196,9 @@ def hostile_pickles():
     """Kind of harm to pickle. Read by Python's own unpickler with NumPy's types, several end in a signal or never."""
     fan = b"".join(b"2\x86" for _ in range(60))
     fan_by_memo = b"".join(b"q" + bytes([k]) + b"h" + bytes([k]) + b"\x86" for k in range(60))
-    growing = b"".join(b"r" + struct.pack("<I", k) + b"(" + (b"j" + struct.pack("<I", k)) * 10 + b"t" for k in range(11))
+    growing = b"".join(
+        b"r" + struct.pack("<I", k) + b"(" + (b"j" + struct.pack("<I", k)) * 10 + b"t" for k in range(11)
+    )
     return {
         "object scalar with a forged pointer": _table(gender=_array(_FORGED, (1,), _bytes(b"\x41" * 8))),
         "object tree with forged pointers": _table(kintree_table=_array(_FORGED, (2, 24), _bytes(b"\x41" * 384))),

@@ -31,7 +31,10 @@ def holder(tmp_path):
 
 
 def test_a_second_run_is_refused_in_a_sentence(holder, tmp_path):
-    with pytest.raises(OutputError, match="Another run is working in") as caught, only_run_in(tmp_path, tmp_path / LOCK):
+    with (
+        pytest.raises(OutputError, match="Another run is working in") as caught,
+        only_run_in(tmp_path, tmp_path / LOCK),
+    ):
         pass
     assert str(tmp_path) in caught.value.message
     assert caught.value.hint
