@@ -1,4 +1,4 @@
-"""Files that are meant to do harm, made byte by byte: archives of arrays, JSON, pickles. Nothing of them is ever run."""
+"""Files that are meant to do harm, made byte by byte: archives of arrays and pickles. Nothing of them is ever run."""
 
 import io
 import os

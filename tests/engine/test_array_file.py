@@ -1,4 +1,4 @@
-"""The reader of arrays: reads what NumPy writes, and nothing that is meant to do harm; sizes are judged before reading."""
+"""The reader of arrays: reads what NumPy writes, and nothing that is meant to do harm; sizes come before reading."""
 
 import io
 import os

@@ -13,31 +13,41 @@ from engine.body.pickle_reader import PickleReadError, read
 from engine.body.safe_pickle import UnsafePickleError, read_pickle
 
 KINDS = hostile_pickles()
-IN_THIS_PROCESS = sorted(set(KINDS) - {"deep value", "deep hash", "million instructions"})
-"""What the reader refuses by itself; the others want the process about it."""
+HARMLESS = {"memo bomb", "chumpy of nothing"}
+"""Bombs for another reader alone; this one reads them."""
+
+LONG = {"deep value", "million instructions"}
+"""What is ended by the limits, or takes this process a while."""
 
 
-@pytest.mark.parametrize("kind", ["deep value", "deep hash", "million instructions", "memo bomb", "growing lists"])
+@pytest.mark.parametrize("kind", sorted(LONG | {"growing lists", "deep hash"}))
 def test_the_main_process_feels_nothing(kind):
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
     with pytest.raises(UnsafePickleError) as caught:
         read_pickle(KINDS[kind])
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime - before.ru_utime < 5
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 80
     assert str(caught.value).isprintable()
     if sys.platform == "linux":
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20, "KiB: no reader took a gigabyte"
 
 
-@pytest.mark.parametrize("kind", IN_THIS_PROCESS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - HARMLESS - LONG))
 def test_a_hostile_pickle_is_refused_by_the_reader_itself(kind):
     begun = time.process_time()
     with pytest.raises(PickleReadError):
-        tree, _ = read(KINDS[kind])
-        if tree["table"]["v_template"] == {"value": None}:  # an object without anything in it is no array
-            raise PickleReadError("nothing in it")
+        read(KINDS[kind])
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("kind", sorted(HARMLESS))
+def test_what_bombs_another_reader_is_read_in_no_time(kind):
+    begun = time.process_time()
+    tree, arrays = read(KINDS[kind])
+    assert not arrays
+    assert tree["table"]
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.parametrize("kind", list(_hostile()))
