@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import early_stop
+from engine.body.command import body_app
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(train_app, name="train")
+app.add_typer(body_app, name="body")
 app.command()(bench)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 

@@ -60,15 +60,24 @@ def read_body_file(path: Path) -> BodyArrays:
 
     Raises ModelFileError that says what is wrong with it.
     """
+    return body_of(read_body_arrays(path), path)
+
+
+def body_of(arrays: dict[str, Array], path: Path) -> BodyArrays:
+    """The body that the arrays of the file `path` make. Raises ModelFileError."""
+    try:
+        return _checked(as_smpl(arrays), str(arrays["gender"]))
+    except ValueError as error:
+        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+
+
+def read_body_arrays(path: Path) -> dict[str, Array]:
+    """What a body file holds of `array_tables.BODY`, as it is there, and its gender. Raises ModelFileError."""
     if not path.is_file():
         raise ModelFileError(f"The body file {path} does not exist.", _HINT)
     arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
-    try:
-        check_arrays(arrays, BODY)
-        told = str(arrays.get("gender", ""))
-        return _checked(as_smpl(arrays), told if told in _GENDERS else gender_of(path))
-    except ValueError as error:
-        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+    told = str(arrays.get("gender", ""))
+    return {**arrays, "gender": np.array(told if told in _GENDERS else gender_of(path))}
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
@@ -98,7 +107,12 @@ def _read_pkl(path: Path) -> dict[str, Array]:
         raise ModelFileError(f"{path} was refused: {error}. Nothing in it was run.", _HINT) from error
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.", _HINT) from error
-    return {name: value for name, value in content.items() if name in BODY and isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in content.items() if name in BODY and isinstance(value, np.ndarray)}
+    try:
+        check_arrays(arrays, BODY)
+    except ArrayFileError as error:
+        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+    return arrays
 
 
 def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:

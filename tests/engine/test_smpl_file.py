@@ -330,3 +330,18 @@ def test_a_damaged_npz_is_refused(write, content):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(ModelFileError, match="does not exist"):
         read_body_file(tmp_path / "SMPL_NEUTRAL.npz")
+
+
+def test_the_official_pickle_becomes_an_npz_of_plain_arrays(write, run_here, tmp_path):
+    arrays = official_arrays()
+    path = write(official_pickle(arrays, 2), "basicModel_f_lbs.pkl")
+    ran = run_here("body", "import", path, tmp_path / "new" / "body.npz")
+    assert ran.code == 0, ran.stderr
+    assert "30 vertices, smpl, female" in ran.stdout
+    found = read_body_file(tmp_path / "new" / "body.npz")
+    assert_same(found, arrays)
+    assert found.gender == "female", "which the name of the new file does not tell"
+    ran = run_here("body", "import", write(b"text", "bad.pkl"), tmp_path / "bad.npz")
+    assert ran.code == ExitCode.MODEL_FILE
+    assert "was refused" in ran.stderr
+    assert not (tmp_path / "bad.npz").exists()
