@@ -258,4 +258,5 @@ def _check_values(name: str, array: Array, item: Item) -> None:
         raise ArrayFileError(f"{name} has values that are not finite")
     low, high = float(array.min()), float(array.max())
     if low < item.low or high > item.high:
-        raise ArrayFileError(f"{name} has values from {low:g} to {high:g}, not within {item.low:g} to {item.high:g}")
+        found = f"is {low:g}" if low == high else f"has values from {low:g} to {high:g}"
+        raise ArrayFileError(f"{name} {found}, not within {item.low:g} to {item.high:g}")

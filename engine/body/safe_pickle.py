@@ -28,8 +28,9 @@ main(int(sys.argv[2]), int(sys.argv[3]))
 """
 _MEMORY_BYTES = 2**29
 _SECONDS = 6
-_LONGER = 10
-"""Times as long by the clock as by the processor's time, since other programs may be busy."""
+_LONGER = 100 if os.name == "posix" else 10
+"""Times as long by the clock as by the processor's time, since other programs may be busy. Where the system limits the
+processor's time, only that counts: the process has nothing to wait for."""
 
 _BYTES_A_SECOND = 2**24
 _ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}

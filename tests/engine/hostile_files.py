@@ -196,9 +196,8 @@ def hostile_pickles():
     """Kind of harm to pickle. Read by Python's own unpickler with NumPy's types, several end in a signal or never."""
     fan = b"".join(b"2\x86" for _ in range(60))
     fan_by_memo = b"".join(b"q" + bytes([k]) + b"h" + bytes([k]) + b"\x86" for k in range(60))
-    growing = b"".join(
-        b"r" + struct.pack("<I", k) + b"(" + (b"j" + struct.pack("<I", k)) * 10 + b"t" for k in range(11)
-    )
+    numbers = [struct.pack("<I", k) for k in range(11)]
+    growing = b"".join(b"r" + number + b"0(" + (b"j" + number) * 10 + b"t" for number in numbers)
     return {
         "object scalar with a forged pointer": _table(gender=_array(_FORGED, (1,), _bytes(b"\x41" * 8))),
         "object tree with forged pointers": _table(kintree_table=_array(_FORGED, (2, 24), _bytes(b"\x41" * 384))),

@@ -91,7 +91,7 @@ FAULTS = {
     "points is (), not (V, 3)": {"points": np.array(1.0)},
     "points has type int64, not numbers": {"points": np.zeros((4, 3), int)},
     "points has values that are not finite": {"points": np.full((4, 3), np.nan)},
-    "points has values from -500 to -500, not within -100 to 100": {"points": np.full((4, 3), -500.0)},
+    "points is -500, not within -100 to 100": {"points": np.full((4, 3), -500.0)},
     "faces has type float64, not whole numbers": {"faces": np.zeros((1, 3))},
     "version is (2,), not ()": {"version": np.array([1, 2])},
     "version has type <U3, not whole numbers": {"version": np.array("new")},

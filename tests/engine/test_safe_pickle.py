@@ -7,13 +7,13 @@ import time
 import numpy as np
 import pytest
 from hostile_files import hostile_pickles
-from test_smpl_file import _hostile, official_arrays, official_pickle, python2_pickle
+from test_smpl_file import _CONTENTS, official_arrays, official_pickle, python2_pickle
 
 from engine.body.pickle_reader import PickleReadError, read
 from engine.body.safe_pickle import UnsafePickleError, read_pickle
 
 KINDS = hostile_pickles()
-HARMLESS = {"memo bomb", "chumpy of nothing"}
+HARMLESS = {"memo bomb", "chumpy of nothing", "huge frame"}
 """Bombs for another reader alone; this one reads them."""
 
 LONG = {"deep value", "million instructions"}
@@ -22,12 +22,12 @@ LONG = {"deep value", "million instructions"}
 
 @pytest.mark.parametrize("kind", sorted(LONG | {"growing lists", "deep hash"}))
 def test_the_main_process_feels_nothing(kind):
-    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
+    before, reader = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     with pytest.raises(UnsafePickleError) as caught:
         read_pickle(KINDS[kind])
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime - before.ru_utime < 5
-    assert time.monotonic() - begun < 80
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - reader.ru_utime < 10
     assert str(caught.value).isprintable()
     if sys.platform == "linux":
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20, "KiB: no reader took a gigabyte"
@@ -46,17 +46,17 @@ def test_what_bombs_another_reader_is_read_in_no_time(kind):
     begun = time.process_time()
     tree, arrays = read(KINDS[kind])
     assert not arrays
-    assert tree["table"]
+    assert len(tree["table"]) < 2
     assert time.process_time() - begun < 0.5
 
 
-@pytest.mark.parametrize("kind", list(_hostile()))
+@pytest.mark.parametrize("kind", list(_CONTENTS))
 def test_nothing_is_run_by_the_reader_itself(kind, monkeypatch):
     ran = []
     for module, name in (("os", "system"), ("builtins", "exec"), ("builtins", "eval"), ("numpy", "load")):
         monkeypatch.setattr(sys.modules[module], name, lambda *words: ran.append(words))
     with pytest.raises(PickleReadError):
-        read(_hostile()[kind])
+        read(_CONTENTS[kind])
     assert not ran
 
 
