@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine.body.plain_unpickler import PlainUnpickler
+
 MOST_BYTES = 2**31
 """Of all the arrays together."""
 
@@ -202,12 +204,14 @@ _REFUSED = ("PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOB
 """Instructions that no such file needs."""
 
 
-class _Reader(pickle._Unpickler):  # type: ignore[misc,name-defined]  the one in Python: its memo is a dictionary
+class _Reader(PlainUnpickler):
     """The instructions of a pickle, for what is in `_ALLOWED`."""
 
-    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    fault: ClassVar[type[Exception]] = PickleReadError
+    dispatch: ClassVar = dict(PlainUnpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
+        """The stand-in for a name in the file."""
         try:
             return _ALLOWED[f"{module} {name}"]
         except KeyError:
@@ -238,40 +242,8 @@ class _Reader(pickle._Unpickler):  # type: ignore[misc,name-defined]  the one in
             raise PickleReadError("it tries to change something that is no array")
         target.__setstate__(state)
 
-    def _set_item(self) -> None:
-        value = self.stack.pop()
-        self._put([self.stack.pop(), value])
 
-    def _set_items(self) -> None:
-        self._put(self.pop_mark())
-
-    def _put(self, items: list[Any]) -> None:
-        target = self.stack[-1]
-        if type(target) is not dict or any(type(key) not in (str, int, bytes) for key in items[::2]):
-            raise PickleReadError("a table in it has entries without a name")
-        target.update(zip(items[::2], items[1::2], strict=True))
-
-    def _empty_set(self) -> None:
-        self.stack.append([])
-
-    def _add_items(self) -> None:
-        items = self.pop_mark()
-        if type(self.stack[-1]) is not list:
-            raise PickleReadError("a set in it is of an unknown kind")
-        self.stack[-1].extend(items)
-
-    def _frozen_set(self) -> None:
-        self.stack.append(self.pop_mark())
-
-    def _dictionary(self) -> None:
-        items = self.pop_mark()
-        self.stack.append({})
-        self._put(items)
-
-
-_OWN = {"REDUCE": _Reader._reduce, "NEWOBJ": _Reader._new_object, "BUILD": _Reader._build, "DICT": _Reader._dictionary,
-        "SETITEM": _Reader._set_item, "SETITEMS": _Reader._set_items,
-        "EMPTY_SET": _Reader._empty_set, "ADDITEMS": _Reader._add_items, "FROZENSET": _Reader._frozen_set}  # fmt: skip
+_OWN = {"REDUCE": _Reader._reduce, "NEWOBJ": _Reader._new_object, "BUILD": _Reader._build}
 _Reader.dispatch.update({getattr(pickle, name)[0]: _Reader._refuse for name in _REFUSED})
 _Reader.dispatch.update({getattr(pickle, name)[0]: method for name, method in _OWN.items()})
 
