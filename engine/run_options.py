@@ -80,7 +80,7 @@ class RunOptions:
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
     """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there."""
-    _plain_text(job, keypoints)
+    _check_names(job, keypoints)
     _offered("--labeler", job.labeler, _LABELERS)
     if job.labeler == "openai":
         _check_upload(job)
@@ -97,10 +97,6 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     unknown = [kind for kind in job.exports if kind not in EXPORTS]
     if unknown:
         raise UsageError(f"There is no export '{unknown[0]}'.", f"Choose from {', '.join(EXPORTS)}.")
-    if keypoints and not Path(keypoints).is_dir():
-        raise UsageError(
-            f"The keypoints folder {keypoints} does not exist.", "Give the folder with OpenPose's JSON files."
-        )
     if not 0 <= job.seed < 2**32:
         raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
     settings = load_settings(job.preset, job.overrides)
@@ -132,8 +128,8 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     )
 
 
-def _plain_text(job: Job, keypoints: str) -> None:
-    """Raise UsageError for names and labels that are none."""
+def _check_names(job: Job, keypoints: str) -> None:
+    """Raise UsageError for names and labels that are none, and a folder that is not there."""
     if not all(job.footage):
         raise UsageError("An argument for footage is empty.", "Give a video file, a folder of images or a pattern.")
     if not job.out:
@@ -143,6 +139,10 @@ def _plain_text(job: Job, keypoints: str) -> None:
     for option, name in named.items():
         if "\0" in name:
             raise UsageError(f"The name for {option} holds a character that no file name has.", "Check the name.")
+    if keypoints and not Path(keypoints).is_dir():
+        raise UsageError(
+            f"The keypoints folder {keypoints} does not exist.", "Give the folder with OpenPose's JSON files."
+        )
     if len(job.label) > LONGEST_LABEL:
         raise UsageError(f"The label has more than {LONGEST_LABEL} characters.", "Name the action in a few words.")
 
