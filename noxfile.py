@@ -116,3 +116,11 @@ def _blender_environment(session: nox.Session) -> dict[str, str]:
 def build(session: nox.Session) -> None:
     """The add-on zip."""
     session.run("python", "build_addon.py", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Anything at all through every reader, for ten minutes, or as many seconds as ADAPT_MOTION_FUZZ_S names."""
+    install(session, "-e", ".[dev]")
+    seconds = os.environ.get("ADAPT_MOTION_FUZZ_S", "600")
+    session.run("pytest", "tests/engine/test_fuzz.py", *session.posargs, env={"ADAPT_MOTION_FUZZ_S": seconds})

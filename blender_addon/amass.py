@@ -94,8 +94,8 @@ def _clip_frames(armature, action, rate, default_rate) -> np.ndarray:
 def _shape(armature) -> tuple[np.ndarray, np.ndarray]:
     """(3,) pelvis of the body at rest in SMPL's axes, and shape numbers: of the motion file, else the open body."""
     try:
-        with np.load(armature.get(scene.PERSON, ""), allow_pickle=False) as motion:
-            rest = motion["joints3d_world"][0, 0].astype(np.float64) - motion["trans"][0]
-            return rest, motion["betas"].astype(np.float64)
-    except (OSError, ValueError, KeyError, EOFError):
+        motion = motion_io.read_some(armature.get(scene.PERSON, ""), "joints3d_world", "trans", "betas")
+    except (UserError, IndexError):
         return np.array(_PELVIS), np.zeros(10)
+    rest = motion["joints3d_world"][0, 0].astype(np.float64) - motion["trans"][0]
+    return rest, motion["betas"].astype(np.float64)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cleanup, compat, retarget_maps, rotations, scene
+from . import cleanup, compat, motion_io, retarget_maps, rotations, scene
 from .errors import UserError
 
 SIZE = 256
@@ -58,9 +58,8 @@ def labels_of(armature) -> list[str]:
     """Labels of the motion file that the action or its armature came from, most frequent first; none if it is gone."""
     path = Path(armature.animation_data.action.get(scene.PERSON) or armature.get(scene.PERSON, ""))
     try:
-        with np.load(path, allow_pickle=False) as motion:
-            names, counts = np.unique(motion["labels"].astype(str), return_counts=True)
-    except (OSError, ValueError, KeyError, EOFError):
+        names, counts = np.unique(motion_io.read_some(path, "labels")["labels"], return_counts=True)
+    except UserError:
         return []
     return [str(names[index]) for index in np.argsort(-counts) if names[index]]
 

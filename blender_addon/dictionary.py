@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..engine.json_file import read_json
 from .job import engine_root
 
 MOST = 40
@@ -26,7 +26,7 @@ def actions() -> tuple[Action, ...]:
     """Every action of the dictionary; none if the file is missing. Reads the file the first time."""
     path = engine_root() / "presets" / "actions.json"
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["actions"]
+        entries = read_json(path)["actions"]
         return tuple(Action(one["label"], one["category"], tuple(one.get("paraphrases", ()))) for one in entries)
     except (OSError, ValueError, KeyError, TypeError):
         return ()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..engine import protocol
+from ..engine.json_file import read_json
 from .job import Job, engine_environment, engine_root
 
 
@@ -45,7 +46,7 @@ def stamp_path(folder: Path) -> Path:
 def read_stamp(folder: Path) -> dict | None:
     """What the stamp says; None if nothing was ever installed in `folder`; empty if it cannot be read."""
     try:
-        stamp = json.loads(stamp_path(folder).read_text(encoding="utf-8"))
+        stamp = read_json(stamp_path(folder))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -68,7 +69,7 @@ def packages_digest(root: Path | None = None) -> str:
     root = root or engine_root()
     lines = [
         line.split("#")[0].strip()
-        for file in (root / "engine" / "requirements.txt", root / "constraints.txt")
+        for file in (root / "engine" / "requirements.txt", root / "constraints.txt", root / "engine" / "locked.txt")
         if file.is_file()
         for line in file.read_text(encoding="utf-8").splitlines()
     ]

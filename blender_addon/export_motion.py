@@ -22,6 +22,8 @@ if not __package__:  # run as a script
 
 import argparse
 import json
+import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,7 +76,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--kinds", required=True, help=f"comma-separated, of {', '.join(KINDS)}")
     parser.add_argument("--footage", type=Path, help="the clip, shown behind the character in the .blend")
     parser.add_argument("motions", nargs="+", type=Path, help="motion files of one clip")
+    parser.add_argument("--watch-stdin", action="store_true", help="end when stdin does, as it does with the engine")
     options = parser.parse_args(argv[argv.index("--") + 1 :] if "--" in argv else argv[1:])
+    if options.watch_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True, name="stdin").start()
     try:
         write_people(options.motions, options.kinds.split(","), options.footage, lambda path: _reply(wrote=str(path)))
     except UserError as error:
@@ -82,6 +87,12 @@ def main(argv: list[str]) -> int:
         return 1
     _reply(done=True)
     return 0
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
 
 
 def _reply(**values: object) -> None:

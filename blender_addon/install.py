@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -62,6 +63,8 @@ class Plan:
         notes: plain sentences that the user should read first.
         extra: the user's own arguments for pip or uv.
         requirements, constraints: files that say which packages in which versions.
+        locked: every package and version with the hashes of its files.
+        pypi: whether PyTorch comes from where everything else does, so that its hash is known too.
     """
 
     folder: Path
@@ -72,6 +75,13 @@ class Plan:
     extra: tuple[str, ...] = ()
     requirements: Path = field(default_factory=lambda: engine_root() / "engine" / "requirements.txt")
     constraints: Path = field(default_factory=lambda: engine_root() / "constraints.txt")
+    locked: Path = field(default_factory=lambda: engine_root() / "engine" / "locked.txt")
+    pypi: bool = True
+
+    @property
+    def own_source(self) -> bool:
+        """Whether the user names where packages come from: they may be other builds, whose hashes are not known."""
+        return any(word.split("=")[0] in _INDEX_OPTIONS for word in self.extra)
 
     @property
     def download_mb(self) -> int:
@@ -110,7 +120,16 @@ def make_plan(folder: Path, torch: str, extra_arguments: str = "") -> Plan:
     items = [("PyTorch", _TORCH_MB[system, torch]), *zip(_OTHERS, _OTHERS_MB[system], strict=True)]
     if uv:
         items.append(("Python, if there is none", _UV_PYTHON_MB))
-    return Plan(folder, uv, torch, tuple(items), tuple(notes), extra)
+    pypi = uv is None or system == "Darwin" or (system, torch) == ("Windows", "cpu")
+    return Plan(folder, uv, torch, tuple(items), tuple(notes), extra, pypi=pypi)
+
+
+def split_locked(text: str) -> tuple[str, str]:
+    """PyTorch's name and version, and the locked packages without it and what comes with it for graphics cards."""
+    entries = re.split(r"\n(?=[A-Za-z0-9])", "\n" + text)
+    torch = next(entry for entry in entries if entry.startswith("torch==")).split()[0]
+    others = [entry for entry in entries if not re.match(r"torch==|triton==|nvidia-|cuda-", entry)]
+    return torch, "\n".join(others)
 
 
 def _torch_by_pip(system: str, torch: str) -> tuple[str, str]:
@@ -225,22 +244,36 @@ class Installer(EventSource):
             )
 
     def _install_packages(self) -> None:
-        python = str(environment_python(self.plan.folder))
-        files = ["-c", str(self.plan.constraints), "-r", str(self.plan.requirements)]
-        if self.plan.uv:
-            command = [str(self.plan.uv), "pip", "install", "--python", python, *files]
-            if not any(word.split("=")[0] in _INDEX_OPTIONS for word in self.plan.extra):
-                command.append(f"--torch-backend={'auto' if self.plan.torch == 'cuda' else 'cpu'}")
-        else:
-            command = [python, "-m", "pip", "install", "--no-input", *self._pip_progress(python), *files]
         progress = InstallProgress(self.plan.download_mb, parallel=self.plan.uv is not None)
         said: deque[str] = deque(maxlen=60)
-        for line in self._lines([*command, *self.plan.extra]):
-            said.append(line)
-            progress.feed(line)
-            self._progress(0.05 + 0.9 * progress.share, progress.what)
-        self._require_success(said)
+        for command in self._commands(str(environment_python(self.plan.folder))):
+            for line in self._lines(command):
+                said.append(line)
+                progress.feed(line)
+                self._progress(0.05 + 0.9 * progress.share, progress.what)
+            self._require_success(said)
         self._progress(0.05 + 0.9 * SETTLED_SHARE, "Checking")
+
+    def _commands(self, python: str) -> list[list[str]]:
+        """What is run, one after the other. From the package index only files whose hashes are known are taken."""
+        plan = self.plan
+        if plan.uv:
+            base = [str(plan.uv), "pip", "install", "--python", python]
+        else:
+            base = [python, "-m", "pip", "install", "--no-input", *self._pip_progress(python)]
+        if plan.own_source:
+            return [[*base, "-c", str(plan.constraints), "-r", str(plan.requirements), *plan.extra]]
+        known = [*base, "--require-hashes", "--only-binary", ":all:", *plan.extra]
+        if plan.pypi:
+            return [[*known, "-r", str(plan.locked)]]
+        torch, others = split_locked(plan.locked.read_text(encoding="utf-8"))
+        listed = plan.folder / "locked-others.txt"
+        listed.write_text(others, encoding="utf-8")
+        backend = f"--torch-backend={'auto' if plan.torch == 'cuda' else 'cpu'}"
+        return [
+            [*known, "--no-deps", "-r", str(listed)],
+            [*base, "--only-binary", ":all:", *plan.extra, torch, "-c", str(plan.constraints), backend],
+        ]
 
     def _pip_progress(self, python: str) -> list[str]:
         """pip tells how far a download is from 24.1 on."""

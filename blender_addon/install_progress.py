@@ -28,6 +28,11 @@ _REASONS = (
         "Check the internet connection, or name your mirror or proxy in the preferences under Installer Arguments.",
     ),
     (
+        r"DO NOT MATCH THE HASHES|Hash mismatch|hash-checking mode|require-hashes",
+        "A package is not the one that this version was tested with.",
+        "Nothing of it was run. Press Install Engine again; if it stays so, the index or a proxy changes files.",
+    ),
+    (
         r"No matching distribution|No solution found|ResolutionImpossible",
         "A package is not to be had for this Python or this system.",
         "Open the log to see which; another Python (3.11 is the tested one) may help.",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,25 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.array_file import MOST_BYTES, ArrayFileError, read_arrays
+from ..engine.array_tables import BODY, FORMAT_VERSION, MOST_MOTION_BYTES, MOTION, REST_BODY, Table
+from ..engine.json_file import read_json
 from . import timing
 from .errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 """Folder of the add-on, or of the repository: beside `blender_addon` lie `engine` and `presets`."""
-
-FORMAT_VERSION = 1
-JOINTS = 24
-
-_ROWS = {
-    "poses": (72,),
-    "trans": (3,),
-    "timestamps": (),
-    "joints3d_cam": (JOINTS, 3),
-    "joints3d_world": (JOINTS, 3),
-    "labels": (),
-    "label_similarity": (),
-}
-_FIXED = {"betas": (10,), "intrinsics": (3, 3), "image_size": (2,), "camera_to_world": (4, 4)}
 
 
 @dataclass(frozen=True)
@@ -144,55 +131,46 @@ class Skeleton:
 def read_motion(path: str | Path) -> Motion:
     """Read and check a motion file. Raises UserError that says what is wrong with it."""
     path = Path(path)
-    arrays = _load(path, "motion file")
-    missing = [key for key in (*_ROWS, *_FIXED, "mocap_framerate") if key not in arrays]
-    if missing:
-        raise _bad(path, f"it lacks {', '.join(missing)}")
+    arrays = _load(path, "motion file", MOTION, MOST_MOTION_BYTES)
     if int(arrays.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION:
         raise UserError(f"{path} was written by a newer version.", "Update the add-on.")
-    rows = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    rows = len(arrays["poses"])
     if not rows:
         raise _bad(path, "it has no frames")
-    for key, shape in {**{key: (rows, *shape) for key, shape in _ROWS.items()}, **_FIXED}.items():
-        _check(path, key, arrays[key], shape)
     if rows > 1 and not (np.diff(arrays["timestamps"]) > 0).all():
         raise _bad(path, "its timestamps do not increase")
-    fps = float(arrays["mocap_framerate"])
-    if not 0 < fps < 10_000:
-        raise _bad(path, f"its frame rate is {fps}")
     width, height = (int(size) for size in arrays["image_size"])
-    if width < 1 or height < 1 or arrays["intrinsics"][0, 0] <= 0 or arrays["intrinsics"][1, 1] <= 0:
-        raise _bad(path, "its camera has no size or no focal length")
+    if arrays["intrinsics"][0, 0] <= 0 or arrays["intrinsics"][1, 1] <= 0:
+        raise _bad(path, "its camera has no focal length")
     kept = ("poses", "joints3d_cam", "joints3d_world", "betas", "intrinsics", "camera_to_world", "timestamps")
     return Motion(
         path=path,
-        rate=timing.exact_rate(fps),
+        rate=timing.exact_rate(float(arrays["mocap_framerate"])),
         surface_model_type=str(arrays.get("surface_model_type", "open-body")),
         image_size=(width, height),
         labels=arrays["labels"].astype(str),
         label_similarity=arrays["label_similarity"].astype(np.float64),
         **{key: arrays[key].astype(np.float64) for key in kept},
-        **_evidence(path, arrays, rows),
+        **_evidence(arrays, rows),
     )
 
 
-def _evidence(path: Path, arrays: dict[str, Any], rows: int) -> dict[str, Any]:
+def read_some(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """Only these arrays of a motion file. Raises UserError."""
+    return _load(Path(path), "motion file", {name: MOTION[name] for name in names}, MOST_MOTION_BYTES)
+
+
+def _evidence(arrays: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
     """What the motion is made from, as far as the file has it: other programs' files may not."""
-    names = tuple(arrays["keypoint_names"].astype(str).tolist()) if "keypoint_names" in arrays else ()
-    shapes = {
-        "contacts": (rows, 4),
-        "keypoints2d": (rows, len(names), 3),
-        "keypoints2d_origin": (rows, len(names)),
-        "initial_poses": (rows, 72),
-        "initial_trans": (rows, 3),
-        "camera_path": (rows, 4, 4),
-        "keypoints2d_footage": (rows, len(names), 3),
-        "camera_intrinsics": (rows, 3, 3),
+    names = tuple(arrays["keypoint_names"].tolist()) if "keypoint_names" in arrays else ()
+    found: dict[str, Any] = {
+        "contacts": np.zeros((rows, 4)),
+        "keypoints2d": np.zeros((rows, len(names), 3)),
+        "keypoints2d_origin": np.zeros((rows, len(names))),
     }
-    found = {key: np.zeros(shapes[key]) for key in ("contacts", "keypoints2d", "keypoints2d_origin")}
-    for key, shape in shapes.items():
-        if key in arrays:
-            _check(path, key, arrays[key], shape)
+    known = (*found, "initial_poses", "initial_trans", "camera_path", "keypoints2d_footage", "camera_intrinsics")
+    for key in known:
+        if key in arrays and (names or not key.startswith("keypoints2d")):
             found[key] = arrays[key].astype(np.float64)
     initial_trans = found.pop("initial_trans", None)
     if initial_trans is None or "initial_poses" not in found:
@@ -229,8 +207,9 @@ def read_body(motion: Motion) -> tuple[RestBody, str]:
 def stored_rotation(motion: Motion) -> int:
     """Degrees clockwise by which the stored footage is turned to be upright; 0 if the report beside does not tell."""
     try:
-        report = json.loads(motion.path.with_name("report.json").read_text(encoding="utf-8"))
-        return int(report["footage"]["rotation_degrees"])
+        report = read_json(motion.path.with_name("report.json"))
+        degrees = report["footage"]["rotation_degrees"]
+        return int(degrees) if degrees in (90, 180, 270) else 0
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 
@@ -239,7 +218,7 @@ def read_skeleton() -> Skeleton:
     """Names and tree of the joints from `presets/armature.json`."""
     path = ROOT / "presets" / "armature.json"
     try:
-        joints = json.loads(path.read_text(encoding="utf-8"))["joints"]
+        joints = read_json(path)["joints"]
         names = [joint["name"] for joint in joints]
         parents = [names.index(joint["parent"]) if joint["parent"] else -1 for joint in joints]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -248,52 +227,34 @@ def read_skeleton() -> Skeleton:
 
 
 def _read_rest_body(path: Path) -> RestBody:
-    arrays = _load(path, "body file")
-    missing = [key for key in ("vertices", "joints", "weights", "faces") if key not in arrays]
-    if missing:
-        raise _bad(path, f"it lacks {', '.join(missing)}")
-    count = len(arrays["vertices"])
-    faces = arrays["faces"]
-    for key, shape in {"vertices": (count, 3), "joints": (JOINTS, 3), "weights": (count, JOINTS)}.items():
-        _check(path, key, arrays[key], shape)
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
-        raise _bad(path, f"faces is {faces.shape} of {faces.dtype}, not (F, 3) whole numbers")
-    if len(faces) and (faces.min() < 0 or faces.max() >= count):
+    arrays = _load(path, "body file", REST_BODY)
+    if arrays["faces"].size and arrays["faces"].max() >= len(arrays["vertices"]):
         raise _bad(path, "a face names a vertex that is not there")
     return RestBody(
         vertices=arrays["vertices"].astype(np.float64),
         joints=arrays["joints"].astype(np.float64),
         weights=arrays["weights"].astype(np.float64),
-        faces=faces.astype(np.int32),
+        faces=arrays["faces"].astype(np.int32),
     )
 
 
 def _bundled_body(path: Path, betas: np.ndarray) -> RestBody:
-    arrays = _load(path, "body file")
+    arrays = _load(path, "body file", BODY)
     vertices = arrays["v_template"] + arrays["shapedirs"][..., : len(betas)] @ betas
     return RestBody(vertices, arrays["J_regressor"] @ vertices, arrays["weights"], arrays["f"].astype(np.int32))
 
 
-def _load(path: Path, kind: str) -> dict[str, Any]:
+def _load(path: Path, kind: str, table: Table, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path):  # else np.load takes other kinds of files too
-            pass
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_arrays(path, table, most_bytes)
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there.", "Adapt the clip, or choose another file.") from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as a {kind}: {error.strerror}.", "Adapt the clip again.") from error
+    except ArrayFileError as error:
+        if not error.unreadable:
+            raise _bad(path, str(error)) from error
         raise UserError(f"{path} cannot be read as a {kind}: {error}.", "Adapt the clip again.") from error
-
-
-def _check(path: Path, key: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise _bad(path, f"{key} is {array.shape}, not {shape}")
-    text = key == "labels"
-    if array.dtype.kind not in ("U" if text else "fiu"):
-        raise _bad(path, f"{key} has type {array.dtype}")
-    if not text and not np.isfinite(array).all():
-        raise _bad(path, f"{key} has values that are not finite")
 
 
 def _bad(path: Path, reason: str) -> UserError:

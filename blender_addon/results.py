@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
+from ..engine.json_file import read_json
 from . import run_settings
 
 
@@ -36,7 +36,7 @@ def find(footage: str, out: Path) -> Left | None:
     wanted = os.path.normcase(os.path.abspath(footage))
     for claim in sorted(out.glob("*/.cache/clip.json")):
         try:
-            owner = json.loads(claim.read_text(encoding="utf-8"))["footage"]
+            owner = read_json(claim)["footage"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if owner != wanted:

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..engine.json_file import parse_json
 from . import compat, contacts, feet, keying, motion_io, pose_curves, retarget, timing
 from .errors import UserError
 from .retarget_maps import JOINTS, BoneMap, faults
@@ -212,7 +213,7 @@ def limbs_of(armature) -> BoneMap | None:
     action = armature.animation_data.action if armature.animation_data else None
     if action is not None and MAP in action:
         try:
-            found = json.loads(action[MAP])
+            found = parse_json(action[MAP])
             bones = {joint: bone for joint, bone in found["bones"].items() if bone in armature.data.bones}
             return BoneMap("of the action", bones, follows=found["follows"])
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..engine.json_file import read_json
 from .errors import UserError
 from .motion_io import ROOT
 
@@ -69,7 +70,7 @@ def read(path: str | Path) -> BoneMap:
     """Read and check a map file. Raises UserError that says what is wrong with it."""
     path = Path(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as a bone map: {error}.", "Choose another map, or save it again."

@@ -92,7 +92,7 @@ def export_motion(
         arguments += ["--footage", str(footage.resolve())]
     arguments += [str(path.resolve()) for path in motions]
     total = len(motions) * len([kind for kind in kinds if kind != "blend"]) + ("blend" in kinds)
-    command = [*find_blender(), str(_SCRIPT), "--", *arguments]
+    command = [*find_blender(), str(_SCRIPT), "--", "--watch-stdin", *arguments]
     with tempfile.TemporaryDirectory(prefix="adapt-motion-", ignore_cleanup_errors=True) as scratch:
         log = Path(scratch) / "blender.log"
         process = _start(command, log, child_environment(Path(scratch), Path(command[0])))
@@ -128,7 +128,7 @@ def _start(command: list[str], log: Path, environment: dict[str, str]) -> subpro
     try:
         with log.open("wb") as output:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, env=environment
             )
     except OSError as error:
         raise ExportError(
@@ -152,6 +152,8 @@ def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress, total
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
     if process.poll() is None:
         process.terminate()
         try:

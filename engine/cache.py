@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from engine import __version__
+from engine.array_file import ArrayFileError, read_all
+from engine.array_tables import MOST_MOTION_BYTES
 from engine.motion import write_arrays
+from engine.plain_file import open_plain
 
 FOLDER = ".cache"
 Arrays = dict[str, NDArray[Any]]
@@ -32,9 +34,11 @@ def content_of(path: Path) -> str:
     """SHA-256 (hex) of a file, or of the names and contents of the files in a folder."""
     digest = hashlib.sha256()
     for file in sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]:
-        content = file.read_bytes()
-        digest.update(f"{file.name if path.is_dir() else ''}\0{len(content)}\0".encode(errors="surrogateescape"))
-        digest.update(content)
+        name = file.name if path.is_dir() else ""
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode(errors="surrogateescape"))
+        with open_plain(file) as content:
+            while block := content.read(2**20):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -62,9 +66,8 @@ class Cache:
         if not self._read or not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except Exception as error:  # whatever a damaged archive makes zipfile, zlib or numpy raise
+            arrays = read_all(path, MOST_MOTION_BYTES)
+        except (ArrayFileError, OSError) as error:
             self.damaged(path, str(error))
             return None
         if stage not in self.reused:

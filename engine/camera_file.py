@@ -12,7 +12,6 @@ zooms, and optionally
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
+from engine.json_file import JsonFileError, read_json
 from engine.lens import Distortion, Lens, make_lens
 
 _RIGID = 1e-3
+_MOST_PIXELS, _MOST_METRES = 1e7, 1e6
 _HINT = (
     'A camera file looks like {"intrinsics": [[1500, 0, 960], [0, 1500, 540], [0, 0, 1]], "camera_to_world": [4x4, …]}.'
 )
@@ -47,10 +48,10 @@ class GivenCamera:
 def read_camera(path: Path) -> GivenCamera:
     """Read and check a camera file. Raises UsageError if it is wrong or the camera zooms."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = read_json(path)
     except OSError as error:
         raise UsageError(f"The camera file {path} cannot be read: {error.strerror or error}.", _HINT) from error
-    except ValueError as error:
+    except JsonFileError as error:
         raise UsageError(f"The camera file {path} is not JSON: {error}.", _HINT) from error
     if not isinstance(values, dict) or "intrinsics" not in values:
         raise UsageError(f"The camera file {path} has no intrinsics.", _HINT)
@@ -59,10 +60,14 @@ def read_camera(path: Path) -> GivenCamera:
     if "camera_to_world" in values:
         poses = _matrices(values["camera_to_world"], 4, f"camera_to_world of the camera file {path}")
         turns = poses[:, :3, :3]
-        if np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max() > _RIGID or (np.linalg.det(turns) < 0).any():
+        if (
+            np.abs(poses).max() > _MOST_METRES
+            or np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max() > _RIGID
+            or (np.linalg.det(turns) < 0).any()
+        ):
             raise UsageError(f"The camera_to_world of the camera file {path} are not turns and places.", _HINT)
     focal = cameras[:, (0, 1), (0, 1)]
-    if (focal <= 0).any() or not np.allclose(cameras[:, 2], (0, 0, 1)):
+    if (focal <= 0).any() or np.abs(cameras).max() > _MOST_PIXELS or not np.allclose(cameras[:, 2], (0, 0, 1)):
         raise UsageError(f"The intrinsics of the camera file {path} are no camera matrix.", _HINT)
     lens = make_lens(cameras, _distortion(values.get("distortion"), path))
     return GivenCamera(cameras[0] if lens is None else lens.pinhole, poses, lens)
@@ -80,7 +85,7 @@ def _distortion(value: Any, path: Path) -> Distortion | None:
         fits = (
             len(k) <= most[model] and bool(np.isfinite((*k, p1, p2)).all()) and (model == "polynomial" or p1 == p2 == 0)
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
         raise UsageError(
@@ -93,7 +98,7 @@ def _distortion(value: Any, path: Path) -> Distortion | None:
 def _matrices(value: Any, size: int, name: str) -> NDArray[np.float64]:
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"The {name} are not numbers.", _HINT) from error
     if array.ndim == 2:
         array = array[None]

@@ -8,18 +8,19 @@ read one by one when asked for, so optimiser states that fill most of a training
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import safetensors
 import torch
 from torch import Tensor
+
+from engine.body.plain_unpickler import PlainUnpickler
 
 
 class UnsafeCheckpointError(Exception):
@@ -59,14 +60,20 @@ def open_tensors(path: Path) -> Iterator[dict[str, StoredTensor]]:
                 plain: Any = safetensors.safe_open(path, framework="pt")
                 names = list(plain.keys())
             with plain:
-                yield {name: _from_safetensors(plain, name) for name in names}
+                with _damage_told():
+                    found = {name: _from_safetensors(plain, name) for name in names}
+                yield found
         elif head[:4] == b"PK\x03\x04":
             with _damage_told():
                 archive = zipfile.ZipFile(file)
             with archive:
-                yield _flat(_read_archive(archive))
+                with _damage_told():
+                    found = _flat(_read_archive(archive))
+                yield found
         elif head[:1] == b"\x80":
-            yield _flat(_read_sequence(file))
+            with _damage_told():
+                found = _flat(_read_sequence(file))
+            yield found
         else:
             raise NotACheckpointError(_kind_of(head))
 
@@ -107,6 +114,9 @@ _SAFETENSORS_TYPES = {
 # --- the two containers ---------------------------------------------------------------------------------------------
 
 
+_MOST_PICKLE_BYTES = 2**27
+
+
 class _Storage(NamedTuple):
     """A run of numbers in the file: its name there, its type, and how many."""
 
@@ -127,10 +137,14 @@ def _read_archive(archive: zipfile.ZipFile) -> Any:
 
     def read(storage: _Storage) -> Tensor:
         with _damage_told():
-            return _numbers(bytearray(archive.read(f"{root}data/{storage.key}")), storage)
+            name = f"{root}data/{storage.key}"
+            if archive.getinfo(name).file_size != storage.length * storage.dtype.itemsize:
+                raise NotACheckpointError("it is damaged (it ends too early)")
+            return _numbers(bytearray(archive.read(name)), storage)
 
-    with _damage_told():
-        return _Reader(io.BytesIO(archive.read(f"{root}data.pkl")), read).load()
+    if archive.getinfo(f"{root}data.pkl").file_size > _MOST_PICKLE_BYTES:
+        raise NotACheckpointError("its list of tensors is larger than any")
+    return _Reader(io.BytesIO(archive.read(f"{root}data.pkl")), read).load()
 
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -261,8 +275,10 @@ _ALLOWED: dict[str, Any] = {
 _SCRIPT_PREFIX = "__torch__."
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(PlainUnpickler):
     """Unpickles with the table above; `read` fetches a storage's numbers when a tensor is asked for."""
+
+    fault: ClassVar[type[Exception]] = UnsafeCheckpointError
 
     def __init__(self, file: IO[bytes], read: Callable[[_Storage], Tensor]) -> None:
         super().__init__(file, encoding="latin1", fix_imports=False)
@@ -283,6 +299,13 @@ class _Reader(pickle.Unpickler):
         if module.startswith(_SCRIPT_PREFIX):
             return _ScriptModule
         raise UnsafeCheckpointError(f"it asks for '{module}.{name}', which no checkpoint needs")
+
+    def fill(self, table: Any, items: dict[Any, Any]) -> None:
+        """Put entries into a dictionary; into what stands for something else they go nowhere."""
+        if isinstance(table, dict):
+            table.update(items)
+        elif not isinstance(table, _Ignored):
+            raise UnsafeCheckpointError("a table in it is of an unknown kind")
 
     def persistent_load(self, reference: Any) -> _Storage:
         """The storage that the file refers to: ("storage", type, name, device, length[, view])."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from engine import early_stop
+from engine.body.command import body_app
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
@@ -26,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(train_app, name="train")
+app.add_typer(body_app, name="body")
 app.command()(bench)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 
@@ -142,6 +145,8 @@ def doctor(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     arguments = sys.argv[1:]
+    if arguments[:1] != ["run"]:
+        early_stop.release()
     try:
         code = app(arguments, standalone_mode=False)
     except EngineError as error:
@@ -171,6 +176,7 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
             try:
                 code = _work(job, keypoints, preview, reporter)
                 reporter.end(code)
+                cancel.settle(code)
             finally:
                 sink.close()
         if cancel.requested:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +16,15 @@ from engine.adaptation.settings import AdaptationSettings
 from engine.backbones.crop_settings import CropSettings
 from engine.backbones.fit_settings import FitSettings
 from engine.errors import UsageError
+from engine.json_file import depth_of
 from engine.model_settings import ModelSettings
+from engine.plain_zip import shown
 from engine.semantics.vlm_settings import VlmSettings
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "adaptation"
 DEFAULT_PRESET = "balanced"
+_LONGEST_VALUE, _MOST_DEPTH = 5000, 16
+_LONG_NUMBER = re.compile(r"[0-9a-fA-F_]{200}")
 
 
 class _Section(BaseModel):
@@ -102,11 +107,15 @@ def _parse_override(text: str) -> tuple[str, str, Any]:
     section, dot, name = key.partition(".")
     if not (section and dot and name and equals):
         raise UsageError(
-            f"'{text}' is no setting.", "Write settings as section.name=value, such as detection.model=full."
+            f"'{shown(text)}' is no setting.", "Write settings as section.name=value, such as detection.model=full."
         )
+    if len(value) > _LONGEST_VALUE or _LONG_NUMBER.search(value):
+        raise UsageError(f"The value of the setting {shown(key)} is too long: {shown(value)}.", "Choose another value.")
+    if depth_of(value, _MOST_DEPTH) > _MOST_DEPTH:
+        raise UsageError(f"The value of the setting {shown(key)} is nested too deeply.", "Choose another value.")
     try:
         return section, name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return section, name, value
 
 
@@ -115,7 +124,10 @@ def _explain(error: ValidationError) -> tuple[str, str]:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":
-        return f"The setting {'.'.join(path)} is {first['input']!r}: {first['msg']}.", "Choose another value."
+        return (
+            f"The setting {'.'.join(path)} is {shown(repr(first['input']))}: {first['msg']}.",
+            "Choose another value.",
+        )
     model: Any = Settings
     for part in path[:-1]:
         model = model.model_fields[part].annotation

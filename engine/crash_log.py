@@ -37,7 +37,7 @@ def explain(error: Exception, folder: Path) -> EngineError:
 def _written(path: Path, text: str) -> bool:
     try:
         path.write_text(text, encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True
 

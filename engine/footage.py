@@ -21,20 +21,22 @@ from numpy.typing import NDArray
 
 from engine.errors import FootageError
 from engine.footage_files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, expand, fingerprint, sequence_files
+from engine.frame_rate import FASTEST, exact_rate, plausible
+from engine.plain_file import open_plain
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "FootageInfo", "Frame", "expand", "fingerprint", "frames", "probe"]
 
 IMAGE_RATE = Fraction(24)
 MAX_PIXELS = 8192 * 8192
 MAX_SIDE = 16384
+MAX_IMAGE_BYTES = 640 * 2**20
+"""Of an image file: 8192 x 8192 pixels with four channels of 16 bits take 512 MiB."""
+
+MAX_HOURS = 48
 FULL_FRAME_DIAGONAL_MM = 43.267
 """Of 36 x 24 mm film, which "35 mm equivalent" focal lengths refer to."""
 
 _SCANNED_PACKETS = 20_000
-_STANDARD_RATES = (
-    *map(Fraction, (10, 12, 15, 24, 25, 30, 48, 50, 60, 100, 120, 240)),
-    *(Fraction(thousands * 1000, 1001) for thousands in (24, 30, 48, 60, 120, 240)),
-)
 # Only containers that hold their own pictures. Playlists (hls, concat, dash, sdp, image2, …) could make footage from
 # strangers open other files or addresses.
 _VIDEO_FORMATS = (
@@ -101,7 +103,7 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
     images = sequence_files(path)
     if images is not None:
         picture, _ = _read_image(images[0])
-        shape = _Shape.of(picture, None)
+        shape = _Shape.of(picture, None, path)
         count, rate, variable = len(images), Fraction(image_rate), False
         duration: float | None = float(count / rate)
         tags: Mapping[str, str] = picture.metadata
@@ -112,7 +114,7 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
             first = next(_decoded(container, stream, path, lambda *_: None), None)
             if first is None:
                 raise FootageError(f"{path} has no frames.", "Export or download the clip again.")
-            shape = _Shape.of(first[1], stream.sample_aspect_ratio)
+            shape = _Shape.of(first[1], stream.sample_aspect_ratio, path)
             tags = {**container.metadata, **stream.metadata, **first[1].metadata}
         rate, variable, expected, duration = _timing(path)
     width, height = shape.upright
@@ -152,12 +154,16 @@ def frames(
     given = 0
     for index, (time_s, picture, aspect) in enumerate(_timed(path, image_rate, warn or (lambda *_: None))):
         if shape is None:
-            shape = _Shape.of(picture, aspect)
+            shape = _Shape.of(picture, aspect, path)
         if end_s is not None and time_s >= end_s:
             break
         if start_s is None or time_s >= start_s:
             given += 1
-            yield Frame(index, time_s, shape.upright_rgb(picture))
+            try:
+                rgb = shape.upright_rgb(picture)
+            except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
+                raise _unreadable(path, error) from error
+            yield Frame(index, time_s, rgb)
     if shape is None:
         raise FootageError(f"{path} has no frames.", "Export or download the clip again.")
     if not given:
@@ -213,7 +219,10 @@ def _video_stream(container: Any, path: Path) -> Any:
     """The largest moving picture of the file (cover art is not), set up for decoding."""
     from av.stream import Disposition
 
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = [stream for stream in moving if stream.codec_context is not None]
+    if moving and not streams:
+        raise _unreadable(path, ValueError("its pictures are coded in no known way"))
     if not streams:
         raise FootageError(f"{path} has no picture in it, only sound or data.", "Choose a video file.")
     stream = max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
@@ -248,7 +257,8 @@ def _decoded(container: Any, stream: Any, path: Path, warn: _Warn) -> Iterator[t
         for picture in pictures:
             _check_size(picture.width, picture.height, path)
             damaged += bool(picture.is_corrupt)
-            time_s = None if picture.pts is None else float(picture.pts * picture.time_base)
+            known = picture.pts is not None and picture.time_base
+            time_s = float(picture.pts * picture.time_base) if known else None
             if last is not None and (time_s is None or time_s <= last):
                 time_s = last + interval  # AVI and raw streams may lack times
             last = time_s or 0.0
@@ -270,7 +280,13 @@ def _read_image(path: Path) -> tuple[Any, Fraction | None]:
     """The picture in an image file. Raises FootageError if there is none."""
     try:
         # From memory, so that the name (which may hold % or #) plays no part in choosing the format.
-        data = io.BytesIO(path.read_bytes())
+        with open_plain(path) as file:
+            data = io.BytesIO(file.read(MAX_IMAGE_BYTES + 1))
+        if data.getbuffer().nbytes > MAX_IMAGE_BYTES:
+            raise FootageError(
+                f"The image file {path} has more than {MAX_IMAGE_BYTES // 2**20} MiB, which cannot be worked with.",
+                "Scale the images to something like 1920 x 1080.",
+            )
         with av.open(
             data, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
         ) as container:
@@ -295,9 +311,11 @@ class _Shape:
     quarter_turns: int
 
     @classmethod
-    def of(cls, picture: Any, sample_aspect: Fraction | None) -> _Shape:
+    def of(cls, picture: Any, sample_aspect: Fraction | None, path: Path) -> _Shape:
+        """Raises FootageError for a shape that cannot be worked with."""
         aspect = float(sample_aspect or 1)
         width = picture.width if abs(aspect - 1) < 0.01 else round(picture.width * aspect)
+        _check_size(width, picture.height, path)
         return cls(width, picture.height, round(picture.rotation / 90) % 4)
 
     @property
@@ -323,12 +341,22 @@ def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:
         ticks, complete = _packet_ticks(container, stream)
     times = np.asarray(ticks, np.float64) * tick
     if len(times) < 2 or times[-1] <= times[0]:
-        rate = Fraction(given or 25)
+        rate = plausible(given)
         count = max(len(times), 1) if complete else count_told
         return rate, False, count, (None if count is None else float(count / rate))
     intervals = np.diff(times)
     span = float(times[-1] - times[0])
-    rate = _exact_rate(len(intervals) / span, tick / span, given)
+    if span > MAX_HOURS * 3600:
+        raise FootageError(
+            f"The times in {path} span {span / 3600:.0f} hours, more than {MAX_HOURS}.",
+            "Cut the clip, or convert it to mp4 (H.264) if its times are wrong.",
+        )
+    rate = exact_rate(len(intervals) / span, tick / span, given)
+    if rate > FASTEST:
+        raise FootageError(
+            f"The times in {path} make {float(rate):.0f} frames a second, more than {FASTEST}.",
+            "Convert the clip to mp4 (H.264) at the rate that it was taken with.",
+        )
     variable = bool(np.any(np.abs(intervals - 1 / float(rate)) > 0.25 / float(rate) + tick))
     if complete:
         return rate, variable, len(times), span + 1 / float(rate)
@@ -348,23 +376,6 @@ def _packet_ticks(container: Any, stream: Any) -> tuple[list[int], bool]:
     column = 0 if all(pts is not None for pts, _ in shown) else 1
     known = [pair[column] for pair in shown]
     return sorted(value if value is not None else index for index, value in enumerate(known)), complete
-
-
-def _exact_rate(measured: float, tolerance: float, given: Fraction | None) -> Fraction:
-    """The standard rate that a measured rate stands for, or else the measured one.
-
-    Args:
-        measured: frames a second from the timestamps.
-        tolerance: relative error that rounding of the timestamps can have caused.
-        given: what the file says.
-    """
-    # What the file says counts where the times bear it out: over a short clip they cannot tell 120 from 119.88.
-    believed = float(given) if given and abs(float(given) / measured - 1) <= tolerance + 4e-4 else measured
-    close = 4e-4 if believed != measured else max(tolerance, 4e-4)  # 30 and 29.97 lie 1e-3 apart
-    standard = min(_STANDARD_RATES, key=lambda rate: abs(float(rate) / believed - 1))
-    if abs(float(standard) / believed - 1) <= close:
-        return standard
-    return Fraction(believed).limit_denominator(1001)
 
 
 def _focal_px(tags: Mapping[str, str], width: int, height: int) -> float | None:

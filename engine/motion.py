@@ -5,7 +5,6 @@ An AMASS-style archive of plain arrays. `docs/motion-file.md` says what each key
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import FORMAT_VERSION, MOST_MOTION_BYTES, MOTION
 from engine.errors import UsageError
 from engine.files import replacing
 
-FORMAT_VERSION = 1
 ORIGIN_NONE, ORIGIN_DETECTED, ORIGIN_FILLED = 0, 1, 2
 
 _ROW_SHAPES = {
@@ -129,21 +129,25 @@ def write_motion(motion: Motion, path: Path) -> None:
 def read_motion(path: Path) -> Motion:
     """Read and validate a motion file. Raises UsageError that says what is wrong with it."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path} cannot be read as a motion file: {error}") from error
-    names = [item.name for item in fields(Motion)]
-    missing = [item.name for item in fields(Motion) if item.default is not None and item.name not in arrays]
+        arrays: dict[str, Any] = read_arrays(path, MOTION, MOST_MOTION_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as a motion file: {error.strerror or error}.") from error
+    except ArrayFileError as error:
+        if error.unreadable:
+            raise UsageError(f"{path} cannot be read as a motion file: {error}.") from error
+        missing = error.missing
+        if not missing:
+            raise UsageError(f"{path} is no valid motion file: {error}.") from error
+    else:
+        missing = tuple(item.name for item in fields(Motion) if item.default is not None and item.name not in arrays)
     if missing:
         raise UsageError(f"{path} is no motion file: it lacks {', '.join(missing)}")
+    for name in ("gender", "surface_model_type"):
+        arrays[name] = str(arrays[name])
+    arrays["mocap_framerate"] = float(arrays["mocap_framerate"])
+    arrays["format_version"] = int(arrays["format_version"])
     try:
-        values = {name: arrays[name] for name in names if name in arrays}
-        for name in ("gender", "surface_model_type"):
-            values[name] = str(values[name])
-        values["mocap_framerate"] = float(values["mocap_framerate"])
-        values["format_version"] = int(values["format_version"])
-        return Motion(**values)
+        return Motion(**arrays)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{path} is no valid motion file: {error}") from error
 

@@ -15,6 +15,7 @@ from typing import Any
 from engine.cache import FOLDER
 from engine.errors import OutputError
 from engine.files import replacing
+from engine.json_file import read_json
 
 FREE_BYTES = 32 * 2**20
 """Free space below which a run does not start: a body, a motion file and the cache of a short clip take about half."""
@@ -103,6 +104,6 @@ def _owner(folder: Path) -> str | None:
     if folder.exists() and not folder.is_dir():
         return ""
     try:
-        return str(json.loads((folder / FOLDER / _CLAIM).read_text(encoding="utf-8"))["footage"])
+        return str(read_json(folder / FOLDER / _CLAIM)["footage"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

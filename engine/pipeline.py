@@ -18,9 +18,10 @@ from engine.backbones.crop_backbone import PictureInputs
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
-from engine.cache import Cache
+from engine.cache import FOLDER, Cache
 from engine.crash_log import explain
 from engine.errors import CancelledError, EngineError
+from engine.folder_lock import LOCK, only_run_in
 from engine.footage import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
 from engine.lens import Lens
@@ -67,7 +68,8 @@ def run_clips(
             reporter.cancel.check()
             if trouble is not None:
                 raise trouble
-            _ClipRun(path, folder, options, body, reporter).run()
+            with only_run_in(folder, folder / FOLDER / LOCK):
+                _ClipRun(path, folder, options, body, reporter).run()
             reporter.succeeded += 1
             continue
         except CancelledError as error:

@@ -13,6 +13,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from .json_file import read_json
+
 PROTOCOL_VERSION = 1
 CANCEL_LINE = "cancel"
 
@@ -61,7 +63,7 @@ def parse_event(line: str) -> dict[str, Any]:
     """The event in a line of the engine's stdout; any line that is none becomes a `log` event, never an exception."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if isinstance(event, dict):
         name = event.get("event")
@@ -136,7 +138,7 @@ class Job:
     def read(cls, path: Path) -> Job:
         """Load a job file. Raises ValueError with a plain sentence if it is not one of this protocol."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} is not a job file: {error}") from error
         if not isinstance(values, dict) or values.pop("protocol", None) != PROTOCOL_VERSION:

@@ -17,8 +17,9 @@ from engine.errors import EngineError, FootageError, UsageError
 from engine.keypoints.tracking import chosen_numbers
 from engine.lens import Lens
 from engine.model_files import require
+from engine.plain_zip import shown
 from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
-from engine.semantics.segments import Segment, read_labels, whole_clip
+from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
@@ -81,6 +82,7 @@ class RunOptions:
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
     """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there."""
+    _check_names(job, keypoints)
     _offered("--labeler", job.labeler, _LABELERS)
     if job.labeler == "openai":
         _check_upload(job)
@@ -98,10 +100,6 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     unknown = [kind for kind in job.exports if kind not in EXPORTS]
     if unknown:
         raise UsageError(f"There is no export '{unknown[0]}'.", f"Choose from {', '.join(EXPORTS)}.")
-    if keypoints and not Path(keypoints).is_dir():
-        raise UsageError(
-            f"The keypoints folder {keypoints} does not exist.", "Give the folder with OpenPose's JSON files."
-        )
     if not 0 <= job.seed < 2**32:
         raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
     settings = load_settings(job.preset, job.overrides)
@@ -132,6 +130,25 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         resume=job.resume,
         seed=job.seed,
     )
+
+
+def _check_names(job: Job, keypoints: str) -> None:
+    """Raise UsageError for names and labels that are none, and a folder that is not there."""
+    if not all(job.footage):
+        raise UsageError("An argument for footage is empty.", "Give a video file, a folder of images or a pattern.")
+    if not job.out:
+        raise UsageError("The output folder has no name.", "Give a folder after -o.")
+    named = {"--out": job.out, "--labels": job.labels, "--body": job.body, "--camera": job.camera}
+    named |= {"--keypoints": keypoints, **{f"the footage {number}": name for number, name in enumerate(job.footage, 1)}}
+    for option, name in named.items():
+        if "\0" in name:
+            raise UsageError(f"The name for {option} holds a character that no file name has.", "Check the name.")
+    if keypoints and not Path(keypoints).is_dir():
+        raise UsageError(
+            f"The keypoints folder {keypoints} does not exist.", "Give the folder with OpenPose's JSON files."
+        )
+    if len(job.label) > LONGEST_LABEL:
+        raise UsageError(f"The label has more than {LONGEST_LABEL} characters.", "Name the action in a few words.")
 
 
 def _check_upload(job: Job) -> None:
@@ -182,7 +199,7 @@ def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | N
 
 def _offered(option: str, value: str, offered: Sequence[str]) -> None:
     if value not in offered:
-        raise UsageError(f"{option} does not know '{value}'.", f"Choose from {', '.join(offered)}.")
+        raise UsageError(f"{option} does not know '{shown(value)}'.", f"Choose from {', '.join(offered)}.")
 
 
 def _positive(option: str, value: float | None) -> None:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import SPIN_START
 from engine.backbones.crop_network import CropNetwork, CropPrediction
 from engine.backbones.crops import HMR_CROPS
 from engine.body.rotations import six_to_matrix
@@ -156,12 +158,10 @@ def _mean_parameters(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {
-                f"init_{name}": np.asarray(file[name], np.float32).reshape(1, -1) for name in ("pose", "shape", "cam")
-            }
-    except Exception as error:  # a damaged file can raise anything here
+        arrays = read_arrays(path, SPIN_START)
+    except (OSError, ArrayFileError) as error:
         raise ModelFileError(f"{path} cannot be read as SPIN's start values: {error}", "Get the file again.") from error
+    found = {f"init_{name}": array.astype(np.float32).reshape(1, -1) for name, array in arrays.items()}
     sizes = {"init_pose": _POSE, "init_shape": _SHAPE, "init_cam": _CAMERA}
     if any(found[name].shape != (1, size) for name, size in sizes.items()):
         raise ModelFileError(f"{path} does not hold SPIN's start values.", "Get the file again.")

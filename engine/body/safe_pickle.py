@@ -1,19 +1,39 @@
-"""Reads the official SMPL `.pkl` as data: a pickle of NumPy, SciPy and chumpy objects written by Python 2.
+"""The door for pickles of arrays, such as the official SMPL `.pkl`: they are read by another process, within limits.
 
-An ordinary unpickler calls whatever the file names. This one knows a short table of names, gives inert stand-ins for
-them, and refuses the file at the first other name.
+That process (`engine/body/pickle_reader.py`) looks nothing up that the file names. Should it crash or hang all the
+same, or take too much memory or time, it is ended, and the file is refused; this process sees plain arrays alone.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import scipy.sparse
-from numpy.typing import NDArray
+from engine.array_file import Array, ArrayFileError, read_all
+from engine.body.pickle_reader import MOST_BYTES
+from engine.json_file import JsonFileError, parse_json
+from engine.plain_zip import shown
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from engine.body.pickle_reader import main
+main(int(sys.argv[2]), int(sys.argv[3]))
+"""
+_MEMORY_BYTES = 2**29
+_SECONDS = 6
+_LONGER = 100 if os.name == "posix" else 10
+"""Times as long by the clock as by the processor's time, since other programs may be busy. Where the system limits the
+processor's time, only that counts: the process has nothing to wait for."""
+
+_BYTES_A_SECOND = 2**24
+_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 class UnsafePickleError(Exception):
@@ -21,151 +41,47 @@ class UnsafePickleError(Exception):
 
 
 def read_pickle(content: bytes) -> dict[str, Any]:
-    """The dictionary in a body file's pickle (protocols 0 to 5), with chumpy and sparse objects turned into arrays.
+    """The dictionary in a pickle (protocols 0 to 5): arrays, numbers, text, and lists and tables of them.
 
-    Entries that are neither arrays nor turn into one are left as they are. Raises UnsafePickleError.
+    chumpy and sparse objects come as arrays, tuples and sets as lists, anything else as None. Raises UnsafePickleError.
     """
+    seconds = _SECONDS + len(content) // _BYTES_A_SECOND
+    memory = _MEMORY_BYTES + 4 * len(content)
     try:
-        loaded = _Reader(io.BytesIO(content), encoding="latin1", fix_imports=False).load()
-        if not isinstance(loaded, dict):
-            raise UnsafePickleError("it holds no dictionary")
-        return {str(name): _to_array(value) for name, value in loaded.items()}
-    except UnsafePickleError:
-        raise
-    except Exception as error:  # a damaged or hostile file can raise anything here, from EOFError to MemoryError
-        raise UnsafePickleError(f"it is damaged ({type(error).__name__}: {error})") from error
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), str(memory), str(seconds)],
+            input=content,
+            capture_output=True,
+            timeout=_LONGER * seconds,
+            env={**os.environ, **_ONE_THREAD},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnsafePickleError("reading it takes too long") from error
+    except OSError as error:
+        raise UnsafePickleError(f"the process that reads it cannot be started: {error.strerror or error}") from error
+    if done.returncode == 1:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it is damaged"]
+        raise UnsafePickleError(shown(last[0], 200))
+    if done.returncode:
+        raise UnsafePickleError(f"reading it broke down or took too much (code {done.returncode})")
+    return _rebuilt(done.stdout)
 
 
-class _Inert:
-    """Keeps the state that the file gives it and does nothing."""
-
-    state: dict[str, Any] = {}  # noqa: RUF012  the default of an object that the file gives no state
-
-    def __setstate__(self, state: Any) -> None:
-        if not isinstance(state, dict):
-            raise UnsafePickleError("an object in it has a state of an unknown kind")
-        self.state = state
+def _rebuilt(archive: bytes) -> dict[str, Any]:
+    try:
+        arrays = read_all(io.BytesIO(archive), 8 * MOST_BYTES)
+        tree = parse_json(arrays.pop("tree").tobytes().decode("ascii"), most_depth=40)
+        return {name: _value(one, arrays) for name, one in tree["table"].items()}
+    except (ArrayFileError, JsonFileError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UnsafePickleError("what was read of it makes no sense") from error
 
 
-class _Chumpy(_Inert):
-    """`chumpy.ch.Ch`: an array under `x`."""
-
-
-class _ChumpySelect(_Inert):
-    """`chumpy.reordering.Select`: entries `idxs` of the flattened `a`."""
-
-
-class _SparseColumns(_Inert):
-    """`scipy.sparse.csc_matrix`."""
-
-
-class _SparseRows(_Inert):
-    """`scipy.sparse.csr_matrix`."""
-
-
-class _Stand:
-    """Stands for a function that the file names. Has no attributes that a pickle could set."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise UnsafePickleError("it tries to change a function")
-
-
-_NDARRAY, _OBJECT = object(), object()  # stand for numpy.ndarray and object where they are arguments
-
-
-def _empty_array(kind: Any, shape: Any, dtype: Any) -> NDArray[Any]:
-    """NumPy's `_reconstruct`, for plain arrays alone; the array's state follows in the file."""
-    if kind is not _NDARRAY or shape != (0,) or dtype not in ("b", b"b"):
-        raise UnsafePickleError("an array in it is of an unknown kind")
-    return np.ndarray(shape, "b")
-
-
-def _dtype(spec: Any, *_align_and_copy: Any) -> np.dtype[Any]:
-    if not isinstance(spec, str):
-        raise UnsafePickleError("an array in it has a type of an unknown kind")
-    return np.dtype(spec, False, True)  # copied, for the state that follows changes it
-
-
-def _scalar(dtype: Any, content: Any) -> Any:
-    """NumPy's `scalar`, for numbers alone."""
-    raw = content.encode("latin1") if isinstance(content, str) else content
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub" or not isinstance(raw, bytes):
-        raise UnsafePickleError("a number in it is of an unknown kind")
-    return np.frombuffer(raw, dtype, count=1)[0]
-
-
-def _reconstructor(kind: Any, base: Any, state: Any) -> _Inert:
-    """`copy_reg._reconstructor`, for the inert classes alone."""
-    if not (isinstance(kind, type) and issubclass(kind, _Inert)) or base is not _OBJECT or state is not None:
-        raise UnsafePickleError("an object in it is of an unknown kind")
-    return kind()
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    """`_codecs.encode`, which Python 3 writes for bytes."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise UnsafePickleError("a text in it has an unknown encoding")
-    return text.encode("latin1")
-
-
-_ALLOWED: dict[str, Any] = {
-    "numpy ndarray": _NDARRAY,
-    "numpy dtype": _Stand(_dtype),
-    "numpy.core.multiarray _reconstruct": _Stand(_empty_array),
-    "numpy._core.multiarray _reconstruct": _Stand(_empty_array),
-    "numpy.core.multiarray scalar": _Stand(_scalar),
-    "numpy._core.multiarray scalar": _Stand(_scalar),
-    "scipy.sparse.csc csc_matrix": _SparseColumns,
-    "scipy.sparse._csc csc_matrix": _SparseColumns,
-    "scipy.sparse.csr csr_matrix": _SparseRows,
-    "scipy.sparse._csr csr_matrix": _SparseRows,
-    "chumpy.ch Ch": _Chumpy,
-    "chumpy.reordering Select": _ChumpySelect,
-    "copy_reg _reconstructor": _Stand(_reconstructor),
-    "copyreg _reconstructor": _Stand(_reconstructor),
-    "__builtin__ object": _OBJECT,
-    "builtins object": _OBJECT,
-    "__builtin__ set": set,
-    "builtins set": set,
-    "_codecs encode": _Stand(_encode),
-}
-"""Names as they stand in the file, Python 2 spelling included."""
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[f"{module} {name}"]
-        except KeyError:
-            raise UnsafePickleError(f"it asks for '{module}.{name}', which no body file needs") from None
-
-
-def _to_array(value: Any) -> Any:
-    if isinstance(value, _Chumpy):
-        return _to_array(value.state["x"])
-    if isinstance(value, _ChumpySelect):
-        picked = np.asarray(_to_array(value.state["a"])).ravel()[np.asarray(value.state["idxs"])]
-        return picked.reshape(value.state["preferred_shape"])
-    if isinstance(value, _SparseColumns | _SparseRows):
-        return _dense(value)
-    return value
-
-
-def _dense(sparse: _SparseColumns | _SparseRows) -> NDArray[Any]:
-    state = sparse.state
-    shape = tuple(int(size) for size in (state["_shape"] if "_shape" in state else state["shape"]))
-    if len(shape) != 2 or shape[0] * shape[1] > 10**7:
-        raise UnsafePickleError(f"a sparse matrix in it has the shape {shape}")
-    form = scipy.sparse.csc_matrix if isinstance(sparse, _SparseColumns) else scipy.sparse.csr_matrix
-    matrix = form((state["data"], state["indices"], state["indptr"]), shape=shape)
-    matrix.check_format(full_check=True)  # an index out of range would write outside of the array below
-    dense: NDArray[Any] = matrix.toarray()
-    return dense
+def _value(node: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
+    ((kind, held),) = node.items()
+    if kind == "array":
+        return arrays[f"a{held}"]
+    if kind == "list":
+        return [_value(one, arrays) for one in held]
+    if kind == "table":
+        return {name: _value(one, arrays) for name, one in held.items()}
+    return held

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, check_arrays, read_arrays
+from engine.array_tables import BODY
 from engine.body.safe_pickle import UnsafePickleError, read_pickle
 from engine.body.smpl_family import as_smpl, gender_of
 from engine.errors import ModelFileError
+from engine.plain_file import open_plain
 
 Array = NDArray[Any]
 
+_MOST_PICKLE_BYTES = 2**30
 JOINT_COUNT, SHAPE_COUNT, POSE_COUNT = 24, 10, 207
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-_NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-_WANTED = (*_NEEDED, "landmark_names", "landmark_vertices", "surface_model_type", "gender")
 _KINDS, _GENDERS = ("smpl", "smplh", "smplx", "open-body"), ("neutral", "male", "female")
 _HINT = (
     "Give SMPL_NEUTRAL.npz, the official SMPL .pkl of version 1.0.0 or 1.1.0, or a SMPL-H or SMPL-X file, "
@@ -60,48 +60,63 @@ def read_body_file(path: Path) -> BodyArrays:
 
     Raises ModelFileError that says what is wrong with it.
     """
-    if not path.is_file():
-        raise ModelFileError(f"The body file {path} does not exist.", _HINT)
-    arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
+    return body_of(read_body_arrays(path), path)
+
+
+def body_of(arrays: dict[str, Array], path: Path) -> BodyArrays:
+    """The body that the arrays of the file `path` make. Raises ModelFileError."""
     try:
-        told = str(arrays.get("gender", ""))
-        return _checked(as_smpl(arrays), told if told in _GENDERS else gender_of(path))
+        return _checked(as_smpl(arrays), str(arrays["gender"]))
     except ValueError as error:
         raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
 
 
+def read_body_arrays(path: Path) -> dict[str, Array]:
+    """What a body file holds of `array_tables.BODY`, as it is there, and its gender. Raises ModelFileError."""
+    if not path.is_file():
+        raise ModelFileError(f"The body file {path} does not exist.", _HINT)
+    arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
+    told = str(arrays.get("gender", ""))
+    return {**arrays, "gender": np.array(told if told in _GENDERS else gender_of(path))}
+
+
 def _read_npz(path: Path) -> dict[str, Array]:
-    if not zipfile.is_zipfile(path):
-        raise ModelFileError(f"{path} cannot be read as an .npz body file: it is none, or it is cut off.", _HINT)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in _WANTED}
-    except ValueError as error:
-        if "allow_pickle" not in str(error) and "Object arrays" not in str(error):
-            raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}", _HINT) from error
-        raise ModelFileError(
-            f"{path} was refused: it holds Python objects, which could run code when opened.",
-            "Save the body again with plain arrays only (J_regressor dense, not sparse), or give the official .pkl.",
-        ) from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}", _HINT) from error
+        return read_arrays(path, BODY)
+    except ArrayFileError as error:
+        if error.objects:
+            raise ModelFileError(
+                f"{path} was refused: it holds Python objects, which could run code when opened.",
+                "Save it again with plain arrays only (J_regressor dense, not sparse), or give the official .pkl.",
+            ) from error
+        if error.unreadable:
+            raise ModelFileError(f"{path} cannot be read as an .npz body file: {error}.", _HINT) from error
+        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.", _HINT) from error
 
 
 def _read_pkl(path: Path) -> dict[str, Array]:
     try:
-        content = read_pickle(path.read_bytes())
+        with open_plain(path) as file:
+            raw = file.read(_MOST_PICKLE_BYTES + 1)
+        if len(raw) > _MOST_PICKLE_BYTES:
+            raise UnsafePickleError("it is larger than any body file")
+        content = read_pickle(raw)
     except UnsafePickleError as error:
         raise ModelFileError(f"{path} was refused: {error}. Nothing in it was run.", _HINT) from error
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.", _HINT) from error
-    return {name: value for name, value in content.items() if name in _WANTED and isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in content.items() if name in BODY and isinstance(value, np.ndarray)}
+    try:
+        check_arrays(arrays, BODY)
+    except ArrayFileError as error:
+        raise ModelFileError(f"{path} is not an SMPL body file: {error}.", _HINT) from error
+    return arrays
 
 
 def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:
     """`arrays` with the shapes and types of `BodyArrays`. Raises ValueError."""
-    missing = [name for name in _NEEDED if name not in arrays]
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
     vertices = len(arrays["v_template"])
     shapes = {
         "v_template": (vertices, 3),
@@ -114,21 +129,18 @@ def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:
         if arrays[name].shape != shape:
             raise ValueError(f"{name} is {arrays[name].shape}, not {shape}")
     shapedirs = arrays["shapedirs"]
-    if shapedirs.ndim != 3 or shapedirs.shape[:2] != (vertices, 3) or shapedirs.shape[2] < SHAPE_COUNT:
+    if shapedirs.shape[2] < SHAPE_COUNT:
         raise ValueError(f"shapedirs is {shapedirs.shape}, not {(vertices, 3, SHAPE_COUNT)} or more")
     _check_tree(arrays["kintree_table"])
     kind = str(arrays.get("surface_model_type", "smpl"))
     if kind not in _KINDS:
         raise ValueError(f"its surface_model_type is {kind}, not one of {', '.join(_KINDS)}")
-    numbers = {
-        name: _numbers(name, arrays[name]) for name in _NEEDED if name not in ("kintree_table", "f", "shapedirs")
-    }
     return BodyArrays(
-        v_template=numbers["v_template"],
-        shapedirs=_numbers("shapedirs", shapedirs[:, :, :SHAPE_COUNT]),
-        posedirs=numbers["posedirs"],
-        joint_regressor=numbers["J_regressor"],
-        weights=numbers["weights"],
+        v_template=_doubles(arrays["v_template"]),
+        shapedirs=_doubles(shapedirs[:, :, :SHAPE_COUNT]),
+        posedirs=_doubles(arrays["posedirs"]),
+        joint_regressor=_doubles(arrays["J_regressor"]),
+        weights=_doubles(arrays["weights"]),
         faces=_faces(arrays["f"], vertices),
         landmark_vertices=_landmarks(arrays, vertices),
         surface_model_type=kind,
@@ -136,11 +148,7 @@ def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:
     )
 
 
-def _numbers(name: str, array: Array) -> NDArray[np.float64]:
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} has type {array.dtype}, not numbers")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are not finite")
+def _doubles(array: Array) -> NDArray[np.float64]:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
@@ -152,10 +160,7 @@ def _check_tree(table: Array) -> None:
 
 
 def _faces(array: Array, vertices: int) -> NDArray[np.int64]:
-    faces = np.asarray(array)
-    if faces.dtype.kind not in "iu" or faces.ndim != 2 or faces.shape[1] != 3:
-        raise ValueError(f"f is {faces.shape} {faces.dtype}, not (F, 3) integers")
-    faces = faces.astype(np.int64)
+    faces = array.astype(np.int64)
     if faces.size and (faces.min() < 0 or faces.max() >= vertices):
         raise ValueError("f names vertices that are not there")
     return faces
@@ -165,8 +170,6 @@ def _landmarks(arrays: dict[str, Array], vertices: int) -> dict[str, list[int]] 
     if "landmark_names" not in arrays or "landmark_vertices" not in arrays:
         return None
     names, indices = arrays["landmark_names"], arrays["landmark_vertices"]
-    if indices.ndim != 2 or indices.dtype.kind not in "iu" or names.shape != indices.shape[:1]:
-        raise ValueError("its landmark names and vertices do not match")
     if len(indices) and (indices.min() < 0 or indices.max() >= vertices):
         raise ValueError("landmark_vertices names vertices that are not there")
     return {str(name): [int(index) for index in row] for name, row in zip(names, indices, strict=True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,10 +11,15 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.footage import Frame
+from engine.json_file import read_json
 from engine.keypoints.joint_sets import BODY_25, COCO_17, COCO_18
 from engine.keypoints.types import Float, FrameDetections
 
 _SETS = {3 * len(names): names for names in (BODY_25, COCO_18, COCO_17)}
+MOST_PEOPLE = 20
+"""In a frame; of more, the largest. Following a crowd takes long, and nobody in it is seen well."""
+
+_MOST_BYTES, _MOST_LISTED, _FARTHEST = 2**23, 2000, 1e6
 _HINT = "Write keypoints with OpenPose's --write_json, models BODY_25 or COCO."
 
 
@@ -79,13 +83,23 @@ def _without_outside(keypoints: Float, frame: Frame) -> Float:
 def _people(file: Path) -> list[list[float]]:
     """Each person's x, y, confidence, … . Raises UsageError with the file and what is wrong with it."""
     try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        content: Any = read_json(file, _MOST_BYTES)
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} is damaged: it is not JSON that can be read.", _HINT) from error
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise UsageError(f"{file} is no OpenPose file: it has no list of people.", _HINT)
-    return [_numbers(person, file) for person in people]
+    if len(people) > _MOST_LISTED:
+        raise UsageError(f"{file} is no OpenPose file: it has a list of {len(people)} people.", _HINT)
+    found = [_numbers(person, file) for person in people]
+    return found if len(found) <= MOST_PEOPLE else sorted(found, key=_area, reverse=True)[:MOST_PEOPLE]
+
+
+def _area(values: list[float]) -> float:
+    """Square pixels of the box about the keypoints that were found."""
+    seen = np.asarray(values, np.float64).reshape(-1, 3)
+    seen = seen[seen[:, 2] > 0, :2]
+    return float(np.prod(np.ptp(seen, axis=0))) if len(seen) else 0.0
 
 
 def _numbers(person: Any, file: Path) -> list[float]:
@@ -93,6 +107,6 @@ def _numbers(person: Any, file: Path) -> list[float]:
     if not isinstance(values, list) or len(values) not in _SETS:
         known = ", ".join(str(count) for count in _SETS)
         raise UsageError(f"{file} has a person whose keypoints are not {known} numbers.", _HINT)
-    if not all(isinstance(value, int | float) and np.isfinite(value) for value in values):
-        raise UsageError(f"{file} has a keypoint that is not a number.", _HINT)
+    if not all(isinstance(value, int | float) and abs(value) <= _FARTHEST for value in values):
+        raise UsageError(f"{file} has a keypoint that is not a number, or beyond every picture.", _HINT)
     return values

@@ -15,6 +15,7 @@ from engine.footage import FootageInfo
 from engine.keypoints.following import pose_distance
 from engine.keypoints.joint_sets import JOINT_SETS
 from engine.keypoints.types import SEEN_CONFIDENCE, Float, FrameDetections, PersonTrack
+from engine.plain_zip import shown
 
 _GIVE_UP_S = 0.5
 """Somebody not seen for this long gets a new track, which may be joined to the old one at the end."""
@@ -121,9 +122,9 @@ def chosen_numbers(person: str) -> tuple[int, ...]:
     if person in ("main", "all"):
         return ()
     words = [word.strip() for word in person.split(",")]
-    if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+    if not all(len(word) < 10 and word.isascii() and word.isdigit() and int(word) > 0 for word in words):
         raise UsageError(
-            f"'{person}' is no choice of person.",
+            f"'{shown(person)}' is no choice of person.",
             "Choose main, all, a number from 1, or numbers with commas such as 1,3.",
         )
     return tuple(dict.fromkeys(int(word) for word in words))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import AMASS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
 from engine.semantics.types import RATE, WINDOW
@@ -71,17 +71,15 @@ def read_window(path: Path, start_s: float, end_s: float) -> NDArray[np.float32]
 def _read(path: Path) -> tuple[NDArray[np.floating], float]:
     """Poses (T, 3 J) in axis-angle and frames a second."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            poses = np.asarray(archive["poses"])
-            name = next(one for one in ("mocap_framerate", "mocap_frame_rate") if one in archive.files)
-            rate = float(archive[name])
-    except StopIteration as error:
-        raise ModelFileError(f"{path} is no AMASS motion: it does not tell its frame rate.", _HINT) from error
-    except KeyError as error:
-        raise ModelFileError(f"{path} is no AMASS motion: it holds no poses.", _HINT) from error
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_arrays(path, AMASS)
+    except (OSError, ArrayFileError) as error:
+        if getattr(error, "missing", ()):
+            raise ModelFileError(f"{path} is no AMASS motion: it holds no poses.", _HINT) from error
         raise ModelFileError(f"{path} cannot be read as an AMASS motion: {error}.", _HINT) from error
-    fits = poses.ndim == 2 and len(poses) and poses.dtype.kind == "f" and poses.shape[1] in [3 * j for j in _HANDS]
-    if not fits or not np.isfinite(poses).all() or not (np.isfinite(rate) and rate > 0):
+    rates = [float(arrays[name]) for name in ("mocap_framerate", "mocap_frame_rate") if name in arrays]
+    if not rates:
+        raise ModelFileError(f"{path} is no AMASS motion: it does not tell its frame rate.", _HINT)
+    poses, rate = arrays["poses"], rates[0]
+    if not len(poses) or poses.shape[1] not in [3 * joints for joints in _HANDS]:
         raise ModelFileError(f"{path} is no AMASS motion: its poses are {poses.shape} at {rate:g} a second.", _HINT)
     return poses, rate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelFileError
+from engine.json_file import read_json
 
+_MOST_BYTES = 2**28
 _FILES = ("train.json", "val.json", "extra_train.json", "extra_val.json")  # test.json holds no labels
 _HINT = f"Give the folder with BABEL's {', '.join(_FILES[:2])}, as it is after unpacking."
 _NOT_ACTIONS = ("transition",)
@@ -80,7 +81,7 @@ def read_babel(folder: Path) -> list[BabelLabel]:
 def _entries(file: Path) -> Iterator[tuple[dict[str, Any], Place]]:
     """Every label of a file with its place."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, _MOST_BYTES)
     except OSError as error:
         raise ModelFileError(f"{file} cannot be read: {error.strerror or error}.", _HINT) from error
     except ValueError as error:

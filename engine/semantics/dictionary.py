@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import EXEMPLARS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
+from engine.json_file import read_json
 from engine.semantics.text_match import TextMatcher, side_of
 from engine.semantics.types import WINDOW, Match
 
@@ -68,14 +69,14 @@ class MotionDictionary:
     def from_files(cls, path: Path = ACTIONS) -> MotionDictionary:
         """The dictionary of a JSON file, with the exemplars beside it. Raises ModelFileError."""
         try:
-            content = _File.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
-        except (OSError, UnicodeDecodeError) as error:
+            content = _File.model_validate(read_json(path))
+        except OSError as error:
             raise ModelFileError(f"The motion dictionary {path} cannot be read.", _HINT) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ModelFileError(f"The motion dictionary {path} is wrong at {where}: {first['msg']}.", _HINT) from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ModelFileError(f"The motion dictionary {path} is not JSON.", _HINT) from error
         seen: set[str] = set()
         for action in content.actions:
@@ -148,14 +149,12 @@ class MotionDictionary:
         """(N, 60, 24, 3) axis-angle."""
         path = self._exemplar_file
         try:
-            with np.load(path, allow_pickle=False) as file:
-                labels, vectors = file["labels"].tolist(), file["rotations"].astype(np.float32)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path, EXEMPLARS)
+        except (OSError, ArrayFileError) as error:
             raise ModelFileError(f"The exemplar motions {path} cannot be read.", _HINT) from error
+        labels, vectors = arrays["labels"].tolist(), arrays["rotations"].astype(np.float32)
         if tuple(labels) != self.labels or vectors.shape != (len(labels), WINDOW, 24, 3):
             raise ModelFileError(f"The exemplar motions {path} are those of another dictionary.", _HINT)
-        if not np.isfinite(vectors).all():
-            raise ModelFileError(f"The exemplar motions {path} hold values that are no numbers.", _HINT)
         exemplars: NDArray[np.float32] = vectors
         return exemplars
 

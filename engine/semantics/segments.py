@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
+from engine.json_file import JsonFileError, read_json
+from engine.plain_zip import shown
+
+LONGEST_LABEL = 200
+"""Characters; every frame of the motion file holds its label."""
 
 _KEYS = ("start", "end", "label")
 _HINT = 'A labels file looks like [{"start": 0, "end": 2.5, "label": "walk"}]: times in seconds, no overlaps.'
@@ -29,16 +33,16 @@ class Segment:
 
 def whole_clip(label: str) -> tuple[Segment, ...]:
     """The one segment that a label typed for the whole clip makes; none for an empty label."""
-    return (Segment(0.0, math.inf, label.strip()),) if label.strip() else ()
+    return (Segment(0.0, math.inf, tidy_label(label)),) if tidy_label(label) else ()
 
 
 def read_labels(path: Path) -> tuple[Segment, ...]:
     """Segments of a labels file in order of time. Raises UsageError that names the entry that is wrong."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+        entries = read_json(path)
     except OSError as error:
         raise UsageError(f"The labels file {path} cannot be read: {error.strerror or error}.", _HINT) from error
-    except ValueError as error:
+    except JsonFileError as error:
         raise UsageError(f"The labels file {path} is not JSON: {error}.", _HINT) from error
     if not isinstance(entries, list):
         raise UsageError(f"The labels file {path} does not hold a list.", _HINT)
@@ -85,15 +89,22 @@ def _segment(entry: Any, where: str) -> Segment:
     if missing or unknown:
         raise UsageError(f"{where} " + (f"lacks {', '.join(missing)}." if missing else f"has '{unknown[0]}'."), _HINT)
     start, end = (_seconds(entry[key], key, where) for key in ("start", "end"))
-    label = entry["label"]
-    if not isinstance(label, str) or not label.strip():
+    label = tidy_label(entry["label"]) if isinstance(entry["label"], str) else ""
+    if not label:
         raise UsageError(f"{where} has no text as its label.", _HINT)
+    if len(label) > LONGEST_LABEL:
+        raise UsageError(f"{where} has a label of more than {LONGEST_LABEL} characters.", _HINT)
     if end <= start:
-        raise UsageError(f"{where} ('{label.strip()}') ends at {end:g} s, not after its start at {start:g} s.", _HINT)
-    return Segment(start, end, label.strip())
+        raise UsageError(f"{where} ('{label}') ends at {end:g} s, not after its start at {start:g} s.", _HINT)
+    return Segment(start, end, label)
+
+
+def tidy_label(text: str) -> str:
+    """A label in one line, without control characters and halves of surrogate pairs."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _seconds(value: Any, key: str, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise UsageError(f"{where}: {key} is {value!r}, not a number of seconds from 0 on.", _HINT)
+        raise UsageError(f"{where}: {key} is {shown(repr(value))}, not a number of seconds from 0 on.", _HINT)
     return float(value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import WORDS as WORD_TABLE
 from engine.errors import ModelFileError
 
 WORDS = Path(__file__).resolve().parents[1] / "assets" / "words.npz"
@@ -126,13 +127,10 @@ def read_words(path: Path = WORDS) -> tuple[list[str], NDArray[np.float32]]:
     """Words, most frequent first, and their vectors (W, K). Raises ModelFileError if the file is damaged."""
     hint = "Install the add-on's engine again, or rebuild the file with engine/assets/build_text_tables.py."
     try:
-        with np.load(path, allow_pickle=False) as file:
-            words, vectors = file["words"].tolist(), file["vectors"] * file["scale"].astype(np.float32)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ModelFileError(f"{path} cannot be read as a table of words.", hint) from error
-    if vectors.ndim != 2 or len(words) != len(vectors) or not np.isfinite(vectors).all():
-        raise ModelFileError(f"{path} is damaged: its words and numbers do not belong together.", hint)
-    return words, vectors
+        arrays = read_arrays(path, WORD_TABLE)
+    except (OSError, ArrayFileError) as error:
+        raise ModelFileError(f"{path} cannot be read as a table of words: {error}.", hint) from error
+    return arrays["words"].tolist(), arrays["vectors"] * arrays["scale"].astype(np.float32)
 
 
 def _split(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from engine.errors import OutputError, UsageError
 from engine.files import replacing
 from engine.footage import Frame
+from engine.json_file import read_json
 from engine.keypoints.types import PersonTrack
 from engine.model_files import data_folder
 from engine.progress import Progress
@@ -219,7 +220,7 @@ class VlmLabeler:
 
     def _kept(self, question: Question) -> list[str] | None:
         try:
-            labels = json.loads(self._place(question).read_text(encoding="utf-8"))["labels"]
+            labels = read_json(self._place(question))["labels"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return labels if isinstance(labels, list) and all(isinstance(one, str) for one in labels) else None

@@ -20,8 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import CORPUS, MOST_CORPUS_BYTES
 from engine.body.model import BodyModel, load_body
 from engine.errors import UsageError
+from engine.json_file import JsonFileError, parse_json
 from engine.motion import write_arrays
 from engine.progress import Progress
 from engine.training.authored import ACTIONS, author, performers
@@ -288,17 +291,19 @@ def read_corpus(path: Path) -> list[CorpusClip]:
         UsageError: there is no such file, or it is no corpus of this version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        version, about = int(arrays["format_version"]), json.loads(str(arrays["clips"]))
-    except (OSError, ValueError, KeyError) as error:
+        arrays = read_arrays(path, CORPUS, MOST_CORPUS_BYTES)
+        version, about = int(arrays["format_version"]), parse_json(str(arrays["clips"]))
+    except (OSError, ArrayFileError, JsonFileError) as error:
         raise UsageError(f"{path} is no corpus file.", "Build one with: adapt-motion train corpus") from error
     if version != FORMAT_VERSION:
         raise UsageError(
             f"{path} is a corpus of version {version}, this program reads {FORMAT_VERSION}.", "Rebuild it."
         )
-    starts = np.cumsum([0, *(entry["frames"] for entry in about)])
-    return [_clip_of(entry, arrays, starts[i], starts[i + 1], i) for i, entry in enumerate(about)]
+    try:
+        starts = np.cumsum([0, *(entry["frames"] for entry in about)])
+        return [_clip_of(entry, arrays, starts[i], starts[i + 1], i) for i, entry in enumerate(about)]
+    except (TypeError, KeyError, IndexError, ValueError) as error:
+        raise UsageError(f"{path} is no corpus file.", "Build one with: adapt-motion train corpus") from error
 
 
 def _clip_of(entry: dict[str, Any], arrays: dict[str, Any], start: int, end: int, row: int) -> CorpusClip:

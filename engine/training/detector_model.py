@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import DETECTOR
 from engine.backbones.observation import look_at
 from engine.errors import ModelFileError
 from engine.keypoints.joint_sets import MEDIAPIPE_33
@@ -113,14 +115,11 @@ class DetectorModel(nn.Module):
     def from_file(cls, path: Path = DETECTOR_MODEL) -> DetectorModel:
         """The model in a `.npz`. Raises ModelFileError if it holds anything else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {item.name: torch.from_numpy(file[item.name].astype(np.float32)) for item in fields(Fitted)}
-            if arrays["last"].shape[0] != 2 * NUMBERS or not all(bool(a.isfinite().all()) for a in arrays.values()):
-                raise ValueError("sizes or values")
-        except (OSError, ValueError, KeyError) as error:
+            found = read_arrays(path, DETECTOR)
+        except (OSError, ArrayFileError) as error:
             hint = "Install the engine again, or measure it with: adapt-motion train detector-model"
             raise ModelFileError(f"{path} holds no measured detector.", hint) from error
-        return cls(Fitted(**arrays))
+        return cls(Fitted(**{name: torch.from_numpy(array.astype(np.float32)) for name, array in found.items()}))
 
     def spread(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (..., F) of the report less the truth, for inputs (..., 199)."""

@@ -3,13 +3,14 @@ sentence encoder. `engine/assets/build_text_tables.py` makes the table."""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.array_file import ArrayFileError, read_arrays
+from engine.array_tables import SENTENCES as SENTENCE_TABLE
 from engine.errors import ModelFileError
 from engine.semantics.dictionary import MotionDictionary
 
@@ -43,10 +44,10 @@ def read_sentences(path: Path = SENTENCES, dictionary: MotionDictionary | None =
     """
     dictionary = dictionary or MotionDictionary.from_files()
     try:
-        with np.load(path, allow_pickle=False) as file:
-            texts, embeddings = file["texts"].tolist(), file["embeddings"].astype(np.float32)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path, SENTENCE_TABLE)
+    except (OSError, ArrayFileError) as error:
         raise ModelFileError(f"{path} cannot be read as a table of sentence embeddings.", _HINT) from error
+    texts, embeddings = arrays["texts"].tolist(), arrays["embeddings"].astype(np.float32)
     known = [(text, row) for row, label in enumerate(dictionary.labels) for text in dictionary.texts(label)]
     if texts != [text for text, _ in known] or embeddings.shape != (len(texts), 384):
         raise ModelFileError(f"{path} was made for another dictionary than presets/actions.json.", _HINT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -135,6 +137,62 @@ def test_cancel_stops_soon_and_leaves_an_interrupted_environment(plan, tmp_path)
     assert home.state(plan.folder) is home.EngineState.INTERRUPTED
 
 
+def locked(plan: install.Plan, wheels: Path, monkeypatch) -> install.Plan:
+    """The plan from the package index, which the folder of wheels stands for, with the hashes of what is there."""
+    lines = []
+    for wheel in sorted(wheels.glob("*.whl")):
+        name, version = wheel.name.split("-")[:2]
+        lines.append(f"{name}=={version} \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    plan.requirements.with_name("locked.txt").write_text("# how it is made\n" + "".join(lines))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    return dataclasses.replace(plan, extra=(), locked=plan.requirements.with_name("locked.txt"))
+
+
+@needs_python
+def test_packages_are_taken_by_their_hashes(plan, tmp_path, monkeypatch):
+    plan = locked(plan, tmp_path / "wheels", monkeypatch)
+    events = run(plan, tmp_path / "install.log")
+    assert events[-1]["code"] == 0, (tmp_path / "install.log").read_text()
+    assert "--require-hashes" in (tmp_path / "install.log").read_text()
+
+
+@needs_python
+def test_a_package_of_another_hash_is_not_installed(plan, tmp_path, monkeypatch):
+    plan = locked(plan, tmp_path / "wheels", monkeypatch)
+    make_wheel(tmp_path / "wheels", "tiny_two", "2.0", "import pathlib; pathlib.Path('ran').touch()")
+    events = run(plan, tmp_path / "install.log")
+    assert "not the one that this version was tested with" in error_of(events)["message"]
+    assert events[-1]["code"] == 1
+    assert not list(plan.folder.rglob("tiny_two*"))
+    assert home.state(plan.folder) is home.EngineState.INTERRUPTED
+
+
+def test_everything_that_is_installed_is_locked():
+    text = (REPOSITORY / "engine" / "locked.txt").read_text(encoding="utf-8")
+    entries = dict(re.findall(r"^([a-z0-9._-]+)==([^ ]+)", text, re.MULTILINE))
+    pinned = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8")
+    pins = {name.lower().replace("_", "-"): version for name, version in re.findall(r"^(\S+)==(\S+)$", pinned, re.M)}
+    assert {name: pins[name] for name in entries if name in pins} == {
+        name: version for name, version in entries.items() if name in pins
+    }
+    wanted = (REPOSITORY / "engine" / "requirements.txt").read_text(encoding="utf-8")
+    assert set(re.findall(r"^([a-z]+)>=", wanted, re.MULTILINE)) <= set(entries)
+    for entry in re.split(r"\n(?=[a-z0-9])", text)[1:]:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_what_comes_from_pytorchs_own_index_is_set_apart():
+    text = (REPOSITORY / "engine" / "locked.txt").read_text(encoding="utf-8")
+    torch, others = install.split_locked(text)
+    assert torch == "torch==2.13.0"
+    assert "numpy==" in others
+    assert "sympy==" in others
+    assert not re.search(r"^(torch|triton|nvidia|cuda)", others, re.MULTILINE)
+    assert others.count("--hash") + 20 < text.count("--hash")
+
+
 def test_full_disk_is_told_before_anything_is_made(plan, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(install.shutil, "disk_usage", lambda path: usage._replace(free=10**6))
@@ -188,6 +246,11 @@ def test_plans_say_what_comes(tmp_path, monkeypatch):
     assert "CUDA" in large.notes[0]
     assert large.download_mb > 2500
     assert plan("Linux", "cpu", None, "--find-links /wheels").torch == "cpu"
+    assert plan("Linux", "cpu", None, "--find-links /wheels").own_source
+    assert not plan("Linux", "cpu", None, "--proxy http://x").own_source
+    assert [plan("Linux", "cpu", uv).pypi, plan("Linux", "cpu", None).pypi, plan("Windows", "cpu", uv).pypi] == [
+        False, True, True,
+    ]  # fmt: skip
     assert plan("Windows", "cuda", None).torch == "cpu"
     assert plan("Windows", "cuda", uv).torch == "cuda"
     assert plan("Darwin", "cuda", uv).torch == "cpu"

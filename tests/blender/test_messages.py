@@ -50,7 +50,7 @@ def test_messages_are_found():
         name for name, _ in RAISED_MESSAGES
     }
     assert len(CONSTANTS) > 10
-    assert len(REASONS) == 4
+    assert len(REASONS) == 5
 
 
 @pytest.mark.parametrize(

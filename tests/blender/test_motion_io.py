@@ -37,8 +37,8 @@ BAD = {
     "joints3d_world": (None, "lacks joints3d_world"),
     "betas": (np.full(10, np.nan), "betas has values that are not finite"),
     "timestamps": (np.zeros(40), "timestamps do not increase"),
-    "mocap_framerate": (np.array(0.0), "frame rate is 0"),
-    "image_size": (np.array([0, 4]), "no size"),
+    "mocap_framerate": (np.array(0.0), "mocap_framerate is 0, not within"),
+    "image_size": (np.array([0, 4]), "image_size has values from 0 to 4"),
     "format_version": (np.array(99), "newer version"),
     "labels": (np.zeros(40), "labels has type float64"),
 }

@@ -24,6 +24,9 @@ BLENDERS_OWN = {
     "idprop",
     "numpy",
 }
+SHARED = {"protocol", "plain_file", "plain_zip", "array_file", "array_tables", "json_file"}
+"""Modules of the engine that Blender imports: the standard library, NumPy and each other."""
+
 LONGEST_FILE, LONGEST_FUNCTION, LEAST_DESCRIBED = 400, 50, 0.8
 
 
@@ -72,13 +75,21 @@ def engine_modules_used_by(path):
 
 
 @pytest.mark.parametrize("path", ADDON, ids=name_of)
-def test_the_addon_uses_no_part_of_the_engine_but_the_protocol(path):
-    assert set(engine_modules_used_by(path)) <= {"protocol", "errors"}
+def test_the_addon_uses_no_part_of_the_engine_but_the_protocol_and_the_readers(path):
+    assert set(engine_modules_used_by(path)) <= SHARED
 
 
-@pytest.mark.parametrize("path", [*ADDON, ROOT / "engine" / "protocol.py"], ids=name_of)
+@pytest.mark.parametrize("path", [*ADDON, *(ROOT / "engine" / f"{name}.py" for name in sorted(SHARED))], ids=name_of)
 def test_what_runs_in_blender_is_python_310(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+
+
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_what_blender_imports_of_the_engine_needs_nothing_else_of_it(name):
+    path = ROOT / "engine" / f"{name}.py"
+    own = {node.module for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and node.level == 1}
+    assert own <= SHARED
+    assert set(imports(path)) <= {"numpy"} | set(sys.stdlib_module_names)
 
 
 IMPORTING = """

@@ -75,6 +75,14 @@ WRONG = [
     (("--camera", "no such file.json"), 2, ("camera file", "cannot be read")),
     (("--body", "no such file.npz"), 5, ("no such file.npz",)),
     (("--keypoints", "no such folder"), 2, ("keypoints folder", "does not exist")),
+    (("--person", "9" * 5000), 2, ("is no choice of person",)),
+    (("--set", "footage.image_rate=" + "9" * 5000), 2, ("footage.image_rate", "too long")),
+    (("--set", "detection.max_people=0x" + "f" * 5000), 2, ("detection.max_people", "too long")),
+    (("--set", "detection.max_people=" + "[" * 2000 + "]" * 2000), 2, ("nested too deeply",)),
+    (("--set", "detection.max_people=" + "{a=" * 1500 + "1" + "}" * 1500), 2, ("nested too deeply",)),
+    (("--labels", "/dev/zero"), 2, ("labels file", "cannot be read")),
+    (("--camera", "a\0b"), 2, ("--camera", "no file name has")),
+    (("--label", "walk " * 100), 2, ("more than 200 characters",)),
 ]
 
 
@@ -101,6 +109,15 @@ def test_wrong_options_are_refused_before_any_work(run_here, tmp_path, options, 
 def test_a_command_line_that_makes_no_sense_is_refused(run_here, arguments, words):
     ran = run_here(*arguments, "--events", "jsonl")
     assert_refused(ran, 2, *words)
+
+
+@pytest.mark.parametrize(("footage", "out", "words"), [("", "out", "empty"), ("a.mp4", "", "no name"),
+                                                       ("a.mp4", "a\0b", "no file name has")])  # fmt: skip
+def test_names_that_are_none_are_refused(run_here, tmp_path, monkeypatch, footage, out, words):
+    monkeypatch.chdir(tmp_path)
+    ran = run_here("run", footage, "-o", out, "--events", "jsonl")
+    assert_refused(ran, 2, words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_kind_of_events_is_refused(run_here):

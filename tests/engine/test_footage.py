@@ -1,10 +1,13 @@
 """Footage of every kind that users have, made here with the encoders that come with PyAV."""
 
+import contextlib
 import itertools
 import os
+import random
 import struct
 import subprocess
 import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -445,3 +448,89 @@ def test_memory_does_not_grow_with_length(tmp_path):
         assert told == count
     # 540 frames more are 373 MB of pixels.
     assert peaks[600] - peaks[60] < 30e6
+
+
+@pytest.mark.parametrize("aspect", [(30000, 1), (1, 30000), (300, 1), (1, 100), (2**31 - 1, 1)])
+def test_absurd_shapes_of_pixels_are_refused_by_the_size_that_they_make(tmp_path, aspect):
+    path = make_video(tmp_path / "a.mp4", aspect=Fraction(4, 3), count=2)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"pasp") + 4
+    content[place : place + 8] = struct.pack(">2I", *aspect)
+    path.write_bytes(content)
+    for look in (probe, lambda path: list(frames(path))):
+        with pytest.raises(FootageError, match="pixels, which cannot be worked with"):
+            look(path)
+
+
+def test_a_gap_of_weeks_is_refused(tmp_path):
+    path = make_video(
+        tmp_path / "a.mkv", times=[20 * n for n in range(5)] + [500 * 3600 * 600 + 20 * n for n in range(5)]
+    )
+    with pytest.raises(FootageError, match="span 500 hours, more than 48"):
+        probe(path)
+
+
+def test_a_gap_of_hours_keeps_its_times(tmp_path):
+    path = make_video(tmp_path / "a.mkv", times=[0, 20, 40 * 3600 * 600])
+    info = probe(path)
+    assert info.variable_rate
+    assert 0 < info.frame_rate < 1
+    assert [round(frame.time_s) for frame in frames(path)] == [0, 0, 40 * 3600]
+
+
+def test_pictures_that_no_decoder_is_known_for_are_told(tmp_path):
+    path = make_video(tmp_path / "a.avi", codec="mpeg4")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"QQQQ").replace(b"fmp4", b"QQQQ"))
+    with pytest.raises(FootageError, match="not a video that can be read"):
+        probe(path)
+
+
+def test_an_image_file_of_gigabytes_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(12 * 2**30)
+    monkeypatch.setattr("engine.footage.MAX_IMAGE_BYTES", 2**20)  # what is read before it is refused
+    with pytest.raises(FootageError, match="more than 1 MiB"):
+        probe(tmp_path / "a.png")
+
+
+def test_pixels_that_a_png_only_claims_are_refused(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    claim = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 120_000, 8, 2, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(b"0" * 100)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + claim + data)
+    with pytest.raises(FootageError, match=r"cannot be worked with|not an image that can be read"):
+        probe(tmp_path / "a.png")
+
+
+def test_times_that_make_thousands_of_frames_a_second_are_refused(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        packets = []
+        for number in range(60):
+            frame = av.VideoFrame.from_ndarray(picture(number, (32, 32)), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            packets += stream.encode(frame)
+        for number, packet in enumerate(packets):
+            packet.pts = packet.dts = number // 25
+            packet.time_base = Fraction(1, 1000)
+            container.mux(packet)
+    with pytest.raises(FootageError, match="frames a second, more than 10000"):
+        probe(tmp_path / "a.mkv")
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.mkv", "ffv1")])
+def test_bytes_that_are_flipped_never_end_in_a_bug(tmp_path, name, codec):
+    pixels = "bgr0" if codec == "ffv1" else "yuv420p"
+    whole = make_video(tmp_path / name, codec=codec, pixels=pixels, count=4).read_bytes()
+    chance = random.Random(7)
+    for _ in range(30):
+        content = bytearray(whole)
+        for _ in range(chance.choice((1, 5, 50, 500))):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        (tmp_path / name).write_bytes(content)
+        with contextlib.suppress(FootageError):
+            probe(tmp_path / name)
+            assert sum(1 for _ in frames(tmp_path / name)) < 100

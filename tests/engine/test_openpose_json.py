@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from engine.errors import UsageError
 from engine.footage import Frame
 from engine.keypoints.joint_sets import BODY_25, COCO_18
-from engine.keypoints.openpose_json import OpenPoseJson
+from engine.keypoints.openpose_json import MOST_PEOPLE, OpenPoseJson
 
 
 def some_frames(count=4, first=0):
@@ -76,6 +77,12 @@ def test_keypoints_outside_of_the_frame_claim_no_confidence(tmp_path):
         (json.dumps({"people": [{"pose_keypoints_2d": ["x"] * 75}]}), "not a number"),
         (json.dumps({"people": [{"pose_keypoints_2d": [float("nan")] * 75}]}), "not a number"),
         ("\x00\xff", "is damaged"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [1e30] * 75}]}), "beyond every picture"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [-1e300] * 75}]}), "beyond every picture"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [10**400] * 75}]}), "beyond every picture"),
+        ("[" * 10_000, "is damaged"),
+        ('{"people":' + "[" * 10_000 + "]" * 10_000 + "}", "is damaged"),
+        (json.dumps({"people": [{}] * 3000}), "a list of 3000 people"),
     ],
 )
 def test_malformed_files_are_named(tmp_path, text, sentence):
@@ -86,6 +93,27 @@ def test_malformed_files_are_named(tmp_path, text, sentence):
         list(OpenPoseJson(folder).detect(some_frames(2)))
     assert str(broken) in caught.value.message
     assert "--write_json" in caught.value.hint
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no pipes with names")
+    folder = write(tmp_path / "keys", {0: [person(25)]})
+    os.mkfifo(folder / "clip_000000000001_keypoints.json")
+    with pytest.raises(UsageError, match="is damaged"):
+        list(OpenPoseJson(folder).detect(some_frames(2)))
+
+
+def test_of_a_crowd_the_largest_are_taken(tmp_path):
+    crowd = []
+    for size in range(100):
+        one = person(25)
+        high = (size + 1) / 2
+        one["pose_keypoints_2d"] = [value for k in range(25) for value in (k / 24 * high, k / 24 * high, 0.9)]
+        crowd.append(one)
+    (found,) = OpenPoseJson(write(tmp_path / "keys", {0: crowd})).detect(some_frames(1))
+    assert len(found.keypoints) == MOST_PEOPLE
+    assert np.ptp(found.keypoints[..., 0], axis=1).min() > (100 - MOST_PEOPLE) / 2
 
 
 def test_mixed_models_are_refused(tmp_path):
