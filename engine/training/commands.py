@@ -58,7 +58,7 @@ def corpus(
     A file that cannot be used is named, with its line, and the others go on.
     """
     with _work("corpus", "Nothing was written: run the same command again.") as (telling, stream):
-        from engine.training.corpus import build_corpus
+        from engine.training.corpus_build import build_corpus
 
         report = build_corpus(Path(motions), Path(out), seed, telling, authored_performers=performers)
         _give(plain(report), Path(out), stream)

@@ -10,7 +10,8 @@ from engine.body.model import load_body
 from engine.errors import CancelledError, UsageError
 from engine.progress import Silent
 from engine.training.authored import ACTIONS
-from engine.training.corpus import HELD_OUT, build_corpus, mirrored_text, performers_by_label, read_corpus
+from engine.training.corpus import HELD_OUT, mirrored_text, performers_by_label, read_corpus
+from engine.training.corpus_build import build_corpus
 from engine.training.figure import MIRROR, figure_of, matrices
 
 MOTIONS = Path(__file__).parents[3] / "shared" / "data" / "motions"
