@@ -49,6 +49,9 @@ class Action(_Part):
     path: str = Field(default="", description="Place in the tree of actions, such as locomotion/walk.")
     style: str = Field(default="", description="How the plain action is done, such as slowly; empty for the plain one.")
     babel: tuple[_Text, ...] = Field(default=(), description="BABEL's categories of actions that mean it.")
+    nearest: tuple[_Text, ...] = Field(
+        default=(), description="Labels that an action added later is most like, which networks know in its place."
+    )
 
 
 class _Action2(_Part):
@@ -60,6 +63,7 @@ class _Action2(_Part):
     paraphrases: tuple[_Text, ...]
     style: Annotated[str, StringConstraints(max_length=100)] = ""
     babel: tuple[_Text, ...] = ()
+    nearest: tuple[_Text, ...] = ()
 
     def action(self) -> Action:
         """The entry; its category is the root of its path."""
@@ -97,11 +101,31 @@ class MotionDictionary:
     Args:
         actions: the entries; labels and all texts are different from each other.
         exemplars: file with a motion of each label, read when one is asked for.
+        added: a studio's own actions, which have a file of exemplars of their own.
     """
 
-    def __init__(self, actions: Sequence[Action], exemplars: Path) -> None:
-        self._actions = {action.label: action for action in actions}
+    def __init__(self, actions: Sequence[Action], exemplars: Path, added: MotionDictionary | None = None) -> None:
+        own = {action.label: action for action in actions}
+        self._added = added
+        self._own = tuple(own)
+        self._actions = own | (added._actions if added else {})
         self._exemplar_file = exemplars
+
+    def with_studio(self, path: Path) -> MotionDictionary:
+        """This dictionary and a studio's own actions. Raises ModelFileError for a damaged file or a text of both."""
+        if not path.is_file():
+            return self
+        added = MotionDictionary.from_files(path)
+        known = {text.lower() for label in self.labels for text in self.texts(label)}
+        twice = [text for label in added.labels for text in added.texts(label) if text.lower() in known]
+        if twice:
+            hint = f"Change it in {path}."
+            raise ModelFileError(f"The text '{twice[0]}' of {path} is in the motion dictionary already.", hint)
+        return MotionDictionary([self._actions[label] for label in self._own], self._exemplar_file, added)
+
+    def nearest(self, label: str) -> tuple[str, ...]:
+        """Labels that an added action is most like, best first; none for one that networks know."""
+        return self._actions[label].nearest
 
     @classmethod
     def from_files(cls, path: Path = ACTIONS) -> MotionDictionary:
@@ -110,7 +134,11 @@ class MotionDictionary:
         actions = tuple(entry.action() for entry in content.actions)
         seen: set[str] = set()
         for action in actions:
-            for text in (action.label, *action.paraphrases, *(alias for alias in action.babel if alias != action.label)):
+            for text in (
+                action.label,
+                *action.paraphrases,
+                *(alias for alias in action.babel if alias != action.label),
+            ):
                 if text.lower() in seen:
                     raise ModelFileError(f"The motion dictionary {path} has the text '{text}' twice.", _HINT)
                 seen.add(text.lower())
@@ -157,7 +185,9 @@ class MotionDictionary:
             KeyError: the label is not in the dictionary.
             ModelFileError: the file of exemplars is missing, damaged or of another dictionary.
         """
-        vectors = torch.from_numpy(self._exemplars[self.labels.index(self._actions[label].label)])
+        if self._added and label in self._added._actions:
+            return self._added.exemplar(label)
+        vectors = torch.from_numpy(self._exemplars[self._own.index(self._actions[label].label)])
         six: NDArray[np.float32] = matrix_to_six(axis_angle_to_matrix(vectors)).numpy()
         return six
 
@@ -196,7 +226,7 @@ class MotionDictionary:
                 labels, vectors = file["labels"].tolist(), file["rotations"].astype(np.float32)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ModelFileError(f"The exemplar motions {path} cannot be read.", _HINT) from error
-        if tuple(labels) != self.labels or vectors.shape != (len(labels), WINDOW, 24, 3):
+        if tuple(labels) != self._own or vectors.shape != (len(labels), WINDOW, 24, 3):
             raise ModelFileError(f"The exemplar motions {path} are those of another dictionary.", _HINT)
         if not np.isfinite(vectors).all():
             raise ModelFileError(f"The exemplar motions {path} hold values that are no numbers.", _HINT)

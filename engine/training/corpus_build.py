@@ -19,11 +19,13 @@ import numpy as np
 from engine.body.model import BodyModel, load_body
 from engine.errors import UsageError
 from engine.progress import Progress
+from engine.semantics.dictionary import MotionDictionary
 from engine.training.authored import ACTIONS, author, performers
 from engine.training.corpus import CorpusClip, LabelRow, write_corpus
 from engine.training.corpus_tables import Tables, read_tables
 from engine.training.duplicates import find_duplicates
 from engine.training.figure import Figure, Floats, MotionClip, figure_of, vectors
+from engine.training.label_names import label_names
 from engine.training.rates import rate_doubt
 from engine.training.retarget import motion_files, retarget_folder
 from engine.training.source_pose import read_joint_maps
@@ -76,7 +78,8 @@ def build_corpus(
     progress: Progress,
     body: BodyModel | None = None,
     authored_performers: int = _AUTHORED_PERFORMERS,
-    names: Mapping[str, str] | None = None,
+    dictionary: MotionDictionary | None = None,
+    actions: Sequence[str] = tuple(ACTIONS),
 ) -> CorpusReport:
     """Build the corpus file from folders of motion capture and from the authored actions.
 
@@ -87,7 +90,9 @@ def build_corpus(
         progress: told after every clip; refused clips are warned of and the others go on.
         body: the body that motions are put on; the bundled open body if none is given.
         authored_performers: people who perform the authored actions, twice each; about a fifth of them is held out.
-        names: label that a label of the sources and of the authored actions becomes; others stay as they are.
+        dictionary: whose labels the labels of the sources and of the authored actions become, where the table of
+            `label_names` knows one; all stay as they are if left out.
+        actions: labels of the authored actions that go in.
 
     Returns:
         What went in.
@@ -101,18 +106,24 @@ def build_corpus(
         if not (folder / "bvh").is_dir():
             raise UsageError(f"There is no folder 'bvh' in {folder}.", "Give the folder that holds bvh and labels.csv.")
     body = body or load_body(None)
-    total = sum(len(motion_files(folder / "bvh")) for folder in folders) + len(ACTIONS) * authored_performers * _TAKES
+    synthetic = len(actions) * authored_performers * _TAKES
+    total = sum(len(motion_files(folder / "bvh")) for folder in folders) + synthetic
     tables, report = Tables(), CorpusReport()
     for folder in folders:
         tables.add(read_tables(folder))
-    work = _Setting(body, figure_of(body), tables, names or {}, progress, report, total)
+    names = label_names(dictionary) if dictionary else {}
+    work = _Setting(body, figure_of(body), tables, names, progress, report, total)
     _note(work, "tables", [*tables.findings, *tables.mixed_groups()])
     captured = _split(_captured(folders, work), work)
     clips = list(captured)
-    for clip in _authored(seed, body, authored_performers, work.names):
+    for clip in _authored(seed, body, authored_performers, actions, work.names):
         clips.append(clip)
-        progress(total - len(ACTIONS) * authored_performers * _TAKES + len(clips) - len(captured), total)
+        progress(total - synthetic + len(clips) - len(captured), total)
     _sum_up(clips, report)
+    if dictionary:
+        report.labels_without_entry = sorted(
+            {row.label for clip in clips for row in clip.labels} - set(dictionary.labels)
+        )
     write_corpus(out, clips)
     return report
 
@@ -218,11 +229,13 @@ def _neighbours(names: frozenset[str]) -> Iterator[tuple[str, str]]:
     return itertools.pairwise(ordered)
 
 
-def _authored(seed: int, body: BodyModel, count: int, names: Mapping[str, str]) -> Iterator[CorpusClip]:
+def _authored(
+    seed: int, body: BodyModel, count: int, actions: Sequence[str], names: Mapping[str, str]
+) -> Iterator[CorpusClip]:
     rng = np.random.default_rng(seed)
     shapes = rng.standard_normal((count, 10)).clip(-_LARGEST_BETA, _LARGEST_BETA)
     people = performers(count, rng, [figure_of(body, shape) for shape in shapes])
-    for action in ACTIONS.values():
+    for action in (ACTIONS[label] for label in actions):
         for i, person in enumerate(people):
             held_out = i >= count - max(1, round(count * _AUTHORED_HELD_OUT_SHARE))
             for take in range(_TAKES):

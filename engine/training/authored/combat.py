@@ -43,10 +43,10 @@ def throw(stage: Stage) -> None:
     _stride(stage, "left", release - 0.62, release - 0.16, rng.uniform(0.3, 0.5) * scale, min(0.8 * t, t - 0.5))
     keys: list[tuple[float, Place]] = [
         (0.12 * t, (0.12, 1.15, 0.25)),
-        (release - 0.3, (0.46, 1.46, -0.24)),
-        (release - 0.12, (0.44, 1.56, -0.16)),
+        (release - 0.36, (0.46, 1.46, -0.22)),
+        (release - 0.17, (0.44, 1.55, -0.14)),
         (release, (0.26, 1.72, 0.36)),
-        (release + 0.14, (0.02, 1.36, 0.5)),
+        (release + 0.16, (0.02, 1.36, 0.48)),
         (release + 0.4, (-0.06, 1.0, 0.34)),
     ]
     hold(

@@ -58,17 +58,17 @@ STYLES = {
     "walk sideways": Gait(stride=0.42, interval=0.6, push_off=14, landing=4, lean=1, swing=4, sideways=True, roll=1),
     "tiptoe": Gait(0.4, 0.68, 0.09, 44, 32, 4, 4, 6, 0.04, 0, 8, 26, 12, 1, 0, 34),
     "limp": Gait(0.46, 0.62, 0.04, 24, -8, 6, 4, 8, 0.01, 0, 12, 16, 4, 2, 0.01, 0),
-    "march": Gait(0.66, 0.52, 0.24, 30, -4, -1, -3, -3, 0, 0, 40, 2, 0, 1),
+    "march": Gait(0.64, 0.58, 0.2, 30, -4, -1, -3, -3, 0, 0, 40, 2, 0, 1),
     "stagger": Gait(0.4, 0.72, 0.06, 24, -6, 6, 8, 10, 0.03, 0, 14, 20, 14, 9, 0.1),
     "walk like an old person": Gait(0.3, 0.7, 0.025, 16, -4, 14, 24, -20, 0.06, 0, 8, 28, 4, 3, 0.01),
     "walk sadly": Gait(0.48, 0.72, 0.035, 26, -8, 5, 16, 24, 0.02, 0, 7, 6, 0, 3),
-    "walk happily": Gait(0.68, 0.5, 0.09, 46, -12, 1, -4, -6, 0, 0.035, 36, 26, 6, 4),
+    "walk happily": Gait(0.66, 0.54, 0.06, 46, -12, 1, -4, -6, 0, 0.035, 36, 26, 6, 4),
     "stomp": Gait(0.56, 0.5, 0.14, 24, 0, 9, 6, 4, 0.03, 0.01, 28, 40, 10, 4),
     "walk with hands in pockets": Gait(swing=0, bend=3),
     "walk crouched": Gait(0.46, 0.62, 0.06, 22, -4, 22, 22, -24, 0.22, 0, 10, 45, 6, 2),
     "walk and talk on the phone": Gait(stride=0.55, interval=0.6, swing=14),
     "carry something": Gait(stride=0.5, interval=0.6, lean=-3, swing=0, drop=0.02),
-    "march in place": Gait(0.0, 0.56, 0.24, 26, 6, 0, -2, 0, 0, 0, 32, 45),
+    "march in place": Gait(0.0, 0.58, 0.22, 26, 6, 0, -2, 0, 0, 0, 32, 45),
 }
 """Manners of walking by action."""
 

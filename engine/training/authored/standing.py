@@ -236,7 +236,7 @@ def facepalm(stage: Stage) -> None:
 def scratch_head(stage: Stage) -> None:
     """Scratching the head at the side or at the back."""
     up = during(stage, 0.25, 0.6, 0.6)
-    place = (0.19, 1.7, -0.02) if stage.rng.random() < 0.5 else (0.17, 1.66, -0.11)
+    place = (0.24, 1.67, 0.02) if stage.rng.random() < 0.5 else (0.22, 1.64, -0.08)
     path = with_body(stage, "right", (0.0, wobble(stage, place, 0.015)))
     path[:, 1] += up * 0.014 * swings(stage, stage.rng.uniform(3, 4.5), 0.7)
     hold(stage, "right", path, up, (1.0, 0.3, 0.5))
