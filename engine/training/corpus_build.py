@@ -29,7 +29,7 @@ from engine.training.label_names import label_names
 from engine.training.rates import rate_doubt
 from engine.training.retarget import motion_files, retarget_folder
 from engine.training.source_pose import read_joint_maps
-from engine.training.split import is_held_out, same_people
+from engine.training.split import HELD_OUT, is_held_out, same_people
 
 _AUTHORED_PERFORMERS, _TAKES = 16, 2
 _AUTHORED_HELD_OUT_SHARE = 0.19
@@ -220,8 +220,15 @@ def _split(clips: list[CorpusClip], work: _Setting) -> list[CorpusClip]:
         work.report.duplicates.append(f"{clips[row].name} is the same take as {clips[kept].name} and was left out.")
         work.progress.warn("duplicate", work.report.duplicates[-1])
     joined = same_people(pairs)
-    kept_clips = (clip for row, clip in enumerate(clips) if row not in left_out)
-    return [replace(clip, held_out=is_held_out(clip.performer, joined)) for clip in kept_clips]
+    return [_on_its_side(clip, joined) for row, clip in enumerate(clips) if row not in left_out]
+
+
+def _on_its_side(clip: CorpusClip, joined: Mapping[str, frozenset[str]]) -> CorpusClip:
+    """The clip held out if its performer is, under the name by which they are held out."""
+    if not is_held_out(clip.performer, joined):
+        return clip
+    names = {clip.performer} if clip.performer in HELD_OUT else joined[clip.performer] & HELD_OUT.keys()
+    return replace(clip, held_out=True, performer=min(names))
 
 
 def _neighbours(names: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -71,7 +71,7 @@ def throw_underhand(stage: Stage) -> None:
     rng, t, scale = stage.rng, stage.seconds, scale_of(stage)
     release, arm = 0.5 * t, stage.arms["right"]
     _stride(stage, "left", release - 0.6, release - 0.12, rng.uniform(0.25, 0.45) * scale, min(0.8 * t, t - 0.5))
-    back, through = rng.uniform(32, 52), rng.uniform(70, 115)
+    back, through = rng.uniform(32, 52), rng.uniform(55, 92)
     swing = stage.key((0.12 * t, 0), (release - 0.3, -back), (release + 0.1, through), (0.92 * t, 0), smooth_s=0.05)
     arm.flexion = arm.flexion + swing
     arm.elbow = arm.elbow + np.maximum(swing, 0) * 0.25

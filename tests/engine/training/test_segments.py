@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def test_proposals_cover_the_take_in_order(take):
     found = propose(z_up(take[0]), 30.0)
     assert found[0].start == 0
     assert found[-1].end == len(take[0].pelvis)
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(found))
     assert all(one.end > one.start for one in found)
 
 
