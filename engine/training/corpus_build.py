@@ -56,6 +56,8 @@ class CorpusReport:
     """What is odd in tables and clips, one sentence each; nothing was left out for it but label rows that overlap."""
     joint_error_mm: dict[str, float] = field(default_factory=dict)
     """Mean joint error of retargeting for each source, weighted by frames."""
+    labels_held_out: list[str] = field(default_factory=list)
+    """Labels that only held-out performers have: no network can learn them."""
     labels_without_entry: list[str] = field(default_factory=list)
     """Labels of the corpus that the dictionary lacks: motion-text and in-filler training leave them out."""
 
@@ -141,6 +143,8 @@ def _sum_up(clips: Sequence[CorpusClip], report: CorpusReport) -> None:
         if not clip.synthetic
         for row in clip.labels
     )
+    trained = {row.label for clip in clips if not clip.held_out for row in clip.labels}
+    report.labels_held_out = sorted({row.label for clip in clips for row in clip.labels} - trained)
     report.unlabelled_minutes = report.minutes - report.synthetic_minutes - labelled / 60
 
 

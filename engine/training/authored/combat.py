@@ -248,3 +248,51 @@ def get_hit(stage: Stage) -> None:
             arm.abduction = arm.abduction + hit * rng.uniform(15, 40)
             arm.flexion = arm.flexion + hit * rng.uniform(10, 40)
             arm.elbow = arm.elbow + hit * rng.uniform(15, 45)
+
+
+def punch(stage: Stage) -> None:
+    """One to three straight punches from a guard, with either hand, the trunk turned into them."""
+    rng, t = stage.rng, stage.seconds
+    _fighting_stance(stage, stage.still(1))
+    out = {side: stage.still(0) for side in SIDES}
+    at, side = rng.uniform(0.45, 0.7), str(rng.choice(SIDES))
+    while at < t - 0.75:
+        out[side] = np.maximum(
+            out[side], stage.key((at, 0), (at + 0.2, 1), (at + 0.26, 1), (at + 0.6, 0), smooth_s=0.03)
+        )
+        at += rng.uniform(0.7, 1.3)
+        side = str(rng.choice(SIDES))
+    height = rng.uniform(1.2, 1.5)
+    for side, ahead in (("left", 0.3), ("right", 0.24)):
+        guard = with_body(stage, side, (0.0, wobble(stage, (0.13, 1.36, ahead), 0.02)))
+        hit = with_body(stage, side, (0.0, (0.02, height, 0.62)))
+        share = out[side][:, None]
+        hold(stage, side, (1 - share) * guard + share * hit, stage.still(1), (0.9, -0.8, -0.2))
+        turn_hand(stage, side, pronation=60)
+    stage.spine[:, 2] += 20 * (out["right"] - out["left"])
+    stage.turn[:, 2] += 10 * (out["right"] - out["left"])
+    stage.head[:, 2] -= 24 * (out["right"] - out["left"])
+    stage.spine[:, 0] += 5 * (out["right"] + out["left"])
+
+
+def kick(stage: Stage) -> None:
+    """A kick ahead: the knee up, the shin out, and back down; the trunk leans away, the arms balance."""
+    rng, t, scale = stage.rng, stage.seconds, scale_of(stage)
+    at = 0.42 * t
+    foot, home = stage.feet["right"], stage.feet["right"].flat[0].copy()
+    high, far = rng.uniform(0.45, 0.85), rng.uniform(0.55, 0.7)
+    keys = [(at - 0.4, (0, 0, 0)), (at - 0.12, (0.02, 0.42, 0.16)), (at + 0.06, (0.03, high, far))]
+    keys += [(at + 0.26, (0.02, 0.4, 0.2)), (at + 0.66, (0, 0, 0))]
+    foot.flat = home + stage.path(*((s, (p[0] * scale, p[1] * scale, p[2] * scale)) for s, p in keys))
+    foot.pitch = foot.pitch + stage.key((at - 0.42, 0), (at - 0.3, 24), (at, -16), (at + 0.3, 12), (at + 0.68, 0))
+    up = stage.key((at - 0.5, 0), (at - 0.1, 1), (at + 0.3, 1), (at + 0.75, 0), smooth_s=0.08)
+    stage.pelvis[:, 0] += up * 0.075 * scale
+    stage.pelvis[:, 2] += stage.key((at - 0.3, 0), (at + 0.06, 1), (at + 0.6, 0)) * 0.06 * scale
+    stage.pelvis[:, 1] -= up * 0.025 * scale
+    stage.turn[:, 0] -= up * rng.uniform(8, 16)
+    stage.spine[:, 0] += up * rng.uniform(0, 12)
+    for side, way in (("left", 1.0), ("right", -1.0)):
+        arm = stage.arms[side]
+        arm.flexion = arm.flexion + up * way * rng.uniform(14, 34)
+        arm.abduction = arm.abduction + up * rng.uniform(10, 26)
+        arm.elbow = arm.elbow + up * 35

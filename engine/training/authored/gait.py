@@ -86,6 +86,14 @@ def walk_as(action: str) -> Callable[[Stage], None]:
     return move
 
 
+def walk_and_stop(stage: Stage) -> None:
+    """Plain walking that comes to a stand well before the end; some look about then."""
+    walk(stage, Gait(stride=stage.vary(0.62, 0.2)), stand_s=stage.rng.uniform(1.2, 2.2))
+    if stage.rng.random() < 0.4:
+        at = stage.seconds - 1.2
+        stage.head[:, 2] += stage.key((at, 0), (at + 0.5, 1), (at + 1.1, 0.6)) * stage.rng.uniform(-50, 50)
+
+
 def limp_on(side: str) -> Callable[[Stage], None]:
     """A limp on one leg, or on any where `side` is empty. Left-handed performers are mirrored afterwards."""
 
@@ -98,10 +106,10 @@ def limp_on(side: str) -> Callable[[Stage], None]:
     return move
 
 
-def walk(stage: Stage, gait: Gait) -> None:
-    """Walk in a manner, from a stand to a stand."""
+def walk(stage: Stage, gait: Gait, stand_s: float = _END_S) -> None:
+    """Walk in a manner, from a stand to a stand of `stand_s` seconds."""
     first = str(stage.rng.choice(SIDES))
-    steps, landings, travel = _plan(stage, gait, first)
+    steps, landings, travel = _plan(stage, gait, first, stand_s)
     if gait.heels:
         for foot in stage.feet.values():
             foot.pitch = stage.still(gait.heels)
@@ -111,11 +119,13 @@ def walk(stage: Stage, gait: Gait) -> None:
     stage.knee_soft = 0.012
     # half a turn of the phase for each step; 0 at the landing of the first foot
     phase = np.pi * np.interp(stage.times, landings, np.arange(len(landings)) - 1.0)
-    moving = stage.key((0.2, 0), (0.7, 1), (stage.seconds - 0.7, 1), (stage.seconds - 0.15, 0), smooth_s=0.08)
+    moving = stage.key((0.2, 0), (0.7, 1), (landings[-1] - 0.2, 1), (landings[-1] + 0.35, 0), smooth_s=0.08)
     _carry_body(stage, gait, phase, moving, 1.0 if first == "right" else -1.0)
 
 
-def _plan(stage: Stage, gait: Gait, first: str) -> tuple[list[Step], list[float], list[tuple[float, float]]]:
+def _plan(
+    stage: Stage, gait: Gait, first: str, stand_s: float
+) -> tuple[list[Step], list[float], list[tuple[float, float]]]:
     """Steps, seconds of the landings (one before the first), and keys of the pelvis's way."""
     person, scale = stage.performer, scale_of(stage)
     stride, interval = gait.stride * person.amplitude * scale, gait.interval / person.tempo
@@ -127,7 +137,7 @@ def _plan(stage: Stage, gait: Gait, first: str) -> tuple[list[Step], list[float]
     at, side = _START_S, first
     steps: list[Step] = []
     landings, travel = [at - interval * 0.3], [(at - 0.1, 0.0)]
-    count = max(4, int((stage.seconds - _START_S - _END_S) / interval) - 1)
+    count = max(4, int((stage.seconds - _START_S - stand_s) / interval) - 1)
     for k in range(count + 1):
         other = "left" if side == "right" else "right"
         share, reach = _spared(gait, side)
