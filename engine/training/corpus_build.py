@@ -22,7 +22,7 @@ from engine.progress import Progress
 from engine.semantics.dictionary import MotionDictionary
 from engine.training.authored import ACTIONS, author, performers
 from engine.training.corpus import CorpusClip, LabelRow, write_corpus
-from engine.training.corpus_tables import Tables, read_tables
+from engine.training.corpus_tables import Tables, add_looked_at, read_tables
 from engine.training.duplicates import find_duplicates
 from engine.training.figure import Figure, Floats, MotionClip, figure_of, vectors
 from engine.training.label_names import label_names
@@ -113,6 +113,7 @@ def build_corpus(
     tables, report = Tables(), CorpusReport()
     for folder in folders:
         tables.add(read_tables(folder))
+    add_looked_at(tables)
     names = label_names(dictionary) if dictionary else {}
     work = _Setting(body, figure_of(body), tables, names, progress, report, total)
     _note(work, "tables", [*tables.findings, *tables.mixed_groups()])

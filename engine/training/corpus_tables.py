@@ -12,6 +12,8 @@ from engine.training.corpus import LabelRow
 from engine.training.split import is_uneven, same_people, true_performers
 
 RECOGNISED = "cmux_performers.csv"
+LOOKED_AT = Path(__file__).with_name("looked_at.csv")
+"""Labels of stretches that the sources leave without one, given after looking at a sheet of `segments.py`."""
 _GUESSED = "is inferred"
 
 
@@ -86,6 +88,13 @@ def read_tables(folder: Path) -> Tables:
         for _, row in _rows(path, "old_clip", "performer"):
             tables.recognised[row["old_clip"]] = row["performer"]
     return tables
+
+
+def add_looked_at(tables: Tables) -> None:
+    """Give clips that have no label at all those of `LOOKED_AT`."""
+    for clip, rows in _labels(LOOKED_AT, tables.findings).items():
+        if clip in tables.groups:
+            tables.labels.setdefault(clip, rows)
 
 
 def _rows(path: Path, *columns: str) -> list[tuple[int, dict[str, str]]]:

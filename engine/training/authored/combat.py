@@ -46,14 +46,14 @@ def throw(stage: Stage) -> None:
         (release - 0.36, (0.46, 1.46, -0.22)),
         (release - 0.17, (0.44, 1.55, -0.14)),
         (release, (0.26, 1.72, 0.36)),
-        (release + 0.16, (0.02, 1.36, 0.48)),
-        (release + 0.4, (-0.06, 1.0, 0.34)),
+        (release + 0.2, (0.04, 1.38, 0.48)),
+        (release + 0.46, (-0.06, 1.0, 0.34)),
     ]
     hold(
         stage,
         "right",
         with_body(stage, "right", *keys),
-        stage.key((0.02 * t, 0.2), (0.14 * t, 1), (release + 0.4, 1), (0.9 * t, 0)),
+        stage.key((0.02 * t, 0.2), (0.14 * t, 1), (release + 0.46, 1), (0.92 * t, 0)),
         (1.0, -0.3, -0.3),
     )
     wind = stage.key((0.15 * t, 0), (release - 0.25, -1), (release + 0.05, 1), (0.85 * t, 0), smooth_s=0.06)

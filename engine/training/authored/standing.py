@@ -239,7 +239,7 @@ def scratch_head(stage: Stage) -> None:
     place = (0.24, 1.67, 0.02) if stage.rng.random() < 0.5 else (0.22, 1.64, -0.08)
     path = with_body(stage, "right", (0.0, wobble(stage, place, 0.015)))
     path[:, 1] += up * 0.014 * swings(stage, stage.rng.uniform(3, 4.5), 0.7)
-    hold(stage, "right", path, up, (1.0, 0.3, 0.5))
+    hold(stage, "right", path, up, (1.0, 0.0, 0.35))
     turn_hand(stage, "right", deviation=10)
     stage.head[:, 1] -= up * stage.rng.uniform(2, 9)
     stage.head[:, 0] += up * stage.rng.uniform(0, 10)

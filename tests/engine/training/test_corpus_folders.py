@@ -8,7 +8,7 @@ from engine.errors import UsageError
 from engine.progress import Silent
 from engine.training.corpus import read_corpus
 from engine.training.corpus_build import build_corpus
-from engine.training.corpus_tables import read_tables
+from engine.training.corpus_tables import add_looked_at, read_tables
 from engine.training.figure import INDEX
 
 
@@ -123,6 +123,17 @@ def test_a_group_of_several_people_stays_together(tmp_path):
     tables = read_tables(tmp_path)
     assert tables.joined()["ann"] == {"g", "ann", "bob"}
     assert tables.mixed_groups()[0].startswith("cmux_performers.csv: the clips of g are of ann and bob")
+
+
+def test_what_was_looked_at_labels_clips_that_have_no_label(tmp_path):
+    write_tables(tmp_path, [row("a", 0, 1, "x")], [who("cmu_49_21", "cmu_49"), who("a", "p")])
+    tables = read_tables(tmp_path)
+    add_looked_at(tables)
+    assert [(r.start, r.end, r.label) for r in tables.labels["cmu_49_21"]] == [(53, 606, "hang and swing")]
+    assert set(tables.labels) == {"a", "cmu_49_21"}
+    tables.labels["cmu_49_21"] = []
+    add_looked_at(tables)
+    assert tables.labels["cmu_49_21"] == []
 
 
 def test_rows_without_a_performer_are_named(tmp_path):
