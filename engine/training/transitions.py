@@ -23,7 +23,8 @@ _STAYS_M = 0.01
 _STEP_S, _STEP_S_PER_M, _PAUSE_S = 0.36, 0.3, 0.06
 _SHORTEST_S, _FASTEST = 0.4, 1.6
 """Shortest bridge, and metres a second that count of how fast the first motion ends."""
-_CLEARANCE_M = 0.02
+_CLEARANCE_M = 0.055
+"""Rise of a foot that steps: clear of the ground however short the step."""
 _LONGEST_LEG = 0.995
 
 
@@ -205,7 +206,7 @@ def _foot(
     eased = ease(share)[:, None]
     way = start + eased * (end - start)
     if move.end > move.start:
-        clearance = _CLEARANCE_M + 0.08 * min(float(np.linalg.norm(end - start)), 0.6)
+        clearance = _CLEARANCE_M + 0.04 * min(float(np.linalg.norm(end - start)), 0.6)
         way[:, 1] += clearance * np.sin(np.pi * share) ** 2
     return way, before[1][0, j] @ matrices(eased * turn)
 

@@ -235,11 +235,13 @@ def facepalm(stage: Stage) -> None:
 
 def scratch_head(stage: Stage) -> None:
     """Scratching the head at the side or at the back."""
-    up = during(stage, 0.25, 0.6, 0.6)
+    up = during(stage, 0.1, 0.45, 0.5, 0.05)
     place = (0.24, 1.67, 0.02) if stage.rng.random() < 0.5 else (0.22, 1.64, -0.08)
-    path = with_body(stage, "right", (0.0, wobble(stage, place, 0.015)))
+    there, before, t = wobble(stage, place, 0.015), (0.26, 1.2, 0.26), stage.seconds
+    # up past the chest and down again: straight from the hip to the head the elbow would have to turn over
+    path = with_body(stage, "right", (0.35, before), (0.85, there), (t - 0.95, there), (t - 0.45, before))
     path[:, 1] += up * 0.014 * swings(stage, stage.rng.uniform(3, 4.5), 0.7)
-    hold(stage, "right", path, up, (1.0, 0.0, 0.35))
+    hold(stage, "right", path, up, (1.0, -0.1, 0.3))
     turn_hand(stage, "right", deviation=10)
     stage.head[:, 1] -= up * stage.rng.uniform(2, 9)
     stage.head[:, 0] += up * stage.rng.uniform(0, 10)
