@@ -53,6 +53,12 @@ class Action(_Part):
         default=(), description="Labels that an action added later is most like, which networks know in its place."
     )
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The label, its paraphrases, and BABEL's categories that are not among them."""
+        own = (self.label, *self.paraphrases)
+        return (*own, *(alias for alias in self.babel if alias not in own))
+
 
 class _Action2(_Part):
     """One entry of a file of format 2."""
@@ -108,7 +114,7 @@ class MotionDictionary:
         own = {action.label: action for action in actions}
         self._added = added
         self._own = tuple(own)
-        self._actions = own | (added._actions if added else {})
+        self._actions: dict[str, Action] = own | (added._actions if added else {})
         self._exemplar_file = exemplars
 
     def with_studio(self, path: Path) -> MotionDictionary:
@@ -134,11 +140,7 @@ class MotionDictionary:
         actions = tuple(entry.action() for entry in content.actions)
         seen: set[str] = set()
         for action in actions:
-            for text in (
-                action.label,
-                *action.paraphrases,
-                *(alias for alias in action.babel if alias != action.label),
-            ):
+            for text in action.texts:
                 if text.lower() in seen:
                     raise ModelFileError(f"The motion dictionary {path} has the text '{text}' twice.", _HINT)
                 seen.add(text.lower())
@@ -163,8 +165,7 @@ class MotionDictionary:
 
     def texts(self, label: str) -> tuple[str, ...]:
         """The label and its paraphrases, BABEL's categories among them."""
-        aliases = (alias for alias in self._actions[label].babel if alias != label)
-        return (label, *self.paraphrases(label), *aliases)
+        return self._actions[label].texts
 
     def path(self, label: str) -> str:
         """Place of the label in the tree of actions; its category in a dictionary without a tree."""

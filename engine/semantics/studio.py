@@ -118,7 +118,8 @@ def _read(path: Path, skeletons: Path | None) -> tuple[Tensor, Tensor]:
         times = torch.arange(len(poses), dtype=torch.float64) / fps
     elif path.suffix.lower() == ".npz":
         motion = read_motion(path)
-        poses, times = motion.poses.reshape(-1, 24, 3), torch.from_numpy(motion.timestamps.astype(np.float64))
+        poses = motion.poses.reshape(-1, 24, 3).astype(np.float64)
+        times = torch.from_numpy(motion.timestamps.astype(np.float64))
     else:
         raise UsageError(f"{path.name} is neither a BVH nor a motion file.", "Give a .bvh or a person_<N>.npz.")
     if len(poses) < _LEAST_FRAMES:

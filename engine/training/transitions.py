@@ -136,7 +136,7 @@ def _bridge(
     first: MotionClip, second: MotionClip, frames: int, figure: Figure, moves: list[_Moved]
 ) -> tuple[Floats, Floats]:
     """Rotations (N, 24, 3, 3) relative to the parent and pelvis (N, 3) between the motions."""
-    share = (np.arange(frames) + 1.0) / (frames + 1.0)
+    share: Floats = (np.arange(frames) + 1.0) / (frames + 1.0)
     pelvis = _hermite(first.pelvis[-1], second.pelvis[0], _last_speed(first.pelvis), _first_speed(second.pelvis), share)
     rotations = _turned_over(first.rotations, second.rotations, share)
     before, after = (figure.pose(c.rotations[[k]], c.pelvis[[k]]) for c, k in ((first, -1), (second, 0)))
@@ -188,7 +188,8 @@ def _turned_over(first: Floats, second: Floats, share: Floats) -> Floats:
         v * np.minimum(1, most / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9)) for v in (start, end)
     )
     course = _hermite(np.zeros_like(way), way, start, end, share)
-    return last @ matrices(course)
+    turned: Floats = last @ matrices(course)
+    return turned
 
 
 def _foot(
@@ -199,6 +200,7 @@ def _foot(
     start, end = before[0][0, j], after[0][0, j]
     turn = vectors(before[1][0, j].T @ after[1][0, j])
     times = np.arange(frames) + 1.0
+    share: Floats
     if move.end > move.start:
         share = np.clip((times - move.start) / (move.end - move.start), 0, 1)
     else:  # it stays: the hair's breadth that is left is spread over the whole bridge

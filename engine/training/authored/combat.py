@@ -62,8 +62,10 @@ def throw(stage: Stage) -> None:
     stage.spine[:, 0] += np.maximum(wind, 0) * rng.uniform(12, 26) - 4 * np.maximum(-wind, 0)
     stage.head[:, 2] -= wind * 26
     left = stage.arms["left"]
-    left.flexion = left.flexion + np.maximum(-wind, 0) * rng.uniform(40, 75)
-    left.elbow = left.elbow + np.maximum(wind, 0) * 50
+    aimed = stage.key((0.15 * t, 0), (release - 0.3, 1), (release + 0.05, 0.4), (0.85 * t, 0), smooth_s=0.08)
+    tucked = stage.key((release - 0.3, 0), (release + 0.1, 1), (0.9 * t, 0), smooth_s=0.08)
+    left.flexion = left.flexion + aimed * rng.uniform(40, 75)
+    left.elbow = left.elbow + tucked * 50
 
 
 def throw_underhand(stage: Stage) -> None:

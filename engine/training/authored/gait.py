@@ -78,7 +78,7 @@ def walk_as(action: str) -> Callable[[Stage], None]:
 
     def move(stage: Stage) -> None:
         gait = STYLES[action]
-        walk(stage, replace(gait, **{name: stage.vary(getattr(gait, name), 0.2) for name in ("stride", "interval")}))
+        walk(stage, replace(gait, stride=stage.vary(gait.stride, 0.2), interval=stage.vary(gait.interval, 0.2)))
         hands = _HANDS.get(action)
         if hands:
             hands(stage)

@@ -2,12 +2,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from bvh_files import bvh_text, hanging
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError, UsageError
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace
+from engine.semantics.motion_windows import resample, window_at
 from engine.semantics.studio import add_action, listed
 from engine.training.bvh_motion import joint_map_by_names, read_bvh_motion
 from engine.training.figure import INDEX, JOINTS
@@ -49,10 +51,9 @@ def test_an_action_is_added_listed_and_matched(clip, space, tmp_path):
     exemplar = known.exemplar("swagger")
     assert exemplar.shape == (60, 24, 6)
     poses, _ = read_bvh_motion(clip)
-    start = round(added.window_s[0] * 30)
-    import torch
-
-    wanted = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(poses[start : start + 60, 1:]).float())).numpy()
+    whole = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(poses).float()))
+    at = window_at(torch.tensor(added.window_s[0], dtype=torch.float64))
+    wanted = resample(whole, torch.arange(len(whole), dtype=torch.float64) / 30, at)[:, 1:].numpy()
     np.testing.assert_allclose(exemplar[:, 1:], wanted, atol=5e-3)
     assert known.exemplar("walk").shape == (60, 24, 6)
 
