@@ -58,6 +58,21 @@ def test_an_action_is_added_listed_and_matched(clip, space, tmp_path):
     assert known.exemplar("walk").shape == (60, 24, 6)
 
 
+def test_the_space_knows_an_added_action_by_its_exemplar(clip, space, tmp_path):
+    dictionary = tmp_path / "actions.json"
+    add_action("swagger", clip, dictionary, space=space)
+    base = MotionDictionary.from_files()
+    assert space.knowing(base) is space
+    known = base.with_studio(dictionary)
+    more = space.knowing(known)
+    exemplar = torch.from_numpy(known.exemplar("swagger"))[None]
+    similarity = float((more.encode_labels(["swagger"]) * more.encode_motion(exemplar)).sum())
+    assert similarity == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(more.encode_labels(["walk"]), space.encode_labels(["walk"]))
+    with pytest.raises(KeyError):
+        space.encode_labels(["swagger"])  # what was there is as it was
+
+
 def test_more_actions_are_kept_in_order_with_their_exemplars(clip, space, tmp_path):
     dictionary = tmp_path / "actions.json"
     for label in ("swagger", "moonstep"):
