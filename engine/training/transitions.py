@@ -136,7 +136,7 @@ def _bridge(
     first: MotionClip, second: MotionClip, frames: int, figure: Figure, moves: list[_Moved]
 ) -> tuple[Floats, Floats]:
     """Rotations (N, 24, 3, 3) relative to the parent and pelvis (N, 3) between the motions."""
-    share: Floats = (np.arange(frames) + 1.0) / (frames + 1.0)
+    share = (np.arange(frames, dtype=np.float64) + 1.0) / (frames + 1.0)
     pelvis = _hermite(first.pelvis[-1], second.pelvis[0], _last_speed(first.pelvis), _first_speed(second.pelvis), share)
     rotations = _turned_over(first.rotations, second.rotations, share)
     before, after = (figure.pose(c.rotations[[k]], c.pelvis[[k]]) for c, k in ((first, -1), (second, 0)))
@@ -199,7 +199,7 @@ def _foot(
     j = INDEX[f"{side}_ankle"]
     start, end = before[0][0, j], after[0][0, j]
     turn = vectors(before[1][0, j].T @ after[1][0, j])
-    times = np.arange(frames) + 1.0
+    times = np.arange(frames, dtype=np.float64) + 1.0
     share: Floats
     if move.end > move.start:
         share = np.clip((times - move.start) / (move.end - move.start), 0, 1)
