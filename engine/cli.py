@@ -17,6 +17,7 @@ from engine.body.command import body_app
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
+from engine.semantics.actions_command import actions_app
 from engine.streams import clean_stdout, quiet_stderr
 from engine.training.commands import train_app
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(train_app, name="train")
 app.add_typer(body_app, name="body")
+app.add_typer(actions_app, name="actions")
 app.command()(bench)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 

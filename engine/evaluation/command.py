@@ -47,6 +47,14 @@ def bench(
     authored: Annotated[
         bool, typer.Option("--authored", help="Authored actions in place of captured ones.", rich_help_panel=_CORPUS)
     ] = False,
+    never_leaked: Annotated[
+        bool,
+        typer.Option(
+            "--never-leaked",
+            help="Only performers of whom the networks of version 1 saw nothing under any name.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = False,
     tables: Annotated[str, typer.Option(help="Which tables.", rich_help_panel=_CORPUS)] = _EVERY_TABLE,
     dataset: Annotated[str, typer.Option(help="3dpw, 3dhp or egobody.", rich_help_panel=_OTHERS)] = "",
     root: Annotated[str, typer.Option(help="Folder that it was unpacked to.", rich_help_panel=_OTHERS)] = "",
@@ -146,9 +154,8 @@ def bench(
                 parts = _Hidden(hide_kinds, hide_at, hide_limb, hide_rows, label, wrong_label, focal_px, strips)
                 figures, code = _hide([*hide, *(motions or ())], parts, common)
             elif corpus:
-                wanted = measures.CorpusChoice(
-                    Path(corpus), clips, every_condition, authored, _words(tables), quick, share
-                )
+                choice = (clips, every_condition, authored, _words(tables), quick, share, never_leaked)
+                wanted = measures.CorpusChoice(Path(corpus), *choice)
                 figures = measures.on_corpus(wanted, common, jobs)
             else:
                 files = (_path(bodies), _path(regressor), _path(keypoints))

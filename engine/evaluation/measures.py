@@ -21,6 +21,7 @@ from engine.evaluation.results import ResultStore, fingerprint
 from engine.evaluation.runner import Runner
 from engine.semantics.segments import read_labels
 from engine.training.detector_model import DetectorModel
+from engine.training.split import NEVER_LEAKED
 
 _QUICK_CLIPS = 6
 _QUICK_TABLES = ("ablation",)
@@ -55,6 +56,7 @@ class CorpusChoice:
     tables: tuple[str, ...]
     quick: bool
     share: str = ""
+    never_leaked: bool = False
 
 
 def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, Any]:
@@ -76,7 +78,10 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
     if unknown or not names:
         raise UsageError(f"There is no table '{', '.join(unknown)}'.", f"Choose from {', '.join(TABLES)}.")
     count = min(choice.clips, _QUICK_CLIPS) if choice.quick else choice.clips
-    pieces = choose_pieces(held_out_clips(choice.corpus), count, choice.authored, common.seed)
+    clips = held_out_clips(choice.corpus)
+    if choice.never_leaked:
+        clips = [clip for clip in clips if clip.performer in NEVER_LEAKED]
+    pieces = choose_pieces(clips, count, choice.authored, common.seed)
     runner = common.runner()
     cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
     pairs = planned(pieces, choice.every_condition)

@@ -25,6 +25,8 @@ from engine.semantics.text_match import TextMatcher, side_of
 from engine.semantics.types import WINDOW, Match
 
 ACTIONS = Path(__file__).resolve().parents[2] / "presets" / "actions.json"
+EVERYDAY = ACTIONS.with_name("actions_200.json")
+"""The dictionary of everyday words, which takes the place of `ACTIONS` once networks are trained on it."""
 NEAR_ENOUGH = 0.55
 """Score from which a free text counts as a label. Chosen on texts that the matcher is not scored on."""
 _SUGGESTIONS = 3
@@ -45,12 +47,59 @@ class Action(_Part):
     category: _Text
     captured: bool = Field(description="False for an action of which all motions are authored.")
     paraphrases: tuple[_Text, ...]
+    path: str = Field(default="", description="Place in the tree of actions, such as locomotion/walk.")
+    style: str = Field(default="", description="How the plain action is done, such as slowly; empty for the plain one.")
+    babel: tuple[_Text, ...] = Field(default=(), description="BABEL's categories of actions that mean it.")
+    nearest: tuple[_Text, ...] = Field(
+        default=(), description="Labels that an action added later is most like, which networks know in its place."
+    )
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The label, its paraphrases, and BABEL's categories that are not among them."""
+        own = (self.label, *self.paraphrases)
+        return (*own, *(alias for alias in self.babel if alias not in own))
 
 
-class _File(_Part):
+class _Action2(_Part):
+    """One entry of a file of format 2."""
+
+    label: _Text
+    path: Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-]+)*$", max_length=100)]
+    captured: bool
+    paraphrases: tuple[_Text, ...]
+    style: Annotated[str, StringConstraints(max_length=100)] = ""
+    babel: tuple[_Text, ...] = ()
+    nearest: tuple[_Text, ...] = ()
+
+    def action(self) -> Action:
+        """The entry; its category is the root of its path."""
+        return Action(category=self.path.split("/")[0], **self.model_dump())
+
+
+class _Action1(_Part):
+    """One entry of a file of format 1."""
+
+    label: _Text
+    category: _Text
+    captured: bool
+    paraphrases: tuple[_Text, ...]
+
+    def action(self) -> Action:
+        """The entry."""
+        return Action(**self.model_dump())
+
+
+class _File2(_Part):
+    format_version: Literal[2]
+    exemplars: Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.npz$")]
+    actions: Annotated[tuple[_Action2, ...], Field(min_length=1)]
+
+
+class _File1(_Part):
     format_version: Literal[1]
     exemplars: Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.npz$")]
-    actions: Annotated[tuple[Action, ...], Field(min_length=1)]
+    actions: Annotated[tuple[_Action1, ...], Field(min_length=1)]
 
 
 class MotionDictionary:
@@ -59,32 +108,44 @@ class MotionDictionary:
     Args:
         actions: the entries; labels and all texts are different from each other.
         exemplars: file with a motion of each label, read when one is asked for.
+        added: a studio's own actions, which have a file of exemplars of their own.
     """
 
-    def __init__(self, actions: Sequence[Action], exemplars: Path) -> None:
-        self._actions = {action.label: action for action in actions}
+    def __init__(self, actions: Sequence[Action], exemplars: Path, added: MotionDictionary | None = None) -> None:
+        own = {action.label: action for action in actions}
+        self._added = added
+        self._own = tuple(own)
+        self._actions: dict[str, Action] = own | (added._actions if added else {})
         self._exemplar_file = exemplars
+
+    def with_studio(self, path: Path) -> MotionDictionary:
+        """This dictionary and a studio's own actions. Raises ModelFileError for a damaged file or a text of both."""
+        if not path.is_file():
+            return self
+        added = MotionDictionary.from_files(path)
+        known = {text.lower() for label in self.labels for text in self.texts(label)}
+        twice = [text for label in added.labels for text in added.texts(label) if text.lower() in known]
+        if twice:
+            hint = f"Change it in {path}."
+            raise ModelFileError(f"The text '{twice[0]}' of {path} is in the motion dictionary already.", hint)
+        return MotionDictionary([self._actions[label] for label in self._own], self._exemplar_file, added)
+
+    def nearest(self, label: str) -> tuple[str, ...]:
+        """Labels that an added action is most like, best first; none for one that networks know."""
+        return self._actions[label].nearest
 
     @classmethod
     def from_files(cls, path: Path = ACTIONS) -> MotionDictionary:
         """The dictionary of a JSON file, with the exemplars beside it. Raises ModelFileError."""
-        try:
-            content = _File.model_validate(read_json(path))
-        except OSError as error:
-            raise ModelFileError(f"The motion dictionary {path} cannot be read.", _HINT) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ModelFileError(f"The motion dictionary {path} is wrong at {where}: {first['msg']}.", _HINT) from error
-        except ValueError as error:
-            raise ModelFileError(f"The motion dictionary {path} is not JSON.", _HINT) from error
+        content = _read(path)
+        actions = tuple(entry.action() for entry in content.actions)
         seen: set[str] = set()
-        for action in content.actions:
-            for text in (action.label, *action.paraphrases):
+        for action in actions:
+            for text in action.texts:
                 if text.lower() in seen:
                     raise ModelFileError(f"The motion dictionary {path} has the text '{text}' twice.", _HINT)
                 seen.add(text.lower())
-        return cls(content.actions, path.with_name(content.exemplars))
+        return cls(actions, path.with_name(content.exemplars))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,8 +165,20 @@ class MotionDictionary:
         return self._actions[label].paraphrases
 
     def texts(self, label: str) -> tuple[str, ...]:
-        """The label and its paraphrases."""
-        return (label, *self.paraphrases(label))
+        """The label and its paraphrases, BABEL's categories among them."""
+        return self._actions[label].texts
+
+    def path(self, label: str) -> str:
+        """Place of the label in the tree of actions; its category in a dictionary without a tree."""
+        return self._actions[label].path or self._actions[label].category
+
+    def style(self, label: str) -> str:
+        """How the plain action is done, such as slowly; empty for the plain one."""
+        return self._actions[label].style
+
+    def of_babel(self, category: str) -> str | None:
+        """The label that one of BABEL's categories means."""
+        return next((label for label, action in self._actions.items() if category in action.babel), None)
 
     def exemplar(self, label: str) -> NDArray[np.float32]:
         """A motion of the label (60, 24, 6) at 30 frames a second, global rotation included, facing -y with z up.
@@ -114,7 +187,9 @@ class MotionDictionary:
             KeyError: the label is not in the dictionary.
             ModelFileError: the file of exemplars is missing, damaged or of another dictionary.
         """
-        vectors = torch.from_numpy(self._exemplars[self.labels.index(self._actions[label].label)])
+        if self._added and label in self._added._actions:
+            return self._added.exemplar(label)
+        vectors = torch.from_numpy(self._exemplars[self._own.index(self._actions[label].label)])
         six: NDArray[np.float32] = matrix_to_six(axis_angle_to_matrix(vectors)).numpy()
         return six
 
@@ -153,10 +228,26 @@ class MotionDictionary:
         except (OSError, ArrayFileError) as error:
             raise ModelFileError(f"The exemplar motions {path} cannot be read.", _HINT) from error
         labels, vectors = arrays["labels"].tolist(), arrays["rotations"].astype(np.float32)
-        if tuple(labels) != self.labels or vectors.shape != (len(labels), WINDOW, 24, 3):
+        if tuple(labels) != self._own or vectors.shape != (len(labels), WINDOW, 24, 3):
             raise ModelFileError(f"The exemplar motions {path} are those of another dictionary.", _HINT)
         exemplars: NDArray[np.float32] = vectors
         return exemplars
+
+
+def _read(path: Path) -> _File1 | _File2:
+    """The content of a dictionary's file, of either format. Raises ModelFileError."""
+    try:
+        content = read_json(path)
+        everyday = isinstance(content, dict) and content.get("format_version") == 2
+        return _File2.model_validate(content) if everyday else _File1.model_validate(content)
+    except OSError as error:
+        raise ModelFileError(f"The motion dictionary {path} cannot be read.", _HINT) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(f"The motion dictionary {path} is wrong at {where}: {first['msg']}.", _HINT) from error
+    except ValueError as error:
+        raise ModelFileError(f"The motion dictionary {path} is not JSON.", _HINT) from error
 
 
 def mirrored(label: str) -> str:

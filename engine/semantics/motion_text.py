@@ -7,11 +7,13 @@ Legend: B windows, D numbers of the space, N labels.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
@@ -21,7 +23,7 @@ from torch.nn import functional
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 from engine.files import replacing
-from engine.semantics.types import WINDOW
+from engine.semantics.types import WINDOW, MotionDictionary
 
 MOTION_TEXT = Path(__file__).resolve().parents[1] / "assets" / "motion_text.safetensors"
 SENTENCE = 384
@@ -125,6 +127,24 @@ class MotionTextSpace(nn.Module):
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Where labels lie: unit vectors (N, D). Raises KeyError for a label that is not in the dictionary."""
         return self.label_points[[self._rows[label] for label in labels]]
+
+    def knowing(self, dictionary: MotionDictionary) -> MotionTextSpace:
+        """The same space with labels of a dictionary that it was not trained with: they lie where their exemplar lies.
+
+        Networks and weights are shared with this one; without such labels it is this one.
+        """
+        added = [label for label in dictionary.labels if label not in self._rows]
+        if not added:
+            return self
+        exemplars = np.stack([dictionary.exemplar(label) for label in added])
+        other = copy.copy(self)
+        other._buffers = dict(self._buffers)
+        with torch.no_grad():
+            points = self.encode_motion(torch.from_numpy(exemplars).to(self.label_points))
+        other.label_points = torch.cat((self.label_points, points))
+        other.labels = (*self.labels, *added)
+        other._rows = {label: row for row, label in enumerate(other.labels)}
+        return other
 
     def encode_sentences(self, embeddings: Tensor) -> Tensor:
         """Where any texts lie, from their sentence embeddings (N, 384) by all-MiniLM-L6-v2: unit vectors (N, D)."""

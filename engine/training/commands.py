@@ -40,10 +40,10 @@ _Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 @train_app.command()
 def corpus(
     motions: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="Folder with bvh/<source>/<clip>.bvh, labels.csv, provenance.csv and skeletons.json; "
-            "docs/training-data.md describes them."
+            help="Folders with bvh/<source>/<clip>.bvh (or .amc and .asf), labels.csv, provenance.csv and "
+            "skeletons.json; docs/training-data.md describes them."
         ),
     ],
     out: Annotated[str, typer.Option("-o", "--out", help="Corpus file to write (.npz); figures (.json) lie beside.")],
@@ -51,16 +51,20 @@ def corpus(
     performers: Annotated[
         int, typer.Option(min=2, help="People who perform the authored actions; a fifth of them is held out.")
     ] = 16,
+    dictionary: Annotated[str, typer.Option(help="Dictionary that gives labels their names; the one in use.")] = "",
     debug: _Debug = False,
 ) -> None:
-    """Retarget a folder of BVH files to SMPL, author the actions that it lacks, write one corpus file.
+    """Retarget folders of motion capture to SMPL, author the actions that they lack, write one corpus file.
 
-    A file that cannot be used is named, with its line, and the others go on.
+    A file that cannot be used is named, with its line, and the others go on. A take that is there twice is kept once.
     """
     with _work("corpus", "Nothing was written: run the same command again.") as (telling, stream):
-        from engine.training.corpus import build_corpus
+        from engine.semantics.dictionary import ACTIONS, MotionDictionary
+        from engine.training.corpus_build import build_corpus
 
-        report = build_corpus(Path(motions), Path(out), seed, telling, authored_performers=performers)
+        folders, named = [Path(folder) for folder in motions], Path(dictionary) if dictionary else ACTIONS
+        words = MotionDictionary.from_files(named)
+        report = build_corpus(folders, Path(out), seed, telling, None, performers, words)
         _give(plain(report), Path(out), stream)
     raise typer.Exit(ExitCode.DONE)
 

@@ -7,13 +7,11 @@ precision would put a jitter of its own into accelerations).
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +20,13 @@ from numpy.typing import NDArray
 
 from engine.array_file import ArrayFileError, read_arrays
 from engine.array_tables import CORPUS, MOST_CORPUS_BYTES
-from engine.body.model import BodyModel, load_body
 from engine.errors import UsageError
 from engine.json_file import JsonFileError, parse_json
 from engine.motion import write_arrays
-from engine.progress import Progress
-from engine.training.authored import ACTIONS, author, performers
-from engine.training.figure import MIRROR, Floats, MotionClip, figure_of, vectors
-from engine.training.retarget import retarget_folder
-from engine.training.source_pose import read_joint_maps
+from engine.training.figure import MIRROR
+from engine.training.split import HELD_OUT as HELD_OUT
 
 FORMAT_VERSION = 1
-HELD_OUT = {
-    "hdm_tr": "all eleven HDM05 classes have five actors; this one's takes are among the cleanest",
-    "cmu_07": "walk, walk slowly, walk briskly",
-    "cmux_walk_24": "walk and turn left",
-    "cmux_walk_48": "walk and turn right",
-    "cmux_signal_c": "basketball referee signals",
-    "cmux_jumping": "jump forward",
-    "cmu_11": "kick soccer ball",
-    "cmux_run": "run",
-}
-"""Performers whose clips no network is trained on, and the labels that each of them is there to score.
-
-Every label with two performers or more has one on each side. Who the performers of the `cmux_` clips are is a guess of
-the corpus's provenance table: one of them may be a person of the other side.
-"""
-UNEVEN_GROUND = frozenset({"cmu_01", "cmu_03"})
-"""Performers on playground equipment and on uneven ground: the floor is no plane, contact is unknown."""
-_AUTHORED_PERFORMERS, _TAKES = 16, 2
-_AUTHORED_HELD_OUT_SHARE = 0.19
-_LARGEST_BETA = 1.5
-_TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-_UNKNOWN_CONTACT = -1
 
 
 @dataclass(frozen=True)
@@ -109,151 +81,10 @@ class CorpusClip:
         )
 
 
-@dataclass
-class CorpusReport:
-    """What went into a corpus."""
-
-    clips: int = 0
-    minutes: float = 0.0
-    synthetic_minutes: float = 0.0
-    held_out_minutes: float = 0.0
-    refused: list[str] = field(default_factory=list)
-    """One sentence for each clip that could not be used."""
-    joint_error_mm: dict[str, float] = field(default_factory=dict)
-    """Mean joint error of retargeting for each source, weighted by frames."""
-
-
 def mirrored_text(label: str) -> str:
     """A label with the words left and right changed."""
     swap = {"left": "right", "right": "left"}
     return re.sub(r"\b(left|right)\b", lambda match: swap[match.group()], label)
-
-
-def build_corpus(
-    motions: Path,
-    out: Path,
-    seed: int,
-    progress: Progress,
-    body: BodyModel | None = None,
-    authored_performers: int = _AUTHORED_PERFORMERS,
-) -> CorpusReport:
-    """Build the corpus file from a folder of motion capture and from the authored actions.
-
-    Args:
-        motions: folder with `bvh/<source>/<clip>.bvh`, `labels.csv`, `provenance.csv` and `skeletons.json`.
-        out: `.npz` to write.
-        seed: fixes all variation; the same seed gives the same file.
-        progress: told after every clip; refused clips are warned of and the others go on.
-        body: the body that motions are put on; the bundled open body if none is given.
-        authored_performers: people who perform the authored actions, twice each; about a fifth of them is held out.
-
-    Returns:
-        What went in.
-
-    Raises:
-        UsageError: the folder or one of its tables is missing or damaged.
-        CancelledError: the user asked to stop; nothing is written.
-    """
-    body = body or load_body(None)
-    report = CorpusReport()
-    total = len(list((motions / "bvh").glob("*/*.bvh"))) + len(ACTIONS) * authored_performers * _TAKES
-    if not (motions / "bvh").is_dir():
-        raise UsageError(f"There is no folder 'bvh' in {motions}.", "Give the folder that holds bvh and labels.csv.")
-    clips: list[CorpusClip] = []
-    for clip in (*_captured(motions, body, progress, report, total), *_authored(seed, body, authored_performers)):
-        clips.append(clip)
-        progress(min(len(clips) + len(report.refused), total), total)
-    report.clips = len(clips)
-    report.minutes = sum(len(c.pelvis) / c.fps for c in clips) / 60
-    report.synthetic_minutes = sum(len(c.pelvis) / c.fps for c in clips if c.synthetic) / 60
-    report.held_out_minutes = sum(len(c.pelvis) / c.fps for c in clips if c.held_out) / 60
-    write_corpus(out, clips)
-    return report
-
-
-def _captured(
-    motions: Path, body: BodyModel, progress: Progress, report: CorpusReport, total: int
-) -> Iterator[CorpusClip]:
-    labels, provenance = _read_labels(motions / "labels.csv"), _read_table(motions / "provenance.csv")
-    performer_of = {row["clip"]: row["split_group"] for row in provenance}
-    uneven = frozenset(clip for clip, group in performer_of.items() if group in UNEVEN_GROUND)
-    maps, figure = read_joint_maps(motions / "skeletons.json"), figure_of(body)
-    errors: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for done, (path, result) in enumerate(retarget_folder(motions / "bvh", maps, figure, uneven)):
-        progress(done, total)
-        if isinstance(result, UsageError):
-            report.refused.append(result.message)
-            progress.warn("clip_refused", result.message)
-            continue
-        clip, fit = result
-        performer = performer_of.get(path.stem, path.parent.name)
-        errors[path.parent.name].append((fit.joint_error_m, len(clip.pelvis)))
-        rows = tuple(row for row in labels.get(path.stem, ()) if row.start < len(clip.pelvis))
-        yield _corpus_clip(clip, path.parent.name, performer, performer in HELD_OUT, figure.betas, rows)
-    for source, pairs in errors.items():
-        values, weights = zip(*pairs, strict=True)
-        report.joint_error_mm[source] = float(np.average(values, weights=weights) * 1000)
-
-
-def _authored(seed: int, body: BodyModel, count: int) -> Iterator[CorpusClip]:
-    rng = np.random.default_rng(seed)
-    shapes = rng.standard_normal((count, 10)).clip(-_LARGEST_BETA, _LARGEST_BETA)
-    people = performers(count, rng, [figure_of(body, shape) for shape in shapes])
-    for action in ACTIONS.values():
-        for i, person in enumerate(people):
-            held_out = i >= count - max(1, round(count * _AUTHORED_HELD_OUT_SHARE))
-            for take in range(_TAKES):
-                key = zlib.crc32(f"{action.label}/{person.name}/{take}".encode())
-                clip = author(action.label, person, np.random.default_rng((seed, key)))
-                clip = replace(clip, name=f"authored_{action.label.replace(' ', '_')}_{i:02d}_{take}")
-                row = LabelRow(0, len(clip.pelvis), action.label, action.category)
-                yield _corpus_clip(clip, "authored", person.name, held_out, person.figure.betas, (row,))
-
-
-def _corpus_clip(
-    clip: MotionClip, source: str, performer: str, held_out: bool, betas: Floats, rows: tuple[LabelRow, ...]
-) -> CorpusClip:
-    """The clip in the corpus's world frame."""
-    rotations = clip.rotations.copy()
-    rotations[:, 0] = _TO_Z_UP @ rotations[:, 0]
-    contacts = np.where(np.isnan(clip.contacts), _UNKNOWN_CONTACT, clip.contacts > 0.5).astype(np.int8)
-    return CorpusClip(
-        clip.name,
-        source,
-        performer,
-        source == "authored",
-        held_out,
-        vectors(rotations).reshape(-1, 72).astype(np.float32),
-        (clip.pelvis @ _TO_Z_UP.T).astype(np.float32),
-        contacts,
-        betas.astype(np.float32),
-        rows,
-        clip.fps,
-    )
-
-
-def _read_table(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path.name} cannot be read.", f"It should lie in {path.parent}.") from error
-
-
-def _read_labels(path: Path) -> dict[str, list[LabelRow]]:
-    """Labelled intervals by clip name."""
-    rows: dict[str, list[LabelRow]] = defaultdict(list)
-    for number, row in enumerate(_read_table(path), 2):
-        clip, label = _label_row(row, f"{path.name}, line {number}")
-        rows[clip].append(label)
-    return rows
-
-
-def _label_row(row: dict[str, str], where: str) -> tuple[str, LabelRow]:
-    try:
-        return row["clip"], LabelRow(int(row["start_frame"]), int(row["end_frame"]), row["label"], row["category"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{where}: not a row of labels.", "See the corpus's README.") from error
 
 
 def write_corpus(path: Path, clips: Sequence[CorpusClip]) -> None:

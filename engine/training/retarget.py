@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.body.smpl_file import PARENTS
 from engine.errors import UsageError
+from engine.training.acclaim import CMU_FPS, read_amc, read_asf, skeleton_of
 from engine.training.bvh import BvhClip, read_bvh
 from engine.training.figure import (
     INDEX,
@@ -269,29 +270,43 @@ def _pelvis_path(source: SourcePose, goal: Floats, figure: Figure) -> Floats:
 
 
 def retarget_folder(
-    folder: Path, maps: Mapping[str, JointMap], figure: Figure, uneven: frozenset[str] = frozenset()
+    folder: Path,
+    maps: Mapping[str, JointMap],
+    figure: Figure,
+    uneven: frozenset[str] = frozenset(),
+    rates: Mapping[str, float] | None = None,
 ) -> Iterator[tuple[Path, tuple[MotionClip, RetargetReport] | UsageError]]:
-    """Retarget `folder/<source>/<clip>.bvh`, clip by clip.
+    """Retarget `folder/<source>/<clip>.bvh` and `.amc` (its skeleton `.asf` beside it), clip by clip.
 
     Args:
         folder: one sub-folder per source.
         maps: joint map of each source.
         figure: the body.
         uneven: names of clips that were not taken on a level floor.
+        rates: frames per second of `.amc` clips, which do not tell it themselves; CMU's if left out.
 
     Yields:
         The path with the motion and its report, or with the error of a bad clip; the others go on.
     """
-    for path in sorted(folder.glob("*/*.bvh")):
-        yield path, _retarget_file(path, maps, figure, path.stem not in uneven)
+    for path in motion_files(folder):
+        yield path, _retarget_file(path, maps, figure, path.stem not in uneven, (rates or {}).get(path.stem, CMU_FPS))
+
+
+def motion_files(folder: Path) -> list[Path]:
+    """The motion files `folder/<source>/<clip>` of the formats that are read, in order."""
+    return sorted(path for ending in ("bvh", "amc") for path in folder.glob(f"*/*.{ending}"))
 
 
 def _retarget_file(
-    path: Path, maps: Mapping[str, JointMap], figure: Figure, level_floor: bool
+    path: Path, maps: Mapping[str, JointMap], figure: Figure, level_floor: bool, amc_fps: float
 ) -> tuple[MotionClip, RetargetReport] | UsageError:
     try:
         if path.parent.name not in maps:
-            raise UsageError(f"There is no joint map for '{path.parent.name}'.", "Add one to skeletons.json.")
-        return retarget(read_bvh(path, FPS), maps[path.parent.name], figure, level_floor)
+            raise UsageError(
+                f"{path.name}: there is no joint map for the source '{path.parent.name}'.", "Add one to skeletons.json."
+            )
+        acclaim = path.suffix == ".amc"
+        clip = read_amc(path, read_asf(skeleton_of(path)), amc_fps, FPS) if acclaim else read_bvh(path, FPS)
+        return retarget(clip, maps[path.parent.name], figure, level_floor)
     except UsageError as error:
         return error

@@ -116,7 +116,7 @@ def whole(*entries, **changes):
         ("[" * 100_000, "is not JSON"),
         ("[]", "is wrong at"),
         (whole(), "wrong at actions"),
-        (whole(entry(), format_version=2), "wrong at format_version"),
+        (whole(entry(), format_version=3), "wrong at format_version"),
         (whole(entry(), exemplars="../../secret.npz"), "wrong at exemplars"),
         (whole(entry(label=" ")), "wrong at actions.0.label"),
         (whole(entry(label="x" * 5000)), "wrong at actions.0.label"),

@@ -23,14 +23,20 @@ def _sit_place(stage: Stage) -> tuple[float, float]:
 
 
 def _sitting_hands(stage: Stage, weight: tuple[tuple[float, float], ...]) -> None:
-    """Hands on the thighs near the knees, or in the lap; they go with the pelvis while it rises or sinks."""
-    lap = stage.rng.random() < 0.35
+    """Hands on the thighs near the knees, in the lap, on armrests or crossed; they go with the pelvis."""
+    kind = stage.rng.random()
+    lap = kind < 0.3
     scale = stage.performer.figure.standing_height / 0.965
     for side, sign in (("left", 1.0), ("right", -1.0)):
         arm = stage.arms[side]
         x = stage.rng.uniform(0.05, 0.08) if lap else stage.rng.uniform(0.12, 0.17)
         ahead = 0.2 if lap else stage.rng.uniform(0.24, 0.31)
-        arm.reach = stage.pelvis + np.array([sign * x, 0.03, ahead]) * scale
+        place = (sign * x, 0.03, ahead)
+        if 0.3 <= kind < 0.45:
+            place = (sign * 0.27, 0.13, 0.22)
+        elif 0.45 <= kind < 0.55:
+            place = (sign * -0.1, 0.22 + 0.025 * sign, 0.2 + 0.025 * sign)
+        arm.reach = stage.pelvis + np.array(place) * scale
         arm.weight = stage.key(*weight)
         arm.hint[:] = (0.7, -0.5, -0.8)
         arm.pronation = arm.pronation + arm.weight * 55

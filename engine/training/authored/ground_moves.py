@@ -197,3 +197,33 @@ def jumping_jack(stage: Stage) -> None:
         arm.flexion = arm.flexion + 8 * opened
         arm.elbow = arm.elbow + 12 * np.sin(np.pi * opened)
         arm.rotation = arm.rotation - 60 * opened
+
+
+def jump(stage: Stage) -> None:
+    """Jumps on the spot: down in the knees, up with the arms, and down to a soft landing; flight obeys gravity."""
+    rng, scale = stage.rng, stage.performer.figure.standing_height / 0.965
+    height = rng.uniform(0.08, 0.26) * scale
+    flight_s = 2 * np.sqrt(2 * height / 9.81)
+    at = rng.uniform(0.7, 0.9)
+    while at < stage.seconds - flight_s - 0.8:
+        into = stage.times - at
+        flying = (into > 0) & (into < flight_s)
+        air = np.where(flying, into * (flight_s - into) * 9.81 / 2, 0.0)
+        low = stage.key((at - 0.5, 0), (at - 0.17, 1), (at - 0.03, 0.05), (at, 0), smooth_s=0.03)
+        soft = stage.key((at + flight_s, 0), (at + flight_s + 0.13, 0.8), (at + flight_s + 0.5, 0), smooth_s=0.03)
+        bent = (low + soft) * rng.uniform(0.14, 0.22) * scale
+        stage.pelvis[:, 1] += air - bent
+        stage.turn[:, 0] += (low + soft) * 14
+        stage.spine[:, 0] += (low + soft) * 10
+        stage.head[:, 0] -= (low + soft) * 10
+        toes = stage.key((at - 0.12, 0), (at, 34), (at + flight_s, 26), (at + flight_s + 0.1, 0), smooth_s=0.02)
+        swing = stage.key(
+            (at - 0.5, 0), (at - 0.17, -35), (at + 0.1, 70), (at + flight_s, 25), (at + flight_s + 0.5, 0)
+        )
+        for side in SIDES:
+            foot, arm = stage.feet[side], stage.arms[side]
+            foot.flat[:, 1] += air
+            foot.pitch = foot.pitch + toes
+            arm.flexion = arm.flexion + swing
+            arm.elbow = arm.elbow + 20 * (low + soft)
+        at += flight_s + rng.uniform(1.0, 1.5)

@@ -73,6 +73,8 @@ class Arm:
     """0: the angles hold; 1: the wrist is at `reach`."""
     hint: Floats
     """(T, 3) direction in which the elbow points, for reaching."""
+    lift: float | Floats = 0.0
+    """Degrees that the shoulder is pulled up."""
 
 
 @dataclass
@@ -227,7 +229,7 @@ class Stage:
             arm = self.arms[side]
             raised = np.hypot(arm.flexion, arm.abduction)
             # the shoulder girdle gives about a fifth of the arm's rise past 30 degrees (Inman 1944, J Bone Joint Surg)
-            shrug = 0.2 * np.clip(raised - 30, 0, 150) * _SIGN[side]
+            shrug = (0.2 * np.clip(raised - 30, 0, 150) + arm.lift) * _SIGN[side]
             turned[:, INDEX[f"{side}_collar"]] = turned[:, INDEX["spine3"]] @ _about("z", shrug)
 
     def _foot_turn(self, side: str) -> Floats:
@@ -277,7 +279,7 @@ class Stage:
         hip = self.pelvis + turned[:, 0] @ (figure.joints[joints[0]] - figure.joints[0])
         hint = turned[:, 0] @ _about("y", _SIGN[side] * foot.knee) @ np.array([0.0, 0.0, 1.0])
         hint = hint + (0, 0.35, 0) * np.maximum(0, hint[:, 1:2] * -1)  # a deep bow must not turn the knees downward
-        upper, lower = _two_bones(figure, joints, hip, self.ankle(side), hint, np.array([1.0, 0.0, 0.0]))
+        upper, lower = two_bones(figure, joints, hip, self.ankle(side), hint, np.array([1.0, 0.0, 0.0]))
         turned[:, joints[0]], turned[:, joints[1]] = upper, lower
         turned[:, joints[2]] = self._foot_turn(side)
         turned[:, INDEX[f"{side}_foot"]] = turned[:, joints[2]] @ self._toes_turn(side)
@@ -312,7 +314,7 @@ class Stage:
         if weight.max() == 0 and np.abs(given).max() < _TOO_LITTLE_M:
             return upper, lower
         target = target + given
-        return _two_bones(figure, joints, shoulder, target, hint, np.array([0.0, -_SIGN[side], 0.0]))
+        return two_bones(figure, joints, shoulder, target, hint, np.array([0.0, -_SIGN[side], 0.0]))
 
     def _clear_of_thighs(self, posed: Floats, elbow: Floats, wrist: Floats) -> Floats:
         """(T, 3) way that the hand has to give so that neither wrist nor knuckles are inside a thigh."""
@@ -363,7 +365,7 @@ def _frame(along: Floats, axis: Floats) -> Floats:
     return np.stack([first, np.cross(third, first), third], -1)
 
 
-def _two_bones(
+def two_bones(
     figure: Figure, joints: list[int], root: Floats, end: Floats, hint: Floats, axis: Floats
 ) -> tuple[Floats, Floats]:
     """Global rotations of two bones whose chain runs from `root` to `end`.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.training.authored.stage import Stage
+from engine.training.authored.reach import hold, turn_hand, with_body, wobble
+from engine.training.authored.stage import SIDES, Stage
 from engine.training.authored.steps import Step, take_steps
 
 _UP_CYCLE_S, _DOWN_CYCLE_S = 1.41, 1.19
@@ -72,6 +73,7 @@ def _walk(stage: Stage, down: bool) -> None:
     stage.pelvis[:, 1] += stage.key(*height, smooth_s=0.12) - 0.015
     stage.pelvis[:, 2] += stage.key(*ahead, smooth_s=0.15)
     _carry_body(stage, interval, down)
+    _use_hands(stage)
 
 
 def _carry_body(stage: Stage, interval: float, down: bool) -> None:
@@ -89,3 +91,24 @@ def _carry_body(stage: Stage, interval: float, down: bool) -> None:
         swing = moving * stage.vary(13) * person.amplitude * np.cos(phase - 0.5) * sign
         stage.arms[side].flexion = stage.arms[side].flexion + swing
         stage.arms[side].elbow = stage.arms[side].elbow + moving * 14 + 0.6 * np.maximum(swing, 0)
+
+
+def _use_hands(stage: Stage) -> None:
+    """Some hold the rail, some carry a box or a bag, some have a phone at the ear."""
+    kind = stage.rng.random()
+    if kind < 0.25:  # the hand slides along the rail
+        hold(
+            stage,
+            "right",
+            with_body(stage, "right", (0.0, wobble(stage, (0.36, 1.02, 0.22)))),
+            stage.still(1),
+            (1.0, -0.3, -0.6),
+        )
+        turn_hand(stage, "right", pronation=30)
+        stage.spine[:, 1] -= 3
+    elif kind < 0.4:
+        for side in SIDES:
+            hold(stage, side, with_body(stage, side, (0.0, (0.17, stage.rng.uniform(1.04, 1.15), 0.3))), stage.still(1))
+        stage.spine[:, 0] -= 4
+    elif kind < 0.5:
+        hold(stage, "right", with_body(stage, "right", (0.0, (0.165, 1.5, 0.06))), stage.still(1), (0.8, -1.0, 0.0))
