@@ -375,7 +375,7 @@ def main(memory: int, seconds: int) -> None:
         tree, arrays = read(sys.stdin.buffer.read())
         named = {f"a{number}": array for number, array in enumerate(arrays)}
         text = np.frombuffer(json.dumps(tree, allow_nan=False).encode("ascii"), np.uint8)
-        np.savez(sys.stdout.buffer, tree=text, **named)  # type: ignore[arg-type]
+        np.savez(sys.stdout.buffer, tree=text, **named)
         sys.stdout.flush()
     except PickleReadError as error:
         sys.stderr.write(f"{error}\n")

@@ -7,10 +7,11 @@ nested tuples takes for ever or ends in a crash. Here keys are plain, and sets a
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 
-class PlainUnpickler(pickle._Unpickler):  # type: ignore[misc,name-defined]  the one in Python: its memo is a dictionary
+class PlainUnpickler(pickle._Unpickler):  # the one in Python: its memo is a dictionary
     """Instructions without surprises; what the file names is for `find_class` of a subclass to judge.
 
     Attributes:
@@ -18,7 +19,9 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[misc,name-defined]  the
     """
 
     fault: ClassVar[type[Exception]] = ValueError
-    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
 
     def fill(self, table: Any, items: dict[Any, Any]) -> None:
         """Put entries into what the file takes for a table."""

@@ -79,7 +79,7 @@ WRONG = [
     (("--set", "footage.image_rate=" + "9" * 5000), 2, ("footage.image_rate", "too long")),
     (("--set", "detection.max_people=0x" + "f" * 5000), 2, ("detection.max_people", "too long")),
     (("--set", "detection.max_people=" + "[" * 2000 + "]" * 2000), 2, ("nested too deeply",)),
-    (("--set", "detection.max_people=" + "{a=" * 1500 + "1" + "}" * 1500), 2, ("nested too deeply",)),
+    (("--set", "detection.max_people=" + "{a=" * 500 + "1" + "}" * 500), 2, ("nested too deeply",)),
     (("--labels", "/dev/zero"), 2, ("labels file", "cannot be read")),
     (("--camera", "a\0b"), 2, ("--camera", "no file name has")),
     (("--label", "walk " * 100), 2, ("more than 200 characters",)),
@@ -87,7 +87,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "words"), WRONG, ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else ""
+    ("options", "code", "words"), WRONG, ids=lambda value: " ".join(map(str, value))[:60] if type(value) is tuple else ""
+    WRONG,
+    ids=lambda value: " ".join(map(str, value))[:60] if isinstance(value, tuple) else "",
 )
 def test_wrong_options_are_refused_before_any_work(run_here, tmp_path, options, code, words):
     ran = run_here("run", DEMO_CLIP, "-o", tmp_path / "out", "--events", "jsonl", *options)
