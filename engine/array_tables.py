@@ -90,7 +90,7 @@ EXEMPLARS: Table = {"labels": Item("U", ("N",)), "rotations": _numbers("N", None
 WORDS: Table = {
     "words": Item("U", ("N",)),
     "vectors": _numbers("N", "K", most=1e6),
-    "scale": Item("f", (None, None), -1e6, 1e6),
+    "scale": Item("f", ("K",), -1e6, 1e6),
 }
 SENTENCES: Table = {"texts": Item("U", ("N",)), "embeddings": _numbers("N", 384, most=1e6)}
 DETECTOR: Table = {

@@ -6,7 +6,7 @@ that one draw is one motion from end to end. Legend: D draws, B windows, T frame
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -23,16 +23,21 @@ class Flow:
     """How motion is drawn.
 
     Attributes:
-        draws: different motions; the first is the expected motion, which needs one step and no noise.
-        steps: from noise to motion, of all others.
+        draws: different motions.
+        steps: from noise to motion.
+        expected: whether the first draw is the expected motion, which needs one step and no noise.
+        guidance: how far the sentence pulls beyond what it says by itself: classifier-free guidance (Ho and Salimans,
+            2022); 1 for not at all.
     """
 
     draws: int = 8
     steps: int = 8
+    expected: bool = True
+    guidance: float = 1.0
 
     def takes(self) -> list[tuple[float, int]]:
         """Strength of the noise and steps of each draw."""
-        return [(1.0, self.steps) if number else (0.0, 1) for number in range(self.draws)]
+        return [(0.0, 1) if self.expected and not number else (1.0, self.steps) for number in range(self.draws)]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def draw_windows(network: MotionInfiller, evidence: MotionEvidence, flow: Flow, 
     for strength, steps in flow.takes():
         state = network.noise(evidence.times_s.shape, generator, strength)
         for step in range(steps):
-            clean, _ = _clean(network, condition, state, step / steps)
+            clean, _ = _clean(network, condition, state, step / steps, flow.guidance)
             state = torch.lerp(state, clean, 1 / (steps - step))
         drawn.append(in_camera(state, condition.reference))
     return torch.stack(drawn)
@@ -74,38 +79,44 @@ def draw_track(network: MotionInfiller, evidence: MotionEvidence, flow: Flow, ge
     windows = {item.name: getattr(evidence, item.name) for item in fields(MotionEvidence)}
     cut = {name: part.expand(len(rows)) if name == "velocity" else part[0][rows] for name, part in windows.items()}
     condition = network.condition(MotionEvidence(**cut))
-    drawn = [_draw(network, condition, rows, *take, generator) for take in flow.takes()]
+    drawn = [_draw(network, condition, rows, *take, flow.guidance, generator) for take in flow.takes()]
     rotations, contacts = (torch.stack(part) for part in zip(*drawn, strict=True))
     return Draws(rotations, contacts)
 
 
 def _draw(
-    network: MotionInfiller, condition: Condition, rows: Tensor, strength: float, steps: int, generator: torch.Generator
+    network: MotionInfiller,
+    condition: Condition,
+    rows: Tensor,
+    strength: float,
+    steps: int,
+    guidance: float,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """One motion (T, 24, 3, 3) of the track with contacts (T, 4), blended after every step of the flow."""
     count = int(rows.max()) + 1
     state = network.noise((count,), generator, strength)[rows]
     for step in range(steps):
-        clean, touch = _clean(network, condition, state, step / steps)
+        clean, touch = _clean(network, condition, state, step / steps, guidance)
         state = _shared(torch.lerp(state, clean, 1 / (steps - step)), condition.reference, rows)
     six = _to_camera(state, condition.reference).flatten(2)
     whole = blend(_pieces(rows, torch.cat((six, touch.sigmoid()), -1)), count).to(state.device)
     return six_to_matrix(whole[:, :-4].reshape(count, 24, 6)), whole[:, -4:]
 
 
-def _clean(network: MotionInfiller, condition: Condition, state: Tensor, level: float) -> tuple[Tensor, Tensor]:
+def _clean(
+    network: MotionInfiller, condition: Condition, state: Tensor, level: float, guidance: float
+) -> tuple[Tensor, Tensor]:
     """The clean motion that the network expects of windows (B, T, 24, 6) at a level, some windows at a time."""
     parts = []
     with torch.no_grad():
         for some in torch.split(torch.arange(len(state), device=state.device), _AT_ONCE):
-            part = Condition(
-                condition.start[some],
-                condition.fixed[some],
-                condition.sentence[some],
-                condition.reference[some],
-                (condition.turn[0][some], condition.turn[1][some]),
-            )
-            parts.append(network(part, state[some], torch.full((len(some),), level, device=state.device)))
+            part, levels = condition.rows(some), torch.full((len(some),), level, device=state.device)
+            clean, touch = network(part, state[some], levels)
+            if guidance != 1:
+                silent, _ = network(replace(part, sentence=torch.zeros_like(part.sentence)), state[some], levels)
+                clean = torch.lerp(silent, clean, guidance)
+            parts.append((clean, touch))
     clean, touch = (torch.cat(part) for part in zip(*parts, strict=True))
     return clean, touch
 

@@ -35,7 +35,11 @@ _BLEND_S = 0.2
 _JOINED_S = 0.5
 """Hidden stretches that are nearer to each other than this are one."""
 _FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
+_TRUNK = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
+_CORNERS = [JOINT_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
 _STANDS = 0.5
+_BY_LABEL = Flow(draws=3, expected=False, guidance=3.0)
+"""Draws by the label alone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Infilled:
         draws: all draws, of every `stride`-th row.
         stretches: hidden stretches in time, each with the disagreement of all draws, in millimetres.
         stride: rows from one that is drawn to the next.
+        by_label: (D, T, 24, 3, 3) draws by the label alone, as if nothing were seen but where the body faces.
     """
 
     rotations: Tensor
@@ -57,10 +62,17 @@ class Infilled:
     draws: Draws
     stretches: tuple[Stretch, ...]
     stride: int
+    by_label: Tensor
 
     def into(self, motion: Estimate) -> Estimate:
         """The motion with hidden joints as they are in-filled."""
         return replace(motion, rotations=mixed(motion.rotations, self.rotations, self.hidden))
+
+    def following(self, draw: int, where: Tensor, times: Tensor) -> Infilled:
+        """The same, by the label alone in the rows `where` (T,) bool; `draw` of those, `times` (T,) seconds."""
+        everywhere = torch.ones_like(where)
+        share = steady(where.to(times.dtype), everywhere, times, _BLEND_S, times.new_zeros(())).float()
+        return replace(self, rotations=mixed(self.rotations, self.by_label[draw], share[:, None]))
 
     def takes(self) -> dict[str, NDArray[Any]]:
         """All draws of the rows in which something is hidden, as arrays for a file.
@@ -96,7 +108,12 @@ class Stretch:
 
 
 def hidden_share(confidence: Tensor, times: Tensor) -> Tensor:
-    """(T, 24) how far the rotation of each joint is hidden, 0..1, smooth over time; `confidence` (T, 24) of joints."""
+    """(T, 24) how far the rotation of each joint is hidden, 0..1, smooth over time; `confidence` (T, 24) of joints.
+
+    Shoulders alone show how the trunk lies, so it is hidden only where they and the hips are.
+    """
+    confidence = confidence.clone()
+    confidence[:, _TRUNK] = torch.maximum(confidence[:, _TRUNK], confidence[:, _CORNERS].amax(1, keepdim=True))
     seen = rotation_confidence(confidence)
     share = 1 - ((seen - SEEN_CONFIDENCE) / (_CLEAR - SEEN_CONFIDENCE)).clamp(0, 1)
     everywhere = torch.ones_like(times, dtype=torch.bool)
@@ -146,7 +163,17 @@ def infill(
         apart_mm = tuple((1000 * per_stretch[number]).tolist())
         stretches.append(Stretch(float(inside[0]), float(inside[-1]), apart_mm, int(taken[number])))
     touching = torch.repeat_interleave(contacts, stride, 0)[: len(times)]
-    return Infilled(spread_rows(rotations, len(times), stride), hidden, touching, draws, tuple(stretches), stride)
+    alone = draw_track(network, _label_alone(evidence), _BY_LABEL, torch.Generator().manual_seed(seed)).rotations
+    by_label = torch.stack([spread_rows(one, len(times), stride) for one in alone])
+    motion_of_rows = spread_rows(rotations, len(times), stride)
+    return Infilled(motion_of_rows, hidden, touching, draws, tuple(stretches), stride, by_label)
+
+
+def _label_alone(evidence: MotionEvidence) -> MotionEvidence:
+    """Nothing of the body is seen but where it faces."""
+    still = evidence.pelvis.mean(1, keepdim=True).expand_as(evidence.pelvis)
+    nothing = torch.zeros_like(evidence.shown)
+    return replace(evidence, shown=nothing, confidence=nothing, pelvis=still)
 
 
 def _evidence(

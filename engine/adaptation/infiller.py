@@ -81,6 +81,11 @@ class Condition:
     reference: Tensor
     turn: tuple[Tensor, Tensor]
 
+    def rows(self, chosen: Tensor) -> Condition:
+        """The same for some of the windows."""
+        turn = (self.turn[0][chosen], self.turn[1][chosen])
+        return Condition(self.start[chosen], self.fixed[chosen], self.sentence[chosen], self.reference[chosen], turn)
+
 
 class MotionInfiller(nn.Module):
     """The network.

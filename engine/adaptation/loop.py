@@ -23,7 +23,7 @@ from engine.adaptation.alignment import Alignment, match_labels
 from engine.adaptation.batches import Batches
 from engine.adaptation.draws import Flow
 from engine.adaptation.evidence import Seen
-from engine.adaptation.infill import Infilled, hidden_share, infill
+from engine.adaptation.infill import Infilled, hidden_share, infill, mixed
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
 from engine.adaptation.repeatable import repeatable
@@ -329,7 +329,25 @@ class _Adaptation:
         if infilled is not None and not bool(infilled.rotations.isfinite().all()):
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
             infilled = None
-        self.infilled = infilled
+        self.infilled = infilled if infilled is None else self._by_label(infilled)
+
+    def _by_label(self, infilled: Infilled) -> Infilled:
+        """Where what the evidence suggests for hidden joints is unlike the label, what the label says by itself."""
+        if self.align is None:
+            return infilled
+        takes = [infilled.rotations, *infilled.by_label]
+        alike = torch.stack([self._likeness(mixed(self.motion.rotations, one, infilled.hidden)) for one in takes])
+        best = int(alike[1:].mean(1).argmax())
+        named = torch.tensor([bool(label) for label in self.labels.tolist()], device=self.device)
+        where = named & (alike[0] < _UNLIKE) & (alike[1 + best] > alike[0])
+        return (
+            infilled.following(best, where, torch.from_numpy(self.times).to(self.device)) if where.any() else infilled
+        )
+
+    def _likeness(self, rotations: Tensor) -> Tensor:
+        """(T,) similarity of a motion (T, 24, 3, 3) and its labels."""
+        assert self.align is not None
+        return sampler.per_row(self.align.of_track(rotations), self.segments, len(self.times))
 
     def _hidden_alone(self, rotations: Tensor, rows: Tensor) -> Tensor:
         """Rotations (B, S, 24, 3, 3) whose gradients reach hidden joints alone: the evidence decides what is seen."""

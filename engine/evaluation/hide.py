@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def _checked(choice: HideChoice, common: Common) -> RunOptions:
     """Options of the runs. Raises EngineError before any work is done."""
     job = Job(
         footage=list(choice.footage),
-        out="",
+        out=os.curdir,  # checked alone: every row has a folder of its own
         preset=common.preset,
         backbone=common.backbone,
         device=common.device,
