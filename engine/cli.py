@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -214,7 +213,7 @@ def _explain(error: Exception) -> EngineError:
         return CancelledError("The command was cancelled.", "Nothing was changed.")
     from engine.crash_log import explain
 
-    return explain(error, Path(tempfile.gettempdir()))
+    return explain(error, None)
 
 
 def _fail(error: EngineError, arguments: list[str]) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import tempfile
 import traceback
@@ -17,8 +18,8 @@ log = logging.getLogger(__name__)
 LOG = "error.log"
 
 
-def explain(error: Exception, folder: Path) -> EngineError:
-    """A bug as a sentence; its traceback goes to `error.log` in `folder`, or where temporary files go."""
+def explain(error: Exception, folder: Path | None) -> EngineError:
+    """A bug as a sentence; its traceback goes to `error.log` in `folder`, or to a temporary file of the user's own."""
     log.debug("unexpected error", exc_info=error)
     if _out_of_memory(error):
         return OutOfMemoryError("The memory ran out.", "Close other programs, shorten the clip or scale it down.")
@@ -28,10 +29,22 @@ def explain(error: Exception, folder: Path) -> EngineError:
         )
     message = f"Something unexpected went wrong: {type(error).__name__}: {error}".rstrip(".") + "."
     text = "".join([*traceback.format_exception(error), json.dumps(versions()), "\n", platform.platform(), "\n"])
-    for path in (folder / LOG, Path(tempfile.gettempdir()) / f"adapt-motion-{LOG}"):
-        if _written(path, text):
-            return EngineError(message, f"Please report it with the file {path}.")
-    return EngineError(message, "Run it again with --debug to see where.")
+    path = folder / LOG if folder is not None else None
+    if path is None or not _written(path, text):
+        path = _temporary(text)
+    if path is None:
+        return EngineError(message, "Run it again with --debug to see where.")
+    return EngineError(message, f"Please report it with the file {path}.")
+
+
+def _temporary(text: str) -> Path | None:
+    """A new file under a name that nobody else can have put there."""
+    try:
+        number, name = tempfile.mkstemp(prefix="adapt-motion-error-", suffix=".log", dir=tempfile.gettempdir())
+    except OSError:
+        return None
+    os.close(number)
+    return Path(name) if _written(Path(name), text) else None
 
 
 def _written(path: Path, text: str) -> bool:

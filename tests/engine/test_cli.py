@@ -87,7 +87,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "words"), WRONG, ids=lambda value: " ".join(map(str, value))[:60] if type(value) is tuple else ""
+    ("options", "code", "words"),
     WRONG,
     ids=lambda value: " ".join(map(str, value))[:60] if isinstance(value, tuple) else "",
 )

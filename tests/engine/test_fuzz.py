@@ -34,7 +34,7 @@ from engine.semantics.segments import read_labels
 from engine.training.corpus import read_corpus
 
 SECONDS = float(os.environ.get("ADAPT_MOTION_FUZZ_S", "0"))
-EXAMPLES = 500 if SECONDS else 25
+EXAMPLES = 100 if SECONDS else 25
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_S, MOST_GROWTH_KIB = 10.0, 2**20
 
