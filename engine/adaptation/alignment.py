@@ -5,6 +5,8 @@ Legend: N segments, B of them chosen, S rows each, L different labels, D numbers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from engine.progress import Progress
 from engine.semantics.types import MotionDictionary, MotionTextSpace
 
 _SEGMENTS_AT_ONCE = 32
+UNLIKE = 0.35
+"""Similarity below which motion is unlike its label. Right labels have 0.3 to 0.9 before adaptation, others less."""
 
 
 def match_labels(labels: NDArray[np.str_], dictionary: MotionDictionary, progress: Progress) -> dict[str, str]:
@@ -29,6 +33,24 @@ def match_labels(labels: NDArray[np.str_], dictionary: MotionDictionary, progres
             near = f" Near it are {', '.join(match.suggestions[:3])}." if match.suggestions else ""
             progress.warn("label_unknown", f"The label '{label}' is not known, so it does not change the motion.{near}")
     return meaning
+
+
+def report_unlike(similarity: Tensor, labels: Sequence[str], progress: Progress) -> None:
+    """Warn of labels of segments that the motion is unlike before adaptation. They count in full all the same.
+
+    Args:
+        similarity: (N,) of the segments and their labels.
+        labels: theirs, '' for none.
+        progress: is warned.
+    """
+    for label in sorted(set(labels) - {""}):
+        there = torch.tensor([one == label for one in labels], device=similarity.device)
+        if float(mean := similarity[there].mean()) < UNLIKE:
+            progress.warn(
+                "label_unlike",
+                f"Before adaptation the motion is unlike its label '{label}' (similarity {mean:.2f}). "
+                "The label counts in full.",
+            )
 
 
 class Alignment:

@@ -7,7 +7,7 @@ the pelvis, and with feet that stand. Legend: D draws, T rows of the track, R ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.adaptation.alignment import UNLIKE
 from engine.adaptation.draws import Draws, Flow, draw_track
 from engine.adaptation.evidence import Seen, steady
 from engine.adaptation.infiller import MotionEvidence, MotionInfiller
@@ -174,6 +175,25 @@ def _label_alone(evidence: MotionEvidence) -> MotionEvidence:
     still = evidence.pelvis.mean(1, keepdim=True).expand_as(evidence.pelvis)
     nothing = torch.zeros_like(evidence.shown)
     return replace(evidence, shown=nothing, confidence=nothing, pelvis=still)
+
+
+def led_by_label(
+    infilled: Infilled, motion: Estimate, named: Tensor, times: Tensor, likeness: Callable[[Tensor], Tensor]
+) -> Infilled:
+    """What the label says by itself, where what the evidence suggests for hidden joints is unlike the label.
+
+    Args:
+        infilled: by evidence and label.
+        motion: the pose network's.
+        named: (T,) bool, rows with a label.
+        times: (T,) seconds.
+        likeness: gives the similarity (T,) of a motion (T, 24, 3, 3) and its labels.
+    """
+    takes = (infilled.rotations, *infilled.by_label)
+    alike = torch.stack([likeness(mixed(motion.rotations, one, infilled.hidden)) for one in takes])
+    best = int(alike[1:].mean(1).argmax())
+    where = named & (alike[0] < UNLIKE) & (alike[1 + best] > alike[0])
+    return infilled.following(best, where, times) if bool(where.any()) else infilled
 
 
 def _evidence(

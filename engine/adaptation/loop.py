@@ -19,11 +19,11 @@ from torch import Tensor
 
 from engine.adaptation import losses, sampler
 from engine.adaptation.agreement import keypoint_weight
-from engine.adaptation.alignment import Alignment, match_labels
+from engine.adaptation.alignment import Alignment, match_labels, report_unlike
 from engine.adaptation.batches import Batches
 from engine.adaptation.draws import Flow
 from engine.adaptation.evidence import Seen
-from engine.adaptation.infill import Infilled, hidden_share, infill, mixed
+from engine.adaptation.infill import Infilled, hidden_share, infill, led_by_label
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
 from engine.adaptation.repeatable import repeatable
@@ -45,8 +45,6 @@ from engine.progress import Part, Progress
 from engine.semantics.segments import Segment, spread
 
 _SEEDS = 1_000_003
-_UNLIKE = 0.35
-"""Similarity before adaptation below which a label is reported: 6 % of wrong ones have more than 0.45."""
 _TERMS = ("projection", "alignment", "smoothing")
 
 
@@ -119,6 +117,7 @@ class _Adaptation:
         self.given_camera = camera
         self.seen = Seen.of(track, camera, body, device)
         self.times = np.asarray(track.timestamps, np.float64)
+        self.seconds = torch.from_numpy(self.times).to(device)
         self.labels = self._labels(spread(tuple(segments), self.times), priors, progress)
         cut = sampler.cut(self.times, self.labels, settings.segment_step_s, settings.least_label_s)
         self.segments = cut.to(device)
@@ -138,8 +137,7 @@ class _Adaptation:
         self.motion: Estimate
         self.smooth: Estimate | None = None
         self.infilled: Infilled | None = None
-        times = torch.from_numpy(self.times).to(device)
-        self.hidden = hidden_share(self.seen.joints, times) if settings.takes else None
+        self.hidden = hidden_share(self.seen.joints, self.seconds) if settings.takes else None
         self.similarity = torch.zeros(len(cut.labels), device=device)
         self.history: History = []
 
@@ -174,7 +172,8 @@ class _Adaptation:
         initial = as_prediction(self.motion, self.seen, self.body)
         fitted = self._weigh_keypoints(initial)
         self._measure()
-        self._report_labels()
+        if self.align is not None:
+            report_unlike(self.similarity, self.segments.labels, self.progress)
         self._infill()
         start = len(self.history) if self._resumed() else 0
         if not start and self.infilled is not None:
@@ -246,7 +245,7 @@ class _Adaptation:
             "loss": means[0],
             **dict(zip(_TERMS, means[1:], strict=True)),
             "denoiser": reproduced,
-            "similarity": self._mean_similarity(),
+            "similarity": float(self.similarity[self.align.labelled].mean()) if self.align is not None else None,
             "keypoints_filled_in": int(self.targets.filled.sum()),
             "seconds": round(time.monotonic() - begun, 3),
         }
@@ -309,17 +308,6 @@ class _Adaptation:
                 "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
             )
 
-    def _report_labels(self) -> None:
-        """Say which labels do not look like the motion so far. They count in full all the same."""
-        for label in sorted(set(self.segments.labels) - {""}) if self.align is not None else ():
-            there = torch.tensor([one == label for one in self.segments.labels], device=self.device)
-            if float(similarity := self.similarity[there].mean()) < _UNLIKE:
-                self.warn(
-                    "label_unlike",
-                    f"Before adaptation the motion is unlike its label '{label}' (similarity {similarity:.2f}). "
-                    "The label counts in full.",
-                )
-
     def _infill(self) -> None:
         """Motion for hidden joints, by the labels and what is seen."""
         if self.infiller is None or self.hidden is None:
@@ -329,23 +317,13 @@ class _Adaptation:
         if infilled is not None and not bool(infilled.rotations.isfinite().all()):
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
             infilled = None
-        self.infilled = infilled if infilled is None else self._by_label(infilled)
-
-    def _by_label(self, infilled: Infilled) -> Infilled:
-        """Where what the evidence suggests for hidden joints is unlike the label, what the label says by itself."""
-        if self.align is None:
-            return infilled
-        takes = [infilled.rotations, *infilled.by_label]
-        alike = torch.stack([self._likeness(mixed(self.motion.rotations, one, infilled.hidden)) for one in takes])
-        best = int(alike[1:].mean(1).argmax())
-        named = torch.tensor([bool(label) for label in self.labels.tolist()], device=self.device)
-        where = named & (alike[0] < _UNLIKE) & (alike[1 + best] > alike[0])
-        return (
-            infilled.following(best, where, torch.from_numpy(self.times).to(self.device)) if where.any() else infilled
-        )
+        if infilled is not None and self.align is not None:
+            named = torch.tensor([bool(label) for label in labels], device=self.device)
+            infilled = led_by_label(infilled, self.motion, named, self.seconds, self._likeness)
+        self.infilled = infilled
 
     def _likeness(self, rotations: Tensor) -> Tensor:
-        """(T,) similarity of a motion (T, 24, 3, 3) and its labels."""
+        """(T,) similarity of a motion (T, 24, 3, 3) and its labels; 0 without a label."""
         assert self.align is not None
         return sampler.per_row(self.align.of_track(rotations), self.segments, len(self.times))
 
@@ -375,9 +353,6 @@ class _Adaptation:
             return None
         similarity = sampler.per_row(self.similarity, self.segments, len(self.times))
         return similarity > self.settings.fill_in_similarity
-
-    def _mean_similarity(self) -> float | None:
-        return float(self.similarity[self.align.labelled].mean()) if self.align is not None else None
 
     def _snapshot(self) -> Snapshot:
         smoother = self.smoother

@@ -76,6 +76,9 @@ EMA = tuple(
 LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 """Table 7."""
 
+BRIEF = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FULL)
+"""What tells soonest whether a change helps."""
+
 PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
 """The presets as they ship."""
 
@@ -89,10 +92,11 @@ TABLES: dict[str, tuple[Row, ...]] = {
     "fill-in": FILL_IN,
     "ema": EMA,
     "presets": PRESETS,
+    "brief": BRIEF,
 }
 
 
-IN_FULL_VIEW = {"ablation", "labels"}
+IN_FULL_VIEW = {"ablation", "labels", "brief"}
 """Tables that also show clips in which nothing is hidden."""
 
 

@@ -74,6 +74,7 @@ _TITLES = {
     "fill-in": "Fill-in threshold (Table 6, Figure 4)",
     "ema": "EMA (Table 8)",
     "presets": "Presets",
+    "brief": "What tells soonest",
 }
 _PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
 _HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")

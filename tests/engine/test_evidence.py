@@ -22,30 +22,16 @@ def evidence():
 
 
 def test_the_paper_counts_all_that_is_seen_alike(evidence):
-    assert (evidence.weights(evidence.points + 50, False, 0.0) == 1).all()
+    assert (evidence.weights(False) == 1).all()
 
 
 def test_keypoints_count_as_much_as_the_detector_is_sure(evidence):
-    weights = evidence.weights(evidence.points, True, 0.0)
+    weights = evidence.weights(True)
     less, full = weights[:, evidence.columns.index(5)], weights[:, evidence.columns.index(7)]
     torch.testing.assert_close(less / full, evidence.confidence[:, 5] / evidence.confidence[:, 7])
     assert float(weights[evidence.valid].mean()) == pytest.approx(1)
     assert not evidence.valid[:, evidence.columns.index(6)].any()
     assert (weights[~evidence.valid] == 1).all(), "what is filled in later counts in full"
-
-
-def test_keypoints_far_from_the_first_prediction_lose_their_say(evidence):
-    unsure = evidence.columns.index(5)  # half sure; the others are sure
-    expected = evidence.points.clone()
-    expected[:, unsure, 0] += 0.2 * evidence.box_px
-    expected[:, 1, 0] += 0.2 * evidence.box_px
-    expected[:, 2] = torch.nan
-    weights = evidence.weights(expected, False, 0.1)
-    sure = weights[:, 3:4] * (1 + ((1 - evidence.confidence[:, [unsure, 1]]) * 2).square()).pow(-2)
-    torch.testing.assert_close(weights[:, [unsure, 1]], sure, rtol=0.1, atol=0)
-    assert (weights[:, unsure] < 0.3 * weights[:, 3]).all()
-    assert (weights[:, 1] > 0.9 * weights[:, 3]).all()
-    assert (weights[:, 2] == 0).all()
 
 
 def test_joints_are_as_sure_as_the_keypoints_that_show_them(evidence):

@@ -30,7 +30,8 @@ def test_the_main_process_feels_nothing(kind):
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - reader.ru_utime < 10
     assert str(caught.value).isprintable()
     if sys.platform == "linux":
-        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20, "KiB: no reader took a gigabyte"
+        most = max(reader.ru_maxrss, 2**20)  # KiB; other tests may have had larger children before
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= most, "no reader took a gigabyte"
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - HARMLESS - LONG))
