@@ -168,7 +168,9 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path):
         write()
         with pytest.raises(UsageError, match="is no corpus file"):
             read_corpus(path)
-    np.savez(path, format_version=99, clips="[]")
+    nothing = {"poses": (0, 72), "pelvis": (0, 3), "contacts": (0, 4), "betas": (0, 10)}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in nothing.items()}
+    np.savez(path, format_version=99, clips="[]", **arrays)
     with pytest.raises(UsageError, match="version 99"):
         read_corpus(path)
 

@@ -164,7 +164,7 @@ def test_exemplars_are_rotations_in_the_order_of_the_labels(small, tmp_path):
     [
         ({"labels": ("run", "walk")}, "another dictionary"),
         ({"shape": (59, 24, 3)}, "another dictionary"),
-        ({"fill": np.nan}, "no numbers"),
+        ({"fill": np.nan}, "cannot be read"),
     ],
 )
 def test_exemplars_of_something_else_are_refused(small, tmp_path, changes, message):

@@ -89,8 +89,9 @@ def test_clips_are_hidden_run_scored_and_drawn(clips, run_here, tmp_path):
     first, hidden, drawn, side = (
         strip[22 : 22 + tile[1], n * tile[0] : (n + 1) * tile[0]].astype(int) for n in range(4)
     )
-    for picture in (first, drawn, side):
-        assert blue(picture) > blue(hidden) + 500
+    for picture in (first, drawn):
+        assert (abs(picture - hidden) > 40).any(-1).sum() > 500, "a body is drawn over the footage"
+    assert blue(side) > 500
     assert (abs(hidden - [80, 75, 70]) < 6).all(-1).sum() > 200  # the box
 
 

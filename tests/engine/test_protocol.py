@@ -72,8 +72,15 @@ def test_other_files_are_no_jobs(tmp_path, content):
 
 
 def test_the_file_is_plain_python_310_with_nothing_but_the_standard_library():
-    tree = ast.parse(Path(protocol.__file__).read_text(encoding="utf-8"), feature_version=(3, 10))
-    imported = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-    imported += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    assert imported
-    assert all(name.split(".")[0] in sys.stdlib_module_names for name in imported)
+    files, read = [Path(protocol.__file__)], set()
+    while files:
+        path = files.pop()
+        read.add(path.name)
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+        imported = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+        come_from = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported += [node.module for node in come_from if not node.level]
+        assert imported
+        assert all(name.split(".")[0] in sys.stdlib_module_names for name in imported), path.name
+        beside = [path.with_name(f"{node.module}.py") for node in come_from if node.level]
+        files += [one for one in beside if one.name not in read]

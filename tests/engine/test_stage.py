@@ -58,7 +58,7 @@ def person(body):
 
 
 def options_with(*overrides, resume=True, backbone="landmark"):
-    return check_options(Job(footage=[], out="", backbone=backbone, overrides=[*QUICK, *overrides], resume=resume))
+    return check_options(Job(footage=[], out="out", backbone=backbone, overrides=[*QUICK, *overrides], resume=resume))
 
 
 def adapted(body, person, folder, backbone, options=None, labels=None, progress=None):
@@ -95,7 +95,7 @@ def test_another_setting_or_seed_is_another_result(body, person, tmp_path):
 
 
 def test_a_cancelled_run_leaves_what_the_next_one_goes_on_from(body, person, tmp_path):
-    whole, rest, options = Notes(), Notes(), options_with("adaptation.disagreed=0")
+    whole, rest, options = Notes(), Notes(), options_with()
     uninterrupted = adapted(body, person, tmp_path / "a", WavesBackbone(person), options, progress=whole)
     with pytest.raises(CancelledError):
         adapted(body, person, tmp_path / "b", WavesBackbone(person), options, progress=Notes(whole.calls * 2 // 3))

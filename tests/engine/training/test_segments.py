@@ -25,8 +25,8 @@ def z_up(clip):
 
 @pytest.fixture(scope="module")
 def take():
-    """Walking, a crouch, walking again."""
-    first = join(performed("walk happily"), performed("crouch"), PERSON.figure)
+    """Walking, jumping jacks, walking again."""
+    first = join(performed("walk happily"), performed("jumping jack"), PERSON.figure)
     both = join(first.clip, performed("walk happily", 1), PERSON.figure)
     return both.clip, (first.end, both.start)
 
