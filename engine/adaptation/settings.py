@@ -69,7 +69,7 @@ class AdaptationSettings(BaseModel):
         "tells what keypoints weigh takes twice as many. 0 leaves both out (the paper).",
     )
     prior_seen: float = Field(
-        default=0.01,
+        default=0.03,
         ge=0,
         le=1000,
         description="Weight of the adapted motion in the solve, for joints that are seen: the more, the less keypoints "

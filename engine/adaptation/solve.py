@@ -18,6 +18,10 @@ from engine.body.model import BodyModel
 from engine.keypoints.types import PersonTrack
 from engine.progress import Progress
 
+_FROM_FIT = 0.5
+"""Share of the fit in what the solve starts from, where keypoints weigh in full: footage is better from the fit, drawn
+observations from the network."""
+
 
 def solved(
     prediction: Prediction,
@@ -36,7 +40,7 @@ def solved(
 
     Args:
         prediction: the adapted motion, hidden joints in-filled.
-        fitted: the fit of the evidence alone, from which joints start that are seen well.
+        fitted: the fit of the evidence alone; joints that are seen start half-way to it.
         hidden: (T, 24) how far each joint is hidden, on the CPU; None where nothing is in-filled.
         keypoint_weight: (T,) what keypoints weigh; the adapted motion is held the more, the less that is.
         track, camera, body: as in `engine.adaptation.loop.adapt`.
@@ -47,10 +51,11 @@ def solved(
     share = torch.zeros(target.shape[:2]) if hidden is None else hidden
     seen = (settings.prior_seen / keypoint_weight)[:, None].expand_as(share)
     weights = torch.lerp(seen, torch.full_like(seen, settings.prior_hidden), share)
-    start = mixed(target, start, keypoint_weight[:, None] * (1 - share))
+    half = keypoint_weight[:, None] * _FROM_FIT
+    start = mixed(target, start, half * (1 - share))
     one, other = ((torch.from_numpy(part.transl), torch.from_numpy(part.betas)) for part in (prediction, fitted))
-    transl = torch.lerp(one[0], other[0], keypoint_weight[:, None])
-    betas = torch.lerp(one[1], other[1], keypoint_weight.mean())
+    transl = torch.lerp(one[0], other[0], half)
+    betas = torch.lerp(one[1], other[1], half.mean())
     fit = FitBackbone(FitSettings(iterations=settings.solve_steps))
     result = fit.solve(track, camera, body, Given(start, transl, betas, target, weights), progress)
     finite = all(np.isfinite(getattr(result, name)).all() for name in ("rotations", "transl", "residual_px"))
