@@ -39,6 +39,8 @@ _FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_
 _TRUNK = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
 _CORNERS = [JOINT_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
 _STANDS = 0.5
+_MOVES, _MOVES_ALIKE = 0.03, 2.5
+"""Movement from which hidden joints move at all, and by how much two that move alike may differ."""
 _BY_LABEL = Flow(draws=3, expected=False, guidance=3.0)
 """Draws by the label alone."""
 
@@ -182,6 +184,9 @@ def led_by_label(
 ) -> Infilled:
     """What the label says by itself, where what the evidence suggests for hidden joints is unlike the label.
 
+    Where both move alike the evidence's motion stays, which is in step: who walks about to collapse is unlike
+    `walk`, too.
+
     Args:
         infilled: by evidence and label.
         motion: the pose network's.
@@ -193,7 +198,17 @@ def led_by_label(
     alike = torch.stack([likeness(mixed(motion.rotations, one, infilled.hidden)) for one in takes])
     best = int(alike[1:].mean(1).argmax())
     where = named & (alike[0] < UNLIKE) & (alike[1 + best] > alike[0])
-    return infilled.following(best, where, times) if bool(where.any()) else infilled
+    moves = [_movement(one[where], infilled.hidden[where]) for one in (infilled.rotations, infilled.by_label[best])]
+    in_step = min(moves) > _MOVES and max(moves) < _MOVES_ALIKE * min(moves)
+    return infilled if in_step or not bool(where.any()) else infilled.following(best, where, times)
+
+
+def _movement(rotations: Tensor, hidden: Tensor) -> float:
+    """How much hidden (T, 24) joints move: mean standard deviation of the numbers of their rotations (T, 24, 3, 3)."""
+    there = hidden.mean(0) > _STANDS
+    if len(rotations) < 2 or not bool(there.any()):
+        return 0.0
+    return float(matrix_to_six(rotations)[:, there].std(0).mean())
 
 
 def _evidence(
