@@ -52,7 +52,6 @@ class Infilled:
     Attributes:
         rotations: (T, 24, 3, 3) the draw that is taken in each row.
         hidden: (T, 24) how far the rotation of each joint is hidden, 0..1.
-        contacts: (T, 4) probability that the feet touch the ground.
         draws: all draws, of every `stride`-th row.
         stretches: hidden stretches in time, each with the disagreement of all draws, in millimetres.
         stride: rows from one that is drawn to the next.
@@ -61,7 +60,6 @@ class Infilled:
 
     rotations: Tensor
     hidden: Tensor
-    contacts: Tensor
     draws: Draws
     stretches: tuple[Stretch, ...]
     stride: int
@@ -159,17 +157,16 @@ def infill(
     per_stretch = _mean_of(apart, stretch_of, count)  # (N, D)
     taken = per_stretch.argmin(1)
     chosen, place = taken[_nearest_stretch(stretch_of)], torch.arange(len(rows), device=rows.device)
-    rotations, contacts = draws.rotations[chosen, place], draws.contacts[chosen, place]
+    rotations = draws.rotations[chosen, place]
     stretches = []
     for number in range(count):
         inside = times[rows][stretch_of == number]
         apart_mm = tuple((1000 * per_stretch[number]).tolist())
         stretches.append(Stretch(float(inside[0]), float(inside[-1]), apart_mm, int(taken[number])))
-    touching = torch.repeat_interleave(contacts, stride, 0)[: len(times)]
     alone = draw_track(network, _label_alone(evidence), _BY_LABEL, torch.Generator().manual_seed(seed)).rotations
     by_label = torch.stack([spread_rows(one, len(times), stride) for one in alone])
     motion_of_rows = spread_rows(rotations, len(times), stride)
-    return Infilled(motion_of_rows, hidden, touching, draws, tuple(stretches), stride, by_label)
+    return Infilled(motion_of_rows, hidden, draws, tuple(stretches), stride, by_label)
 
 
 def _label_alone(evidence: MotionEvidence) -> MotionEvidence:
