@@ -25,7 +25,7 @@ MOST_BYTES = 2**31
 """Of all the arrays together."""
 
 _MOST_DENSE = 10**7
-_MOST_VALUES, _MOST_ARRAYS, _MOST_DEPTH = 10**6, 50_000, 12
+_MOST_VALUES, _MOST_ARRAYS, _MOST_DEPTH = 10**5, 50_000, 12
 _TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 _TEXT_TYPE = re.compile(r"[<>|=]?[SU][0-9]{1,6}")
 
@@ -222,6 +222,7 @@ class _Reader(PlainUnpickler):
         raise PickleReadError("it holds an instruction that no such file needs")
 
     def _reduce(self) -> None:
+        self.count()
         arguments = self.stack.pop()
         stand = self.stack[-1]
         if not isinstance(stand, _Stand) or type(arguments) is not tuple:
@@ -229,6 +230,7 @@ class _Reader(PlainUnpickler):
         self.stack[-1] = stand.function(*arguments)
 
     def _new_object(self) -> None:
+        self.count()
         arguments = self.stack.pop()
         kind = self.stack.pop()
         if not (isinstance(kind, type) and issubclass(kind, _Inert)) or arguments != ():
