@@ -77,11 +77,11 @@ _OWN = {"SETITEM": PlainUnpickler._set_item, "SETITEMS": PlainUnpickler._set_ite
         "FROZENSET": PlainUnpickler._frozen_set}  # fmt: skip
 PlainUnpickler.dispatch.update({getattr(pickle, name)[0]: method for name, method in _OWN.items()})
 
-_MAKERS = ("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "LIST", "EMPTY_DICT", "DICT", "EMPTY_SET",
-           "FROZENSET", "NEWOBJ", "REDUCE")  # fmt: skip
+_MAKERS = ("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "LIST", "EMPTY_DICT", "DICT",
+           "EMPTY_SET", "FROZENSET", "NEWOBJ", "REDUCE")  # fmt: skip
 
 
-def _counting(follow: Callable[[Any], None]) -> Callable[[PlainUnpickler], None]:
+def _counting(follow: Callable[[Any], None]) -> Callable[[Any], None]:
     def counted(reader: PlainUnpickler) -> None:
         reader.count()
         follow(reader)

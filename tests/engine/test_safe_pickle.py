@@ -1,4 +1,4 @@
-"""Pickles that end Python's own unpickler, or the machine: refused after little work, and this process feels nothing."""
+"""Pickles that end Python's own unpickler, or the machine: refused after little work, and nothing is felt here."""
 
 import resource
 import sys
