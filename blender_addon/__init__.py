@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from . import (
-    batch,
-    character_operators,
-    cleanup_operators,
-    clip_queue,
-    engine_operators,
-    export_operators,
-    footage,
-    labels,
-    motion_panels,
-    operators,
-    overlay,
-    panels,
-    people,
-    preferences,
-    properties,
-    results,
-    retarget_operators,
-    retarget_properties,
-    running,
-    solved_camera,
-    translations,
-)
+from .character import footage, solved_camera
+from .operators import adapt, character, cleanup, engine, export, properties, retarget
+from .retarget import properties as retarget_properties
+from .run import clip_queue, labels, people, results, running
+from .scripts import batch
+from .ui import motion_panels, overlay, panels, preferences, translations
 
 _MODULES = (  # what others use first
     translations,
@@ -32,18 +15,18 @@ _MODULES = (  # what others use first
     retarget_properties,
     properties,
     running,
-    engine_operators,
+    engine,
     footage,
     people,
     labels,
     results,
     solved_camera,
     clip_queue,
-    operators,
-    character_operators,
-    cleanup_operators,
-    retarget_operators,
-    export_operators,
+    adapt,
+    character,
+    cleanup,
+    retarget,
+    export,
     overlay,
     panels,
     motion_panels,

@@ -1,7 +1,7 @@
 """FBX, BVH, GLB, USD and `.blend` files, written by a Blender or a `bpy` module in a child process.
 
-The engine itself never imports `bpy`. The child runs `blender_addon/export_motion.py`, the code that the add-on's own
-export runs, and says on stdout what it has written.
+The engine itself never imports `bpy`. The child runs `blender_addon/scripts/export_motion.py`, the code that
+the add-on's own export runs, and says on stdout what it has written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BLENDER_VARIABLE = "ADAPT_MOTION_BLENDER"
 REPLY = "ADAPT_MOTION "
 """Start of the lines of the child's stdout that are for us; JSON follows."""
 
-_SCRIPT = Path(__file__).resolve().parent.parent / "blender_addon" / "export_motion.py"
+_SCRIPT = Path(__file__).resolve().parent.parent / "blender_addon" / "scripts" / "export_motion.py"
 _POLL_S = 0.1
 
 

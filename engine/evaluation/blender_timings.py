@@ -1,7 +1,7 @@
 """How long an animator waits in Blender: the add-on switched on, a result brought in, keyed, reduced, retargeted.
 
-Blender, or a Python that has `bpy`, runs `blender_addon/bench_timings.py` in a process of its own and says what it
-measured. The motion is a walk as long as wanted, made of the dictionary's exemplar with the open body.
+Blender, or a Python that has `bpy`, runs `blender_addon/scripts/bench_timings.py` in a process of its own and says
+what it measured. The motion is a walk as long as wanted, made of the dictionary's exemplar with the open body.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from engine.errors import ExportError
 from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_arrays, write_motion
 from engine.semantics.dictionary import MotionDictionary
 
-_SCRIPT = Path(__file__).resolve().parents[2] / "blender_addon" / "bench_timings.py"
+_SCRIPT = Path(__file__).resolve().parents[2] / "blender_addon" / "scripts" / "bench_timings.py"
 _RATE = 30.0
 _SPEED = 1.2
 """Metres a second of the walk."""

@@ -8,7 +8,8 @@ import bpy
 import fake_engine
 import pytest
 from adapt_motion import blender_addon
-from adapt_motion.blender_addon import dictionary, job, preferences
+from adapt_motion.blender_addon.run import dictionary, job
+from adapt_motion.blender_addon.ui import preferences
 
 HANDLERS = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
 

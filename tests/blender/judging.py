@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import synthetic
-from adapt_motion.blender_addon import filters, retarget_maps
+from adapt_motion.blender_addon.blender import filters
+from adapt_motion.blender_addon.retarget import bone_maps
 from mathutils import Matrix
 
 SEGMENTS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
@@ -15,13 +16,13 @@ STRAIGHT = ("pelvis", "spine3", "neck", "head", "left_collar", "right_collar")
 
 
 def presets() -> list:
-    maps, troubles = retarget_maps.read_all(retarget_maps.FOLDER)
+    maps, troubles = bone_maps.read_all(bone_maps.FOLDER)
     assert not troubles
     return maps
 
 
 def map_for(rig):
-    return retarget_maps.best(presets(), rig.data.bones.keys())
+    return bone_maps.best(presets(), rig.data.bones.keys())
 
 
 def heads(armature, bones: dict[str, str]) -> dict[str, np.ndarray]:

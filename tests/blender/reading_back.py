@@ -8,7 +8,7 @@ from pathlib import Path
 import addon_utils
 import bpy
 import numpy as np
-from adapt_motion.blender_addon import compat
+from adapt_motion.blender_addon.blender import compat
 
 
 def reimport(path, kind):

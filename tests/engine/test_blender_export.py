@@ -158,5 +158,5 @@ def test_the_python_beside_the_blender_comes_first(pretend):
 
 
 def test_reply_mark_is_the_scripts():
-    script = (REPOSITORY / "blender_addon" / "export_motion.py").read_text()
+    script = (REPOSITORY / "blender_addon" / "scripts" / "export_motion.py").read_text()
     assert f'REPLY = "{blender_export.REPLY}"' in script

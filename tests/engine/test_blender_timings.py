@@ -82,7 +82,7 @@ def test_an_error_of_the_child_is_ours(tmp_path):
 
 
 def test_the_script_speaks_as_it_is_read():
-    script = (Path(blender_export.__file__).parents[1] / "blender_addon" / "bench_timings.py").read_text()
+    script = (Path(blender_export.__file__).parents[1] / "blender_addon" / "scripts" / "bench_timings.py").read_text()
     assert f'REPLY = "{blender_export.REPLY}"' in script
     for name in blender_timings.TITLES:
         assert f'"{name}"' in script

@@ -1,0 +1,92 @@
+"""Results that earlier runs left in the output folder, to attach again after a crash or in another file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ...engine.json_file import read_json
+from . import run_settings
+
+
+@dataclass(frozen=True)
+class Left:
+    """What there is of a clip.
+
+    Attributes:
+        folder: of the clip's results.
+        motions: finished motion files.
+        interrupted: whether a run began and did not come to its end.
+    """
+
+    folder: Path
+    motions: tuple[Path, ...]
+    interrupted: bool
+
+
+_left: dict[tuple[str, str], Left | None] = {}
+"""By footage and output folder, so that drawing touches no disk."""
+
+
+def find(footage: str, out: Path) -> Left | None:
+    """What earlier runs left of `footage` in `out`; None if nothing. Looks at the disk."""
+    wanted = os.path.normcase(os.path.abspath(footage))
+    for claim in sorted(out.glob("*/.cache/clip.json")):
+        try:
+            owner = read_json(claim)["footage"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if owner != wanted:
+            continue
+        folder = claim.parent.parent
+        motions = tuple(sorted(path for path in folder.glob("person_*.npz") if not path.stem.endswith("_body")))
+        finished = (folder / "report.json").is_file() and bool(motions)
+        began = any(claim.parent.glob("detect-*.npz"))
+        return Left(folder, motions if finished else (), began and not finished)
+    return None
+
+
+def look(scene) -> Left | None:
+    """Look at the disk for the scene's footage and remember it for drawing."""
+    key = _key(scene)
+    _left[key] = find(key[0], Path(key[1])) if scene.adapt_motion.footage else None
+    return _left[key]
+
+
+def known(scene) -> Left | None:
+    """What `look` found last for the scene's footage; touches no disk."""
+    return _left.get(_key(scene))
+
+
+def forget() -> None:
+    """Nothing is known any more."""
+    _left.clear()
+
+
+def _key(scene) -> tuple[str, str]:
+    settings = scene.adapt_motion
+    return run_settings.absolute(settings.footage) if settings.footage else "", str(
+        run_settings.output_folder(settings)
+    )
+
+
+@bpy.app.handlers.persistent
+def _after_load(*_arguments) -> None:
+    forget()
+    for scene in bpy.data.scenes:
+        if scene.adapt_motion.footage:
+            look(scene)
+
+
+def register() -> None:
+    """Look when a file is opened."""
+    bpy.app.handlers.load_post.append(_after_load)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    bpy.app.handlers.load_post.remove(_after_load)
+    forget()

@@ -1,0 +1,4 @@
+"""What is drawn: panels, preferences, the overlay, translations.
+
+May import: every room but `scripts`.
+"""

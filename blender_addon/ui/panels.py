@@ -1,0 +1,356 @@
+"""The *Adapt Motion* tab of the 3D View's sidebar: the one next step first, then what can be chosen."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import messages, texts
+from ..blender import compat, timing
+from ..character import comparison, footage
+from ..operators import adapt
+from ..operators import character as character_operators
+from ..run import clip_queue, results, run_settings, running
+from ..run.engine_home import EngineState
+from . import drawing, preferences
+
+
+def _width(context) -> float:
+    """Width of the region at scale 1, for wrapping text."""
+    return context.region.width / context.preferences.system.ui_scale if context.region else 220.0
+
+
+class _Sidebar:
+    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
+
+
+class _Part(_Sidebar):
+    bl_parent_id = "ADAPT_MOTION_PT_adapt"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
+class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
+    """Footage in, motion out."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_adapt", "Adapt Motion", 0
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """The preferences, one click away."""
+        self.layout.operator("adapt_motion.open_preferences", text="", icon="PREFERENCES", emboss=False)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The engine if it is missing, the footage, the button, and how it goes."""
+        layout, settings = self.layout, context.scene.adapt_motion
+        layout.use_property_split, layout.use_property_decorate = True, False
+        _draw_engine(layout, context)
+        row = layout.row(align=True)
+        row.prop(settings, "footage", text="Footage")
+        row.operator("adapt_motion.choose_footage", text="", icon="FILE_MOVIE")
+        if settings.footage:
+            _draw_offers(layout, context)
+        state = running.latest()
+        if not running.busy():
+            row = layout.row()
+            row.scale_y = 1.5
+            text = "Resume" if _can_resume(context) else "Adapt Motion"
+            row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
+        if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences tell those
+            drawing.draw_run(layout.column(), state, _width(context))
+
+
+def _can_resume(context) -> bool:
+    """Whether an earlier run on the footage was stopped half-way."""
+    state, settings = running.latest(), context.scene.adapt_motion
+    if state is not None and state.cancelled and state.context.get("chosen") == settings.footage:
+        return True
+    left = results.known(context.scene) if settings.footage else None
+    return left is not None and left.interrupted
+
+
+def _draw_engine(layout, context) -> None:
+    engine = preferences.engine(context)
+    if engine.state is EngineState.READY or running.busy():
+        return
+    box = layout.box().column()
+    drawing.draw_text(box, engine.problem, _width(context), "ERROR")
+    machine = preferences.get(context)
+    if machine is not None and not machine.engine_python:
+        text = "Install Engine" if engine.state is EngineState.MISSING else "Install Engine Again"
+        box.operator("adapt_motion.install_engine", text=text, icon="IMPORT")
+    box.operator("adapt_motion.open_preferences", text="Use an Existing One", icon="PREFERENCES")
+
+
+def _draw_offers(layout, context) -> None:
+    """What the footage is not yet: shown, at the scene's rate, attached."""
+    scene = context.scene
+    settings = scene.adapt_motion
+    if not footage.is_shown(settings):
+        layout.operator("adapt_motion.show_footage", icon="IMAGE_BACKGROUND")
+        return
+    rate = footage.clip_rate(settings.movie_clip)
+    if rate and rate != timing.scene_rate(scene):
+        box = layout.box().column()
+        rates = messages.rate(float(rate)), messages.rate(float(timing.scene_rate(scene)))
+        told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+        drawing.draw_text(box, told, _width(context), "INFO")
+        text = messages.tr(texts.SET_RATE, rate=rates[0])
+        button = box.operator("adapt_motion.match_footage", text=text, icon="TIME")
+        button.rate, button.frames, button.size = True, False, False
+    left = results.known(scene)
+    if left is not None and left.motions and not running.busy() and not _is_attached(scene, left):
+        box = layout.box().column()
+        told = messages.tr(texts.FINISHED_BEFORE, people=messages.people(len(left.motions)))
+        drawing.draw_text(box, told, _width(context), "FILE_TICK")
+        box.operator("adapt_motion.attach_results", icon="IMPORT")
+
+
+def _is_attached(scene, left) -> bool:
+    from ..character import scene as scenes
+
+    names = {str(path) for path in left.motions}
+    return any(item.get(scenes.PERSON) in names for item in scene.objects if item.type == "ARMATURE")
+
+
+class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
+    """Where the footage lies in the scene, and what is known of its camera."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_footage", "Footage", 1
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs footage."""
+        return bool(context.scene.adapt_motion.footage)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """First frame, range, camera, and what may be taken over into the scene."""
+        layout, scene = self.layout, context.scene
+        settings = scene.adapt_motion
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "footage_start")
+        row = layout.row()
+        row.prop(settings, "use_preview_range")
+        if settings.use_preview_range and scene.use_preview_range:
+            text = messages.tr(texts.RANGE, first=scene.frame_preview_start, last=scene.frame_preview_end)
+            layout.label(text=text, icon="PREVIEW_RANGE")
+        layout.prop(settings, "camera_source")
+        if settings.camera_source != "guess":
+            layout.operator("adapt_motion.read_camera", icon="CAMERA_DATA")
+        column = layout.column(align=True)
+        button = column.operator("adapt_motion.match_footage", text="Set Scene Range", icon="PREVIEW_RANGE")
+        button.rate, button.frames, button.size = False, True, False
+        button = column.operator("adapt_motion.match_footage", text="Set Resolution", icon="FULLSCREEN_ENTER")
+        button.rate, button.frames, button.size = False, False, True
+        column.operator("adapt_motion.show_footage", text="Add Sequencer Strip", icon="SEQUENCE").as_strip = True
+
+
+class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
+    """Who is in the footage, and who of them is adapted."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_people", "People", 2
+    bl_options = set()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs footage."""
+        return bool(context.scene.adapt_motion.footage)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The list, once they have been found; before, the choice without it."""
+        layout, settings = self.layout, context.scene.adapt_motion
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "height_m")
+        if not run_settings.has_people(settings):
+            layout.prop(settings, "person")
+            layout.operator("adapt_motion.find_people", icon="VIEWZOOM")
+            return
+        layout.template_list(
+            "ADAPT_MOTION_UL_people", "", settings, "people", settings, "people_index", rows=2, maxrows=4
+        )
+        row = layout.row(align=True)
+        row.operator("adapt_motion.tick_people", text="All", icon="CHECKBOX_HLT").use = True
+        row.operator("adapt_motion.tick_people", text="None", icon="CHECKBOX_DEHLT").use = False
+        row.operator("adapt_motion.find_people", text="", icon="FILE_REFRESH")
+
+
+class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
+    """What is done when, and how well the motion agrees."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_labels", "Labels", 3
+    bl_options = set()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs footage."""
+        return bool(context.scene.adapt_motion.footage)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The list with its buttons, and the way to and from the timeline."""
+        layout, settings = self.layout, context.scene.adapt_motion
+        row = layout.row()
+        row.template_list("ADAPT_MOTION_UL_labels", "", settings, "labels", settings, "label_index", rows=3, maxrows=8)
+        column = row.column(align=True)
+        column.operator("adapt_motion.add_label", text="", icon="ADD")
+        column.operator("adapt_motion.remove_label", text="", icon="REMOVE")
+        column.separator()
+        column.operator("adapt_motion.clear_labels", text="", icon="X")
+        if settings.labels and settings.label_index < len(settings.labels):
+            item = settings.labels[settings.label_index]
+            layout.prop(item, "label", text="", icon="VIEWZOOM")
+            row = layout.row(align=True)
+            row.operator("adapt_motion.mark_label", text="", icon="TRIA_LEFT_BAR").edge = "START"
+            row.prop(item, "frame_start")
+            row.prop(item, "frame_end")
+            row.operator("adapt_motion.mark_label", text="", icon="TRIA_RIGHT_BAR").edge = "END"
+        row = layout.row(align=True)
+        row.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
+        row.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
+        row = layout.row(align=True)
+        row.operator("adapt_motion.suggest_labels", icon="LIGHT")
+        if not preferences.vlm_problem(context):
+            row.operator("adapt_motion.suggest_labels", text="", icon="WORLD").by_model = True
+
+
+class ADAPT_MOTION_PT_options(_Part, bpy.types.Panel):
+    """How it is done, and where the results go."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_options", "Options", 4
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Preset, device, output folder."""
+        layout, settings = self.layout, context.scene.adapt_motion
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "preset")
+        layout.prop(settings, "backbone")
+        machine = preferences.get(context)
+        if machine is not None:
+            layout.prop(machine, "device")
+        row = layout.row(align=True)
+        row.prop(settings, "output_folder")
+        row.operator("adapt_motion.look_for_results", text="", icon="FILE_REFRESH")
+
+
+class ADAPT_MOTION_PT_queue(_Part, bpy.types.Panel):
+    """Clips that are run one after the other."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_queue", "Queue", 5
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The clips with how far they are."""
+        layout, settings = self.layout, context.scene.adapt_motion
+        row = layout.row()
+        row.template_list("ADAPT_MOTION_UL_queue", "", settings, "queue", settings, "queue_index", rows=3, maxrows=8)
+        column = row.column(align=True)
+        column.operator("adapt_motion.queue_add", text="", icon="ADD")
+        column.operator("adapt_motion.queue_edit", text="", icon="REMOVE").action = "REMOVE"
+        column.separator()
+        column.operator("adapt_motion.queue_edit", text="", icon="TRIA_UP").action = "UP"
+        column.operator("adapt_motion.queue_edit", text="", icon="TRIA_DOWN").action = "DOWN"
+        if settings.queue and settings.queue_index < len(settings.queue):
+            item = settings.queue[settings.queue_index]
+            if item.message:
+                drawing.draw_text(layout, item.message, _width(context), clip_queue.STATUS_ICONS[item.status])
+        layout.operator("adapt_motion.queue_run", icon="PLAY")
+
+
+class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
+    """What to do with the motion."""
+
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_result", "Character", 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The character, what its clip's frame rate asks for, and the ways on."""
+        layout = self.layout
+        character = adapt.character_of(context)
+        if character is not None:
+            layout.label(text=character.name, icon="ARMATURE_DATA", translate=False)
+            _draw_rate(layout, character, context)
+            if comparison.has(character):
+                column = layout.column(align=True)
+                column.label(text="Before Adaptation … Adapted")
+                column.prop(character.animation_data, "action_influence", text="Adapted", slider=True)
+        column = layout.column(align=True)
+        column.operator("adapt_motion.view_camera", icon="VIEW_CAMERA")
+        shown = context.scene.adapt_motion.show_keypoints
+        text = "Hide Keypoints" if shown else "Show Keypoints"
+        column.operator("adapt_motion.toggle_keypoints", text=text, icon="HIDE_OFF" if shown else "HIDE_ON")
+        column.operator("adapt_motion.export_fbx", icon="EXPORT")
+        column.operator("adapt_motion.import_motion", icon="IMPORT")
+
+
+class ADAPT_MOTION_PT_confidence(_Sidebar, bpy.types.Panel):
+    """How sure each limb is at the current frame."""
+
+    bl_parent_id = "ADAPT_MOTION_PT_result"
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_confidence", "Confidence", 0
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a character whose limbs have it."""
+        character = adapt.character_of(context)
+        return character is not None and any(key.startswith("Confidence ") for key in _properties(character))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """A bar for each limb, and what the types of keys mean."""
+        layout, character = self.layout, adapt.character_of(context)
+        column = layout.column(align=True)
+        column.enabled = False  # they follow from the footage
+        for key in sorted(key for key in _properties(character) if key.startswith("Confidence ")):
+            column.prop(character, f'["{key}"]', text=key.removeprefix("Confidence "), slider=True)
+        drawing.draw_text(layout, texts.KEY_TYPES, _width(context), "KEYFRAME_HLT")
+
+
+def _properties(item) -> list[str]:
+    """Names of an object's custom properties."""
+    return list(item.keys())
+
+
+def _draw_rate(layout, character, context) -> None:
+    rate = character_operators.clip_rate_of(character)
+    ours = timing.scene_rate(context.scene)
+    if rate is None or abs(float(rate / ours) - 1) < 1e-6:
+        return
+    box = layout.box().column()
+    rates = messages.rate(float(rate)), messages.rate(float(ours))
+    told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+    drawing.draw_text(box, told, _width(context), "INFO")
+    box.operator("adapt_motion.set_scene_rate", text=messages.tr(texts.SET_RATE, rate=rates[0]), icon="TIME")
+
+
+def _draw_status(self, context: bpy.types.Context) -> None:
+    """How the run goes, in the status bar."""
+    state = running.latest()
+    if state is None or not running.busy():
+        return
+    row = self.layout.row(align=True)
+    row.label(text=f"{messages.tr('Adapt Motion')}: {state.title}", icon="ARMATURE_DATA")
+    if state.progress_text and not state.finished:
+        sub = row.row()
+        sub.ui_units_x = 9
+        compat.draw_progress(sub, state.share, state.progress_text)
+    row.operator("adapt_motion.cancel", text="", icon="CANCEL")
+
+
+_CLASSES = (
+    ADAPT_MOTION_PT_adapt,
+    ADAPT_MOTION_PT_footage,
+    ADAPT_MOTION_PT_people,
+    ADAPT_MOTION_PT_labels,
+    ADAPT_MOTION_PT_options,
+    ADAPT_MOTION_PT_queue,
+    ADAPT_MOTION_PT_result,
+    ADAPT_MOTION_PT_confidence,
+)
+
+
+def register() -> None:
+    """Register the panels, and show runs in the status bar."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.STATUSBAR_HT_header.append(_draw_status)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    bpy.types.STATUSBAR_HT_header.remove(_draw_status)
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

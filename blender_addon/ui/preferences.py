@@ -1,0 +1,237 @@
+"""What belongs to this computer and not to a scene: the engine, the device, model files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from .. import messages, texts
+from ..blender import compat
+from ..run import engine_home, running
+from ..run.engine_home import EngineState
+from . import drawing, health
+
+PACKAGE = __package__.rsplit(".", 2)[0]
+"""Name under which Blender knows the add-on: `adapt_motion`, or `bl_ext.<repository>.adapt_motion` as an extension."""
+
+DEVICES = (
+    ("auto", "Automatic", "The graphics card where it is usable, else the processor"),
+    ("cpu", "Processor", "Works everywhere"),
+    ("cuda", "NVIDIA Card", "Needs the engine installed for the graphics card"),
+    ("mps", "Apple Silicon", "The graphics part of Apple's processors"),
+)
+BUILDS = (
+    ("cpu", "Processor", "The small download; works everywhere"),
+    ("cuda", "NVIDIA Card", "Several gigabytes; faster where there is an NVIDIA graphics card"),
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine that runs would use: `python`, whether it is there, and what is wrong (empty if nothing)."""
+
+    python: Path
+    state: EngineState
+    problem: str = ""
+
+
+_known: dict[str, Engine] = {}  # by the path in the preferences, so that drawing touches no disk
+
+
+def environment_folder() -> Path:
+    """Where *Install Engine* makes the environment."""
+    return compat.user_folder(PACKAGE) / "environment"
+
+
+def log_folder() -> Path:
+    """Where the logs are."""
+    return compat.user_folder(PACKAGE) / "logs"
+
+
+def get(context: bpy.types.Context | None = None):
+    """The add-on's preferences; None where Blender runs its code without the add-on being on, such as a checkout."""
+    addon = (context or bpy.context).preferences.addons.get(PACKAGE)
+    return addon.preferences if addon else None
+
+
+def device(context: bpy.types.Context | None = None) -> str:
+    """The device to run on, as the engine takes it."""
+    preferences = get(context)
+    return preferences.device if preferences else "auto"
+
+
+def engine_variables(context: bpy.types.Context | None = None) -> dict[str, str]:
+    """Environment variables that tell the engine what the preferences say."""
+    preferences = get(context)
+    if preferences is None:
+        return {}
+    found = {}
+    if preferences.models_folder:
+        found["ADAPT_MOTION_MODELS"] = os.path.abspath(bpy.path.abspath(preferences.models_folder))
+    if preferences.use_vlm and preferences.vlm_server:
+        found["OPENAI_BASE_URL"] = preferences.vlm_server
+    return found
+
+
+def vlm_problem(context: bpy.types.Context | None = None) -> str:
+    """Why a vision-language model cannot be asked; '' if nothing is in the way."""
+    preferences = get(context)
+    if preferences is None or not preferences.use_vlm:
+        return messages.VLM_OFF
+    return "" if compat.online() else messages.OFFLINE
+
+
+def engine(context: bpy.types.Context | None = None) -> Engine:
+    """The engine as last seen. Looks at the disk only the first time, and after `forget_engine`."""
+    preferences = get(context)
+    chosen = preferences.engine_python if preferences else ""
+    if chosen not in _known:
+        _known[chosen] = _look(chosen)
+    return _known[chosen]
+
+
+def forget_engine() -> None:
+    """Look at the disk again the next time."""
+    _known.clear()
+
+
+def _look(chosen: str) -> Engine:
+    if chosen:
+        python = engine_home.python_of(Path(os.path.abspath(bpy.path.abspath(chosen))))
+        there = python.is_file()
+        return Engine(
+            python, EngineState.READY if there else EngineState.MISSING, "" if there else messages.ENGINE_GONE
+        )
+    folder = environment_folder()
+    state = engine_home.state(folder)
+    problem = {
+        EngineState.MISSING: messages.ENGINE_MISSING,
+        EngineState.INTERRUPTED: messages.ENGINE_INTERRUPTED,
+        EngineState.OUTDATED: messages.ENGINE_OUTDATED,
+        EngineState.READY: "",
+    }[state]
+    return Engine(engine_home.environment_python(folder), state, problem)
+
+
+def _engine_chosen(_preferences, _context) -> None:
+    forget_engine()
+
+
+class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
+    """The add-on's preferences."""
+
+    bl_idname = PACKAGE
+
+    engine_python: StringProperty(
+        name="Existing Environment",
+        description="Python of an environment that already has the engine's packages, or that environment's folder. "
+        "Empty: the one that Install Engine makes",
+        subtype="FILE_PATH",
+        update=_engine_chosen,
+    )
+    device: EnumProperty(name="Device", description="What the engine computes on", items=DEVICES, default="auto")
+    build: EnumProperty(
+        name="Install For", description="Which build of PyTorch Install Engine brings", items=BUILDS, default="cpu"
+    )
+    installer_arguments: StringProperty(
+        name="Installer Arguments",
+        description="Given to pip or uv as they are, for a mirror, a proxy or a folder of packages",
+    )
+    body_model: StringProperty(
+        name="SMPL File",
+        description="Your own SMPL body (.npz, or the official .pkl) in place of the open body that comes along",
+        subtype="FILE_PATH",
+    )
+    models_folder: StringProperty(
+        name="Research Weights",
+        description="Folder with published networks that you have got from their authors (HMR, HMR2.0, MotionCLIP, …). "
+        "Press Doctor to see which of them are whole",
+        subtype="DIR_PATH",
+    )
+    show_optional: BoolProperty(
+        name="Optional Parts",
+        description="Also list what the engine could use and does not need, and where each is to be had",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+    use_vlm: BoolProperty(
+        name="Labels by a Vision-Language Model",
+        description="Offer labels by a model on a server: pictures of the footage are sent there when you ask for it",
+        default=False,
+    )
+    vlm_server: StringProperty(
+        name="Server",
+        description="Address of an OpenAI-compatible server, such as one on this computer. Empty: OpenAI's",
+    )
+    vlm_model: StringProperty(name="Model", description="Name of the model as the server knows it. Empty: the engine's")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Engine first, since nothing works without it."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_engine(layout.box().column(), self, context)
+        column = layout.column()
+        column.prop(self, "device")
+        column.prop(self, "body_model")
+        column.prop(self, "models_folder")
+        _draw_labels(layout.box().column(), self)
+        health.draw(layout.box().column(), running.latest(), self)
+
+
+def _draw_engine(layout, preferences, context) -> None:
+    found = engine(context)
+    ready = found.state is EngineState.READY
+    layout.label(text=found.problem or "The engine is there.", icon="CHECKMARK" if ready else "ERROR")
+    state = running.latest()
+    if state is not None and state.kind in ("install", "check"):
+        drawing.draw_run(layout, state, health.WIDTH)
+    layout.prop(preferences, "build")
+    layout.prop(preferences, "installer_arguments")
+    row = layout.row()
+    row.scale_y = 1.3
+    row.operator(
+        "adapt_motion.install_engine", text="Install Engine" if not ready else "Reinstall Engine", icon="IMPORT"
+    )
+    row.operator("adapt_motion.check_engine", icon="VIEWZOOM")
+    layout.prop(preferences, "engine_python")
+
+
+def _draw_labels(layout, preferences) -> None:
+    layout.prop(preferences, "use_vlm")
+    if not preferences.use_vlm:
+        return
+    layout.prop(preferences, "vlm_server")
+    layout.prop(preferences, "vlm_model")
+    if os.environ.get(health.KEY_VARIABLE):
+        layout.label(text=texts.KEY_IN_ENVIRONMENT, icon="CHECKMARK")
+        return
+    row = layout.row(align=True)
+    row.operator("adapt_motion.store_key", icon="KEYINGSET")
+    row.operator("adapt_motion.forget_key", text="", icon="TRASH")
+    state = running.latest()
+    if state is not None and state.kind == "key" and not (state.finished and not state.failed):
+        drawing.draw_run(layout, state, health.WIDTH)
+    else:
+        drawing.draw_text(layout, health.key_text(), health.WIDTH, "INFO")
+
+
+_CLASSES = (ADAPT_MOTION_AP_preferences,)
+
+
+def register() -> None:
+    """Register the preferences."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
+    forget_engine()
+    health.forget()

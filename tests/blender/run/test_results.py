@@ -1,0 +1,45 @@
+"""Finished results are found again after a crash or in another file."""
+
+from __future__ import annotations
+
+import bpy
+from adapt_motion.blender_addon import messages
+from adapt_motion.blender_addon.run import results
+from adapt_motion.blender_addon.ui import panels
+from addon_fixtures import refused
+from earlier_runs import leave
+from recorder import draw
+
+
+def test_results_of_the_footage_are_attached_again(fake, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    assert messages.NO_RESULTS in refused(bpy.ops.adapt_motion.attach_results)
+    leave(tmp_path / "out", settings.footage, people=2)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    settings = bpy.context.scene.adapt_motion
+    assert len(results.known(bpy.context.scene).motions) == 2, "it looked when the file was opened"
+    layout = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
+    settings.movie_clip = bpy.data.movieclips.new(name="x") if hasattr(bpy.data.movieclips, "new") else None
+    assert bpy.ops.adapt_motion.attach_results() == {"FINISHED"}
+    armatures = [item for item in bpy.data.objects if item.type == "ARMATURE"]
+    assert len(armatures) == 2
+    assert settings.character in armatures
+    assert panels._is_attached(bpy.context.scene, results.known(bpy.context.scene))
+    assert layout is not None
+
+
+def test_an_interrupted_run_is_offered_to_be_resumed(fake, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    assert "Adapt Motion" in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+    leave(tmp_path / "out", settings.footage, people=0, finished=False)
+    bpy.ops.adapt_motion.look_for_results()
+    assert results.known(bpy.context.scene).interrupted
+    assert "Resume" in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+
+
+def test_other_footage_of_the_same_name_has_no_part_in_it(fake, tmp_path):
+    leave(tmp_path / "out", tmp_path / "elsewhere" / "my clip.mp4")
+    assert results.look(bpy.context.scene) is None
+    (tmp_path / "out" / "my clip" / ".cache" / "clip.json").write_text("no json")
+    assert results.look(bpy.context.scene) is None
