@@ -24,7 +24,7 @@ MOVED = {"blender_addon/zip_init.py": "__init__.py", "blender_addon/blender_mani
 LEFT_OUT = re.compile(
     r"(^|/)(__pycache__|\.[^/]*|[^/]*\.egg-info)(/|$)"  # what tools leave
     r"|^presets/demo/"  # the demo's clip
-    r"|^engine/assets/(build_[^/]*\.py|[^/]*_parts/)"  # what the assets are built from
+    r"|^engine/training/asset_builds/"  # what the assets are built from
 )
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from engine import early_stop
+from engine.runtime import early_stop
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import early_stop
 from engine.body.command import body_app
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
 from engine.protocol import ExitCode, Job, format_event
+from engine.runtime import early_stop
+from engine.runtime.streams import clean_stdout, quiet_stderr
 from engine.semantics.actions_command import actions_app
-from engine.streams import clean_stdout, quiet_stderr
 from engine.training.commands import train_app
 
 app = typer.Typer(
@@ -135,8 +135,8 @@ def doctor(
 ) -> None:
     """Tell what is installed, which devices and model files are there, what is missing and how to get it."""
     with clean_stdout() as stream:
-        from engine import doctor as checks
         from engine.config import load_settings
+        from engine.runtime import doctor as checks
 
         found = checks.examine(load_settings(overrides=overrides or []).models, body)
         checks.show(found, stream, as_json)
@@ -161,9 +161,9 @@ def main() -> None:
 
 
 def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
-    from engine.cancel import Cancel
-    from engine.memory import give_back_large_blocks
-    from engine.reporter import JsonLines, Reporter, Terminal
+    from engine.runtime.cancel import Cancel
+    from engine.runtime.memory import give_back_large_blocks
+    from engine.runtime.reporter import JsonLines, Reporter, Terminal
 
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     give_back_large_blocks()
@@ -188,7 +188,7 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
 
 def _work(job: Job, keypoints: str, preview: bool, reporter: Any) -> ExitCode:
     """Check the options and run the clips; errors that concern no single clip are reported here."""
-    from engine.crash_log import explain
+    from engine.runtime.crash_log import explain
 
     try:
         reporter.cancel.check()
@@ -211,14 +211,14 @@ def _explain(error: Exception) -> EngineError:
         return UsageError(error.format_message().rstrip(".") + ".", "See `adapt-motion run --help`.")
     if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
         return CancelledError("The command was cancelled.", "Nothing was changed.")
-    from engine.crash_log import explain
+    from engine.runtime.crash_log import explain
 
     return explain(error, None)
 
 
 def _fail(error: EngineError, arguments: list[str]) -> ExitCode:
     """Say why the command line could not be followed, as the caller wants to hear it."""
-    from engine.reporter import sentence
+    from engine.runtime.reporter import sentence
 
     values = {"message": error.message, "hint": error.hint}
     sys.stderr.write(f"Error: {sentence(values)}\n")

@@ -16,10 +16,10 @@ from engine.adaptation.settings import AdaptationSettings
 from engine.backbones.crop_settings import CropSettings
 from engine.backbones.fit_settings import FitSettings
 from engine.errors import UsageError
-from engine.json_file import depth_of
-from engine.model_settings import ModelSettings
-from engine.plain_zip import shown
+from engine.files.json_file import depth_of
+from engine.files.plain_zip import shown
 from engine.semantics.vlm_settings import VlmSettings
+from engine.weights.model_settings import ModelSettings
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "adaptation"
 DEFAULT_PRESET = "balanced"

@@ -10,30 +10,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import findings, outputs, report, stages
+from engine import stages
 from engine.adaptation import stage as adaptation
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
 from engine.backbones.types import Backbone, Camera, Prediction
-from engine.blender_export import export_motion
 from engine.body.model import BodyModel, load_body
-from engine.cache import FOLDER, Cache
-from engine.crash_log import explain
+from engine.camera.lens import Lens
 from engine.errors import CancelledError, EngineError
-from engine.folder_lock import LOCK, only_run_in
-from engine.footage import Frame, fingerprint, frames, probe
+from engine.files.folder_lock import LOCK, only_run_in
+from engine.footage.decoding import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
-from engine.lens import Lens
-from engine.motion import Motion, write_arrays, write_motion
-from engine.moving_camera import rows_of, to_moving_world
-from engine.preview import write_preview
-from engine.progress import Progress
+from engine.output import findings, report
+from engine.output import folders as outputs
+from engine.output.blender_export import export_motion
+from engine.output.motion_file import Motion, write_arrays, write_motion
+from engine.output.preview import write_preview
 from engine.protocol import ExitCode
-from engine.reporter import Part, Reporter
 from engine.run_options import RunOptions
+from engine.runtime.cache import FOLDER, Cache
+from engine.runtime.crash_log import explain
+from engine.runtime.progress import Progress
+from engine.runtime.reporter import Part, Reporter
 from engine.semantics import retrieval_run, segments
-from engine.world import WorldMotion, to_world
+from engine.world.moving_camera import rows_of, to_moving_world
+from engine.world.still_camera import WorldMotion, to_world
 
 _STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}

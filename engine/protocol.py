@@ -13,7 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from .json_file import read_json
+from .files.json_file import read_json
 
 PROTOCOL_VERSION = 1
 CANCEL_LINE = "cancel"
@@ -31,8 +31,8 @@ EVENTS = {
     "log": ("message",),
 }
 """Event name to the keys that are always there. `clip` is also on warnings and errors that concern one clip; `eta_s` is
-on progress once there is an estimate. `people` and `labels` are what a run with `--only` tells (`engine.findings` says
-what is in them). `log` is never sent: `parse_event` makes it of any line that is not an event."""
+on progress once there is an estimate. `people` and `labels` come from runs with `--only` (`engine/output/findings.py`).
+`log` is never sent: `parse_event` makes it of any line that is not an event."""
 
 STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
 """Stage names in the order in which they run."""

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backbones.crop_settings import PICTURE_BACKBONES
-from engine.camera_file import read_camera
+from engine.camera.camera_file import read_camera
+from engine.camera.lens import Lens
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
+from engine.files.plain_zip import shown
 from engine.keypoints.tracking import chosen_numbers
-from engine.lens import Lens
-from engine.model_files import require
-from engine.plain_zip import shown
 from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
+from engine.weights.model_files import require
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
@@ -183,7 +183,7 @@ def choose_device(name: str) -> str:
 
 def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | None]]:
     """Clips that the arguments name, each with the reason why it cannot be used, in order and each once."""
-    from engine.footage import expand
+    from engine.footage.decoding import expand
 
     def one(argument: str) -> dict[Path, EngineError | None]:
         try:

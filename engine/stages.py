@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from engine.backbones.choice import backbone_key
 from engine.backbones.known_height import at_height
 from engine.backbones.types import Backbone, Camera, Prediction
-from engine.body.camera import default_focal_px, intrinsics
 from engine.body.model import BodyModel
-from engine.cache import Arrays, Cache, content_of, key_of
-from engine.footage import FootageInfo, Frame, frames
+from engine.camera.pinhole import default_focal_px, intrinsics
+from engine.footage.decoding import FootageInfo, Frame, frames
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.swaps import mend_swaps
 from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
-from engine.progress import Progress
 from engine.run_options import RunOptions
+from engine.runtime.cache import Arrays, Cache, content_of, key_of
+from engine.runtime.progress import Progress
 
 CHUNK = 100
 """Frames of detections in one cache entry: what an interruption costs at most."""

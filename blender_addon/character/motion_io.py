@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.array_file import MOST_BYTES, ArrayFileError, read_arrays
-from ...engine.array_tables import BODY, FORMAT_VERSION, MOST_MOTION_BYTES, MOTION, REST_BODY, Table
-from ...engine.json_file import read_json
+from ...engine.files.array_file import MOST_BYTES, ArrayFileError, read_arrays
+from ...engine.files.array_tables import BODY, FORMAT_VERSION, MOST_MOTION_BYTES, MOTION, REST_BODY, Table
+from ...engine.files.json_file import read_json
 from ..blender import timing
 from ..errors import UserError
 

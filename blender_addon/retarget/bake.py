@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.json_file import parse_json
+from ...engine.files.json_file import parse_json
 from ..blender import compat, pose_curves, timing
 from ..character import contacts, feet, keying, motion_io
 from ..character.scene import PERSON

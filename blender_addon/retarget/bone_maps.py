@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...engine.json_file import read_json
+from ...engine.files.json_file import read_json
 from ..character.motion_io import ROOT
 from ..errors import UserError
 

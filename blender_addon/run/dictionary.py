@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ...engine.json_file import read_json
+from ...engine.files.json_file import read_json
 from .job import engine_root
 
 MOST = 40

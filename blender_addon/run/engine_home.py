@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...engine import protocol
-from ...engine.json_file import read_json
+from ...engine.files.json_file import read_json
 from .job import Job, engine_environment, engine_root
 
 

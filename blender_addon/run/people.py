@@ -20,7 +20,7 @@ def take(scene, footage: str, told: list[dict]) -> None:
     Args:
         scene: whose list.
         footage: what the people were found in, as the scene has it.
-        told: for each person what `engine/findings.py` says.
+        told: for each person what `engine/output/findings.py` says.
     """
     settings = scene.adapt_motion
     ticked = {person.number for person in settings.people if person.use} if settings.people_of == footage else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ...engine.json_file import read_json
+from ...engine.files.json_file import read_json
 from . import run_settings
 
 

@@ -1,7 +1,7 @@
 """Motion files to character files in a Blender of our own: `blender -b -P export_motion.py -- --kinds fbx,blend FILE…`.
 
-The engine starts this script (`engine/blender_export.py`) in Blender or in a Python that has `bpy`. Each line of stdout
-that starts with `REPLY` is meant for it: `{"wrote": path}` for every file, then `{"done": true}`, or
+The engine starts this script (`engine/output/blender_export.py`) in Blender or in a Python that has `bpy`. Each line of
+stdout that starts with `REPLY` is meant for it: `{"wrote": path}` for every file, then `{"done": true}`, or
 `{"error": sentence, "hint": sentence}`. Batch mode runs `write_people` in its own Blender.
 """
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.adaptation import losses, sampler
 from engine.adaptation.sampler import Segments
 from engine.body.rotations import matrix_to_six
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.types import MotionDictionary, MotionTextSpace
 
 _SEGMENTS_AT_ONCE = 32

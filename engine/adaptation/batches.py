@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import OutOfMemoryError
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
 

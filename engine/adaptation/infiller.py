@@ -22,7 +22,7 @@ from engine.adaptation.denoiser import mean_rotation
 from engine.backbones.transformer import Block, rotary
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
-from engine.files import replacing
+from engine.files.atomic import replacing
 
 INFILLER = Path(__file__).parents[1] / "assets" / "infiller.safetensors"
 SENTENCE = 384

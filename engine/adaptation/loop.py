@@ -37,11 +37,11 @@ from engine.adaptation.whole_track import Estimate, estimate, projected
 from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, PoseNetwork, Prediction
-from engine.body.camera import project
 from engine.body.model import BodyModel
+from engine.camera.pinhole import project
 from engine.errors import ModelFileError
 from engine.keypoints.types import PersonTrack
-from engine.progress import Part, Progress
+from engine.runtime.progress import Part, Progress
 from engine.semantics.segments import Segment, spread
 
 _SEEDS = 1_000_003

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoints import MDNET, build, open_checkpoint
-from engine.progress import Progress
+from engine.runtime.progress import Progress
+from engine.weights.checkpoints import MDNET, build, open_checkpoint
 
 WINDOW = 49
 HIDDEN = 25

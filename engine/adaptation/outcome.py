@@ -22,7 +22,7 @@ from engine.backbones.summary import joint_confidence, residual_px
 from engine.backbones.types import Prediction
 from engine.body.model import BodyModel
 from engine.keypoints.types import SEEN_CONFIDENCE
-from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED, ORIGIN_NONE
+from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED, ORIGIN_NONE
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from engine.adaptation.denoiser import MotionDenoiser
 from engine.adaptation.infiller import INFILLER, MotionInfiller
 from engine.adaptation.mdnet import MdNet
 from engine.adaptation.smoothing import MdNetDenoiser
-from engine.cache import content_of
 from engine.errors import ModelFileError
-from engine.model_settings import ModelSettings
-from engine.progress import Progress
+from engine.runtime.cache import content_of
+from engine.runtime.progress import Progress
 from engine.semantics.dictionary import ACTIONS, MotionDictionary
 from engine.semantics.motion_text import MOTION_TEXT, MotionTextSpace
 from engine.semantics.motionclip_space import load_motionclip, motionclip_key
 from engine.semantics.types import MotionDictionary as AnyDictionary
 from engine.semantics.types import MotionTextSpace as AnySpace
+from engine.weights.model_settings import ModelSettings
 
 DENOISER = Path(__file__).resolve().parents[1] / "assets" / "denoiser.safetensors"
 

@@ -16,7 +16,7 @@ from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, Prediction
 from engine.body.model import BodyModel
 from engine.keypoints.types import PersonTrack
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 _FROM_FIT = 0.5
 """Share of the fit in what the solve starts from, where keypoints weigh in full: footage is better from the fit, drawn

@@ -20,12 +20,12 @@ from engine.adaptation.priors import load_priors, priors_key
 from engine.adaptation.state import StateFile
 from engine.backbones.types import Backbone, Camera, Prediction, TrainableBackbone
 from engine.body.model import BodyModel
-from engine.cache import Arrays, Cache, key_of
 from engine.errors import OutOfMemoryError
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
-from engine.motion import ORIGIN_DETECTED, ORIGIN_NONE
-from engine.progress import Progress
+from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_NONE
 from engine.run_options import RunOptions
+from engine.runtime.cache import Arrays, Cache, key_of
+from engine.runtime.progress import Progress
 from engine.semantics.segments import Segment
 from engine.stages import PREDICTION, Recorder, load_entry, text_array
 
@@ -39,7 +39,7 @@ class Adapted:
     Attributes:
         prediction: camera frame.
         keypoints: (T, K, 3) final 2D targets, pixels and confidence.
-        origins: (T, K) of `engine.motion`.
+        origins: (T, K) of `engine.output.motion_file`.
         similarity: (T,) of motion and label.
         about: for the report: epochs, what labels were taken for, seconds. None where nothing was adapted.
         takes: other motions for hidden joints, as `engine.adaptation.infill.Infilled.takes` has them; empty for none.

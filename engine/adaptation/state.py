@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from engine.adaptation.targets import Targets
 from engine.adaptation.whole_track import Estimate
-from engine.files import replacing
-from engine.progress import Progress
+from engine.files.atomic import replacing
+from engine.runtime.progress import Progress
 
 History = list[dict[str, Any]]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from engine.backbones.types import PoseNetwork
 from engine.backbones.windows import blend, spans
-from engine.body.camera import project
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
+from engine.camera.pinhole import project
 
 _WINDOW_S, _WINDOW_ROWS, _OVERLAP_S = 2.0, 60, 0.5
 _ROWS_AT_ONCE = 512

@@ -11,7 +11,7 @@ from engine.backbones.fit_settings import FitSettings
 from engine.backbones.landmark import LandmarkBackbone, weights_key
 from engine.backbones.types import Backbone
 from engine.errors import UsageError
-from engine.model_settings import ModelSettings
+from engine.weights.model_settings import ModelSettings
 
 
 def make_backbone(name: str, fit: FitSettings, device: str, pictures: PictureInputs | None = None) -> Backbone:
@@ -37,7 +37,7 @@ def make_backbone(name: str, fit: FitSettings, device: str, pictures: PictureInp
 def backbone_key(
     name: str, fit: FitSettings, models: ModelSettings | None = None, crops: CropSettings | None = None
 ) -> dict[str, Any]:
-    """All that a backbone's prediction depends on beside the track, fit for `engine.cache.key_of`.
+    """All that a backbone's prediction depends on beside the track, fit for `engine.runtime.cache.key_of`.
 
     Raises:
         ModelFileError: there are no weights.

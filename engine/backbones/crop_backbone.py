@@ -29,9 +29,9 @@ from engine.backbones.types import Camera, PoseBatch, Prediction
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.keypoints.types import PersonTrack
-from engine.model_files import require
-from engine.model_settings import ModelSettings
-from engine.progress import Progress
+from engine.runtime.progress import Progress
+from engine.weights.model_files import require
+from engine.weights.model_settings import ModelSettings
 
 _SMALLEST_SCALE = 0.05  # a person twenty times as large as their box: nonsense, and near the division by zero
 

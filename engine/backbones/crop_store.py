@@ -13,9 +13,9 @@ from torch import Tensor
 
 from engine.backbones.crops import CropStyle, cut, square_boxes
 from engine.errors import FootageError, OutputError
-from engine.footage import Frame
+from engine.footage.decoding import Frame
 from engine.keypoints.types import PersonTrack
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 FrameStream = Callable[[], Iterable[Frame]]
 """Begins the footage anew, in the range and at the rate of the run."""

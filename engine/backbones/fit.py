@@ -29,7 +29,7 @@ from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.body.stature import with_height
 from engine.keypoints.joint_sets import LIMBS
 from engine.keypoints.types import PersonTrack
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 SHAPE_COUNT = 10
 _TRUNK = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip"))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.body.model import BodyModel
-from engine.gravity import estimate_up
-from engine.grounding import contact_probability, floor_height
+from engine.world.gravity import estimate_up
+from engine.world.grounding import contact_probability, floor_height
 
 FOOT_POINTS = ("left_heel", "left_foot_index", "right_heel", "right_foot_index")
 

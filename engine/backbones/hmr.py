@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import SPIN_START
 from engine.backbones.crop_network import CropNetwork, CropPrediction
 from engine.backbones.crops import HMR_CROPS
 from engine.body.rotations import six_to_matrix
-from engine.checkpoints import HMR, HMR_BATCH_NORM, build, open_checkpoint
 from engine.errors import ModelFileError
-from engine.progress import Progress
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import SPIN_START
+from engine.runtime.progress import Progress
+from engine.weights.checkpoints import HMR, HMR_BATCH_NORM, build, open_checkpoint
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # width and number of bottlenecks
 _WIDENING = 4

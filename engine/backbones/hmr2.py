@@ -13,8 +13,8 @@ from torch.utils.checkpoint import checkpoint as recompute
 from engine.backbones.crop_network import CropNetwork, CropPrediction
 from engine.backbones.crops import HMR2_CROPS
 from engine.body.rotations import six_to_matrix
-from engine.checkpoints import HMR2, build, open_checkpoint
-from engine.progress import Progress
+from engine.runtime.progress import Progress
+from engine.weights.checkpoints import HMR2, build, open_checkpoint
 
 _WIDTH, _HEADS, _MLP = 1280, 16, 5120
 _PATCH, _ROWS, _COLUMNS = 16, 16, 12

@@ -24,7 +24,7 @@ from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 from engine.keypoints.types import PersonTrack
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 LANDMARK_WEIGHTS = Path(__file__).parents[1] / "assets" / "landmark.safetensors"
 WINDOW = 60

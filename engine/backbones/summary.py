@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.backbones.evidence import Evidence, importance
-from engine.body.camera import project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.smpl_file import PARENTS
+from engine.camera.pinhole import project
 
 _TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _HEAD = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.backbones.evidence import Evidence, Limbs
-from engine.body.camera import project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.rotations import axis_angle_to_matrix
+from engine.camera.pinhole import project
 
 _USUAL_ACCELERATION = 30.0  # of body points, m/s²
 _USUAL_TURN_ACCELERATION = 100.0  # of rotation matrix entries, 1/s²

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.body.model import BodyModel
+from engine.camera.lens import Lens
 from engine.keypoints.types import PersonTrack
-from engine.lens import Lens
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 
 Float = NDArray[np.float32]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.array_file import ArrayFileError, check_arrays, read_arrays
-from engine.array_tables import BODY
-from engine.body.safe_pickle import UnsafePickleError, read_pickle
 from engine.body.smpl_family import as_smpl, gender_of
 from engine.errors import ModelFileError
-from engine.plain_file import open_plain
+from engine.files.array_file import ArrayFileError, check_arrays, read_arrays
+from engine.files.array_tables import BODY
+from engine.files.plain_file import open_plain
+from engine.weights.safe_pickle import UnsafePickleError, read_pickle
 
 Array = NDArray[Any]
 

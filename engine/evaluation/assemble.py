@@ -16,12 +16,12 @@ from engine.config import load_settings
 from engine.errors import UsageError
 from engine.evaluation.data import Case
 from engine.evaluation.runner import Labeler, Tools
-from engine.progress import Silent
 from engine.run_options import choose_device
+from engine.runtime.progress import Silent
 from engine.semantics.motion_text import MotionTextSpace
 from engine.semantics.retrieval_labeler import retrieve_labels
 from engine.semantics.segments import Segment
-from engine.world import to_world
+from engine.world.still_camera import to_world
 
 BACKBONES = ("landmark",)
 

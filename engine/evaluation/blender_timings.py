@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.blender_export import REPLY, child_environment, script_command
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_axis_angle, six_to_matrix
 from engine.errors import ExportError
-from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_arrays, write_motion
+from engine.output.blender_export import REPLY, child_environment, script_command
+from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_arrays, write_motion
 from engine.semantics.dictionary import MotionDictionary
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "blender_addon" / "scripts" / "bench_timings.py"

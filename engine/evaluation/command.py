@@ -10,7 +10,7 @@ import typer
 
 from engine.errors import UsageError
 from engine.protocol import ExitCode
-from engine.streams import clean_stdout
+from engine.runtime.streams import clean_stdout
 
 if TYPE_CHECKING:
     from engine.evaluation.measures import Common
@@ -161,7 +161,7 @@ def bench(
                 files = (_path(bodies), _path(regressor), _path(keypoints))
                 figures = measures.on_data_set(dataset, Path(root), files, _path(labels), common)
         if json_file and not share:
-            from engine.outputs import write_json
+            from engine.output.folders import write_json
 
             write_json(Path(json_file), figures)
     raise typer.Exit(code)

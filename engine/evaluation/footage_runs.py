@@ -15,10 +15,10 @@ from engine.body.rotations import axis_angle_to_matrix
 from engine.evaluation.joints import Pose, joints_of
 from engine.evaluation.speed import measure
 from engine.evaluation.yardstick import JOINTS, SMPL_PLACES, Scores, Truth, read_truth, score, score_motion, truth_file
-from engine.footage import frames, probe
+from engine.footage.decoding import frames, probe
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.tracking import choose, track_people
-from engine.motion import Motion, read_motion
+from engine.output.motion_file import Motion, read_motion
 
 
 def score_file(folder: Path, motion: Path) -> Scores:

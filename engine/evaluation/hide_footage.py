@@ -18,9 +18,9 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
 from engine.errors import OutputError, UsageError
 from engine.evaluation.hide_scores import LEGS, LIMBS, FullView, Joints, scored_limbs
-from engine.footage import Frame, frames
+from engine.footage.decoding import Frame, frames
 from engine.keypoints.joint_sets import ARM_PARTS, LEG_PARTS
-from engine.motion import ORIGIN_DETECTED, Motion
+from engine.output.motion_file import ORIGIN_DETECTED, Motion
 
 Float = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -166,7 +166,7 @@ def write_hidden(footage: Path, cover: Cover, target: Path, image_rate: Fraction
     """Write `footage` with `cover` on it as a video of the same times, nearly without loss, and without sound.
 
     Args:
-        footage: what `engine.footage` reads.
+        footage: what `engine.footage.decoding` reads.
         cover: what hides a part of it.
         target: `.mp4`.
         image_rate: frames a second of an image sequence.

@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 
 from engine import stages
-from engine.cache import FOLDER, Cache
-from engine.cancel import Cancel
 from engine.errors import EngineError, NobodyFoundError
 from engine.evaluation.hide_rows import HideRow, labels_of
 from engine.evaluation.hide_scores import matched
 from engine.evaluation.measures import Common
 from engine.evaluation.results import ENGINE, digest_of, key_of
 from engine.evaluation.results import fingerprint as networks_and_methods
-from engine.files import replacing
-from engine.footage import fingerprint, probe
+from engine.files.atomic import replacing
+from engine.footage.decoding import fingerprint, probe
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
-from engine.motion import Motion, read_motion
-from engine.outputs import clip_folders, prepare_folder
+from engine.output.folders import clip_folders, prepare_folder
+from engine.output.motion_file import Motion, read_motion
 from engine.pipeline import run_clips
-from engine.progress import Silent
 from engine.protocol import Job
-from engine.reporter import Reporter
 from engine.run_options import check_options
+from engine.runtime.cache import FOLDER, Cache
+from engine.runtime.cancel import Cancel
+from engine.runtime.progress import Silent
+from engine.runtime.reporter import Reporter
 
 _KEPT_STAGE = "detect-"
 _CODE_FILE = "code.txt"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation import metrics
 from engine.evaluation.yardstick import SMPL_PLACES
-from engine.motion import Motion
+from engine.output.motion_file import Motion
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
-from engine.files import replacing
-from engine.footage import frames
-from engine.motion import Motion
-from engine.preview import Artist
+from engine.files.atomic import replacing
+from engine.footage.decoding import frames
+from engine.output.motion_file import Motion
+from engine.output.preview import Artist
 
 Image = NDArray[np.uint8]
 

@@ -22,8 +22,8 @@ from engine.config import load_settings
 from engine.evaluation.data import Case
 from engine.evaluation.methods import FOUND, RIGHT, WRONG, Row, wrong_label
 from engine.evaluation.scores import Outcome
-from engine.motion import ORIGIN_DETECTED, ORIGIN_FILLED
-from engine.progress import Progress, Silent
+from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED
+from engine.runtime.progress import Progress, Silent
 from engine.semantics.segments import Segment, whole_clip
 
 Labeler = Callable[[Case, Prediction], tuple[Segment, ...]]

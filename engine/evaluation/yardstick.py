@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.evaluation import metrics
-from engine.motion import read_motion
+from engine.output.motion_file import read_motion
 
 JOINTS = tuple(
     f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ModelFileError
-from engine.footage import Frame
+from engine.footage.decoding import Frame
 from engine.keypoints.following import (
     CROP_MARGINS,
     SAME_POSE,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
-from engine.footage import Frame
-from engine.json_file import read_json
+from engine.files.json_file import read_json
+from engine.footage.decoding import Frame
 from engine.keypoints.joint_sets import BODY_25, COCO_17, COCO_18
 from engine.keypoints.types import Float, FrameDetections
 

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from engine.errors import NobodyFoundError, UsageError
-from engine.footage import FootageInfo
+from engine.files.plain_zip import shown
+from engine.footage.decoding import FootageInfo
 from engine.keypoints.following import pose_distance
 from engine.keypoints.joint_sets import JOINT_SETS
 from engine.keypoints.types import SEEN_CONFIDENCE, Float, FrameDetections, PersonTrack
-from engine.plain_zip import shown
 
 _GIVE_UP_S = 0.5
 """Somebody not seen for this long gets a new track, which may be joined to the old one at the end."""

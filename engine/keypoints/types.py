@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.footage import Frame
+from engine.footage.decoding import Frame
 
 Float = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import typer
 
 from engine.errors import UsageError
 from engine.protocol import ExitCode
-from engine.streams import clean_stdout
+from engine.runtime.streams import clean_stdout
 
 actions_app = typer.Typer(
     help="The actions that labels may name, and a studio's own.",

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import AMASS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import AMASS
 from engine.semantics.types import RATE, WINDOW
 
 _HINT = "Give the folder into which AMASS's archives were unpacked."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelFileError
-from engine.json_file import read_json
+from engine.files.json_file import read_json
 
 _MOST_BYTES = 2**28
 _FILES = ("train.json", "val.json", "extra_train.json", "extra_val.json")  # test.json holds no labels

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.clip_image import ClipImage, clip_picture
 from engine.semantics.clip_text import clip_file, load_clip_text
 from engine.semantics.vlm_pictures import Pictures

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.checkpoint_reader import StoredTensor
-from engine.checkpoints import CLIP, CLIP_TRANSFORMERS, build, open_checkpoint
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.clip_text import ClipLayers, openai_layout
+from engine.weights.checkpoint_reader import StoredTensor
+from engine.weights.checkpoints import CLIP, CLIP_TRANSFORMERS, build, open_checkpoint
 
 SIZE = 224
 _WIDTH, _HEADS, _LAYERS, _PATCH, _FEATURE = 768, 12, 12, 32, 512

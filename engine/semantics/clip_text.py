@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint_reader import StoredTensor
-from engine.checkpoints import CLIP, CLIP_TRANSFORMERS, build, open_checkpoint
 from engine.errors import ModelFileError
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.clip_tokens import CONTEXT, ClipTokens
+from engine.weights.checkpoint_reader import StoredTensor
+from engine.weights.checkpoints import CLIP, CLIP_TRANSFORMERS, build, open_checkpoint
 
 _VOCABULARY, _WIDTH, _HEADS, _LAYERS = 49408, 512, 8, 12
 

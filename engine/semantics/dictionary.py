@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import EXEMPLARS
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError
-from engine.json_file import read_json
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import EXEMPLARS
+from engine.files.json_file import read_json
 from engine.semantics.text_match import TextMatcher, side_of
 from engine.semantics.types import WINDOW, Match
 

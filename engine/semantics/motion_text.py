@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
-from engine.files import replacing
+from engine.files.atomic import replacing
 from engine.semantics.types import WINDOW, MotionDictionary
 
 MOTION_TEXT = Path(__file__).resolve().parents[1] / "assets" / "motion_text.safetensors"

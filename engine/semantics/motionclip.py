@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.body.rotations import matrix_to_six, six_to_matrix
-from engine.checkpoints import MOTIONCLIP, build, open_checkpoint
-from engine.progress import Progress
+from engine.runtime.progress import Progress
+from engine.weights.checkpoints import MOTIONCLIP, build, open_checkpoint
 
 FPS = 30
 FRAMES = 60

@@ -16,15 +16,15 @@ from engine.body.model import OPEN_BODY
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.body.smpl_file import read_body_file
 from engine.errors import ModelFileError
-from engine.model_files import find, require
-from engine.model_settings import ModelSettings
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.amass import find_amass, key_of, read_window
 from engine.semantics.babel import BabelLabel, read_babel
 from engine.semantics.clip_text import ClipText, load_clip_text
 from engine.semantics.clip_tokens import ClipTokens
 from engine.semantics.motionclip import MotionClip, motion_tokens, token_rotations
 from engine.semantics.types import WINDOW, Match
+from engine.weights.model_files import find, require
+from engine.weights.model_settings import ModelSettings
 
 _ANKLE_CHAIN = (0, 2, 5, 8)  # pelvis to right ankle
 _FACING_US = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0))

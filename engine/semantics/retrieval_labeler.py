@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.motion_text import MotionTextSpace
 from engine.semantics.motion_windows import centred_window, resample, window_at
 from engine.semantics.types import RATE, WINDOW

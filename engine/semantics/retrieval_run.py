@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace
 from engine.semantics.retrieval_labeler import fill_in, label_similarity

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
-from engine.json_file import JsonFileError, read_json
-from engine.plain_zip import shown
+from engine.files.json_file import JsonFileError, read_json
+from engine.files.plain_zip import shown
 
 LONGEST_LABEL = 200
 """Characters; every frame of the motion file holds its label."""

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from engine.errors import UsageError
-from engine.files import replacing
-from engine.model_files import data_folder
-from engine.motion import read_motion
+from engine.files.atomic import replacing
+from engine.output.motion_file import read_motion
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace, facing_ahead
 from engine.semantics.motion_windows import centred_window, resample, window_at
 from engine.semantics.types import RATE, WINDOW
+from engine.weights.model_files import data_folder
 
 _STEP_S = 0.25
 _NEAREST = 5

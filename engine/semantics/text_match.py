@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import WORDS as WORD_TABLE
 from engine.errors import ModelFileError
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import WORDS as WORD_TABLE
 
 WORDS = Path(__file__).resolve().parents[1] / "assets" / "words.npz"
 _FILLERS = frozenset(
@@ -125,7 +125,9 @@ class TextMatcher:
 
 def read_words(path: Path = WORDS) -> tuple[list[str], NDArray[np.float32]]:
     """Words, most frequent first, and their vectors (W, K). Raises ModelFileError if the file is damaged."""
-    hint = "Install the add-on's engine again, or rebuild the file with engine/assets/build_text_tables.py."
+    hint = (
+        "Install the add-on's engine again, or rebuild the file with engine/training/asset_builds/build_text_tables.py."
+    )
     try:
         arrays = read_arrays(path, WORD_TABLE)
     except (OSError, ArrayFileError) as error:

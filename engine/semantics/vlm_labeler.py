@@ -21,16 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import OutputError, UsageError
-from engine.files import replacing
-from engine.footage import Frame
-from engine.json_file import read_json
+from engine.files.atomic import replacing
+from engine.files.json_file import read_json
+from engine.footage.decoding import Frame
 from engine.keypoints.types import PersonTrack
-from engine.model_files import data_folder
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.types import MotionDictionary
 from engine.semantics.vlm_pictures import Pictures, Stretch, stretches, take
 from engine.semantics.vlm_server import FailedError, Question, RefusedError, Server, Spent, is_local, server_name
 from engine.semantics.vlm_settings import VlmSettings
+from engine.weights.model_files import data_folder
 
 NOTHING = "none"
 """What the model says where it sees no action of the list."""

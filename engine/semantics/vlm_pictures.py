@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.footage import Frame
+from engine.footage.decoding import Frame
 from engine.keypoints.types import PersonTrack
 from engine.semantics.vlm_settings import VlmSettings
 

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from engine.backbones.crop_store import FrameStream
 from engine.keypoints.types import PersonTrack
-from engine.model_files import find
-from engine.model_settings import ModelSettings
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.clip_check import ClipCheck
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motionclip_space import load_motionclip
 from engine.semantics.types import MotionDictionary as Dictionary
 from engine.semantics.vlm_labeler import Plan, VlmLabeler
 from engine.semantics.vlm_settings import VlmSettings
+from engine.weights.model_files import find
+from engine.weights.model_settings import ModelSettings
 
 
 def label_rows(

@@ -18,8 +18,8 @@ from engine.backbones.landmark import read_network
 from engine.backbones.landmark_network import LandmarkNetwork, NetworkShape
 from engine.body.model import BodyModel, load_body
 from engine.errors import CancelledError, UsageError
-from engine.files import replacing
-from engine.progress import Progress
+from engine.files.atomic import replacing
+from engine.runtime.progress import Progress
 from engine.training.backbone_batches import BatchMaker
 from engine.training.backbone_losses import Weights, backbone_losses, total
 from engine.training.backbone_score import WINDOW, BackboneScores, held_out, score_all

@@ -15,7 +15,7 @@ import typer
 
 from engine.errors import UsageError
 from engine.protocol import ExitCode
-from engine.streams import clean_stdout
+from engine.runtime.streams import clean_stdout
 from engine.training.telling import Telling, checkpoint_of
 
 train_app = typer.Typer(
@@ -214,7 +214,7 @@ def plain(figures: Any) -> Any:
 
 def _give(figures: dict[str, Any], out: Path, stream: TextIO) -> None:
     """Figures for the user, and as JSON beside `out`."""
-    from engine.outputs import write_json
+    from engine.output.folders import write_json
 
     figures = plain(figures)
     write_json(out.with_suffix(".json"), figures)
@@ -254,7 +254,7 @@ def _training(name: str, out: Path) -> Iterator[tuple[Telling, TextIO]]:
 @contextlib.contextmanager
 def _work(name: str, again: str, checkpoint: Path | None = None) -> Iterator[tuple[Telling, TextIO]]:
     """Progress that listens to Ctrl-C and how to go on after it, and the real stdout for what comes out."""
-    from engine.cancel import Cancel
+    from engine.runtime.cancel import Cancel
 
     with clean_stdout() as stream:
         cancel = Cancel(grace_s=_GRACE_S)

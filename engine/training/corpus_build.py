@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.body.model import BodyModel, load_body
 from engine.errors import UsageError
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.dictionary import MotionDictionary
 from engine.training.authored import ACTIONS, author, performers
 from engine.training.corpus import CorpusClip, LabelRow, write_corpus

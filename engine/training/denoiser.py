@@ -14,8 +14,8 @@ from engine.adaptation.mdnet import WINDOW
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_six
 from engine.errors import UsageError
-from engine.files import replacing
-from engine.progress import Progress
+from engine.files.atomic import replacing
+from engine.runtime.progress import Progress
 from engine.training.corpus import read_corpus
 from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, score_denoiser, score_windows
 from engine.training.motion_batches import MotionWindows, Variation

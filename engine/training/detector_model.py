@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import DETECTOR
 from engine.backbones.observation import look_at
 from engine.errors import ModelFileError
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import DETECTOR
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 
 DETECTOR_MODEL = Path(__file__).parents[1] / "assets" / "detector_model.npz"

@@ -10,7 +10,7 @@ import torch
 
 from engine.body.model import load_body
 from engine.body.rotations import matrix_to_axis_angle, six_to_matrix
-from engine.files import replacing
+from engine.files.atomic import replacing
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace
 from engine.training.figure import figure_of

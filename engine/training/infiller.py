@@ -16,7 +16,7 @@ from engine.body.model import BodyModel, load_body
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 from engine.errors import UsageError
 from engine.keypoints.types import SEEN_CONFIDENCE
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.training.corpus import CorpusClip, read_corpus
 from engine.training.detector_model import DetectorModel
 from engine.training.infiller_score import InfillerScore, check_infiller_scorable, joints_of, score_infiller

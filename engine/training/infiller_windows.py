@@ -23,9 +23,9 @@ from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six
 from engine.errors import UsageError
-from engine.files import replacing
+from engine.files.atomic import replacing
 from engine.keypoints.joint_sets import MEDIAPIPE_33
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.training.backbone_batches import Spoiling, batch_of
 from engine.training.corpus import CorpusClip, mirrored_text
 from engine.training.detector_model import DetectorModel

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.errors import UsageError
-from engine.files import replacing
-from engine.progress import Progress
+from engine.files.atomic import replacing
+from engine.runtime.progress import Progress
 from engine.semantics.motion_text import SENTENCE, MotionTextSpace, facing_ahead, map_sentences
 from engine.training.corpus import CorpusClip, read_corpus
 from engine.training.exemplars import write_exemplars

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.progress import Progress
+from engine.runtime.progress import Progress
 from engine.semantics.motion_text import MotionTextSpace, facing_ahead
 from engine.training.figure import INDEX
 from engine.training.motion_text_windows import LabelledWindows

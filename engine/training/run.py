@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import CancelledError, UsageError
-from engine.files import replacing
-from engine.progress import Progress
+from engine.files.atomic import replacing
+from engine.runtime.progress import Progress
 
 
 def warmed(step: int, steps: int, warm_up: int) -> float:

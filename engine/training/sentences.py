@@ -1,5 +1,5 @@
 """Sentence embeddings of the dictionary's labels and paraphrases, from a table that ships, so that training needs no
-sentence encoder. `engine/assets/build_text_tables.py` makes the table."""
+sentence encoder. `engine/training/asset_builds/build_text_tables.py` makes the table."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.array_file import ArrayFileError, read_arrays
-from engine.array_tables import SENTENCES as SENTENCE_TABLE
 from engine.errors import ModelFileError
+from engine.files.array_file import ArrayFileError, read_arrays
+from engine.files.array_tables import SENTENCES as SENTENCE_TABLE
 from engine.semantics.dictionary import MotionDictionary
 
 SENTENCES = Path(__file__).resolve().parents[1] / "assets" / "action_sentences.npz"
-_HINT = "Rebuild it with engine/assets/build_text_tables.py."
+_HINT = "Rebuild it with engine/training/asset_builds/build_text_tables.py."
 
 
 @dataclass(frozen=True)

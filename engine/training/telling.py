@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine.cancel import Cancel
 from engine.errors import CancelledError
+from engine.runtime.cancel import Cancel
 
 _LINE_EVERY_S = 10.0
 _STOPPED = "The training was stopped."

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.evaluation.hide_scores import FullView, Joints, scored_limbs
-from engine.motion import Motion
+from engine.output.motion_file import Motion
 
 RATE = 25.0
 WIDTH, HEIGHT, FOCAL = 321, 243, 300.0

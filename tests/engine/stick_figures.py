@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.footage import FootageInfo
+from engine.footage.decoding import FootageInfo
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import FrameDetections
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from engine.backbones.types import Camera, Prediction
-from engine.body.camera import default_focal_px, intrinsics, project
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.rotations import axis_angle_to_matrix
+from engine.camera.pinhole import default_focal_px, intrinsics, project
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import PersonTrack
 

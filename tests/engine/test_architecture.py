@@ -24,7 +24,10 @@ BLENDERS_OWN = {
     "idprop",
     "numpy",
 }
-SHARED = {"protocol", "plain_file", "plain_zip", "array_file", "array_tables", "json_file"}
+SHARED = {
+    "protocol",
+    *(f"files.{name}" for name in ("plain_file", "plain_zip", "array_file", "array_tables", "json_file")),
+}
 """Modules of the engine that Blender imports: the standard library, NumPy and each other."""
 
 LONGEST_FILE, LONGEST_FUNCTION, LEAST_DESCRIBED = 400, 50, 0.8
@@ -63,14 +66,23 @@ def test_the_addon_imports_blender_numpy_and_the_standard_library_alone(path):
     assert set(imports(path)) <= BLENDERS_OWN | set(sys.stdlib_module_names)
 
 
+def file_of(name):
+    return ROOT / "engine" / f"{name.replace('.', '/')}.py"
+
+
 def engine_modules_used_by(path):
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.level > 1:
-            parts = (node.module or "").split(".")
+            module = node.module or ""
             names = [alias.name for alias in node.names]
-            if parts[0] == "engine":
-                yield from parts[1:2] or names
-            elif parts == [""] and "engine" in names:
+            depth = len(path.relative_to(ROOT).parts)
+            if node.level == depth and module.split(".")[0] == "engine":
+                inside = module.partition(".")[2]
+                if (ROOT / "engine" / f"{inside.replace('.', '/')}.py").is_file():
+                    yield inside
+                else:  # a package: what is imported are its modules
+                    yield from (f"{inside}.{name}".lstrip(".") for name in names)
+            elif node.level == depth and not module and "engine" in names:
                 yield "engine"
 
 
@@ -79,16 +91,16 @@ def test_the_addon_uses_no_part_of_the_engine_but_the_protocol_and_the_readers(p
     assert set(engine_modules_used_by(path)) <= SHARED
 
 
-@pytest.mark.parametrize("path", [*ADDON, *(ROOT / "engine" / f"{name}.py" for name in sorted(SHARED))], ids=name_of)
+@pytest.mark.parametrize("path", [*ADDON, *map(file_of, sorted(SHARED))], ids=name_of)
 def test_what_runs_in_blender_is_python_310(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
 
 
 @pytest.mark.parametrize("name", sorted(SHARED))
 def test_what_blender_imports_of_the_engine_needs_nothing_else_of_it(name):
-    path = ROOT / "engine" / f"{name}.py"
-    own = {node.module for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and node.level == 1}
-    assert own <= SHARED
+    path = file_of(name)
+    own = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and node.level]
+    assert {f"files.{node.module.rpartition('.')[2]}" for node in own} <= SHARED
     assert set(imports(path)) <= {"numpy"} | set(sys.stdlib_module_names)
 
 
@@ -121,7 +133,7 @@ def test_importing_the_engine_does_nothing(tmp_path):
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in ENGINE
-        if path.name != "__main__.py" and "assets" not in path.parts  # build scripts need packages of their own
+        if path.name != "__main__.py" and "asset_builds" not in path.parts  # build scripts need packages of their own
     ]
     code = IMPORTING.format(here=tmp_path.as_posix())
     words = [sys.executable, "-B", "-c", code, *modules]  # -B: in a fresh checkout Python writes what it compiles

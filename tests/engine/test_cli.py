@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_during_the_run_is_told(run_here, tmp_path, monkeyp
     mounting = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
     if sys.platform != "linux" or subprocess.run(mounting, capture_output=True).returncode:
         pytest.skip("mounting a small disk is not permitted here")
-    monkeypatch.setattr("engine.outputs.FREE_BYTES", 0)
+    monkeypatch.setattr("engine.output.folders.FREE_BYTES", 0)
     try:
         ran = run_here("run", DEMO_CLIP, "-o", disk, "--events", "jsonl", "--preset", "fast", "--end-s", "0.1")
         left = [path.name for path in disk.rglob("*") if path.suffix == ".tmp" or path.name == "person_1.npz"]

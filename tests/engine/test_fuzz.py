@@ -17,21 +17,21 @@ from hostile_files import archive, described, npy
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from engine.array_file import ArrayFileError, read_all
-from engine.body.pickle_reader import PickleReadError
-from engine.body.pickle_reader import read as read_pickle_here
 from engine.body.smpl_file import read_body_file
-from engine.camera_file import read_camera
-from engine.checkpoints import HMR, open_checkpoint
+from engine.camera.camera_file import read_camera
 from engine.config import load_settings
 from engine.errors import EngineError
-from engine.footage import frames, probe
+from engine.files.array_file import ArrayFileError, read_all
+from engine.footage.decoding import frames, probe
 from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.tracking import chosen_numbers
-from engine.motion import read_motion
+from engine.output.motion_file import read_motion
 from engine.protocol import Job, parse_event
 from engine.semantics.segments import read_labels
 from engine.training.corpus import read_corpus
+from engine.weights.checkpoints import HMR, open_checkpoint
+from engine.weights.pickle_reader import PickleReadError
+from engine.weights.pickle_reader import read as read_pickle_here
 
 SECONDS = float(os.environ.get("ADAPT_MOTION_FUZZ_S", "0"))
 EXAMPLES = 100 if SECONDS else 25
@@ -175,7 +175,7 @@ def openpose(path):
     path.with_name("c_0_keypoints.json").write_bytes(path.read_bytes())
     reader = OpenPoseJson(path.parent)
     picture = np.zeros((4, 4, 3), np.uint8)
-    from engine.footage import Frame
+    from engine.footage.decoding import Frame
 
     list(reader.detect([Frame(0, 0.0, picture)]))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.motion import read_motion
+from engine.output.motion_file import read_motion
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
@@ -202,11 +202,11 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick)
 
 def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
     from engine import stages
-    from engine.cache import Cache
-    from engine.footage import fingerprint, probe
-    from engine.progress import Silent
+    from engine.footage.decoding import fingerprint, probe
     from engine.protocol import Job
     from engine.run_options import check_options
+    from engine.runtime.cache import Cache
+    from engine.runtime.progress import Silent
 
     monkeypatch.setattr(stages, "CHUNK", 5)
     options = check_options(Job([], str(tmp_path), preset="fast", end_s=0.35))

@@ -82,5 +82,5 @@ def test_the_file_is_plain_python_310_with_nothing_but_the_standard_library():
         imported += [node.module for node in come_from if not node.level]
         assert imported
         assert all(name.split(".")[0] in sys.stdlib_module_names for name in imported), path.name
-        beside = [path.with_name(f"{node.module}.py") for node in come_from if node.level]
+        beside = [path.parent.joinpath(*node.module.split(".")).with_suffix(".py") for node in come_from if node.level]
         files += [one for one in beside if one.name not in read]

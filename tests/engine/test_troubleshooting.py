@@ -57,7 +57,12 @@ MESSAGES = sorted({(module, text) for module in reachable("engine.cli") for text
 
 def test_messages_are_found():
     modules = {module for module, _ in MESSAGES}
-    assert {"engine.config", "engine.footage", "engine.body.smpl_file", "engine.blender_export"} <= modules
+    assert {
+        "engine.config",
+        "engine.footage.decoding",
+        "engine.body.smpl_file",
+        "engine.output.blender_export",
+    } <= modules
     assert len(MESSAGES) > 60
 
 

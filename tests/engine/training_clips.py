@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.errors import CancelledError
-from engine.progress import Silent
+from engine.runtime.progress import Silent
 from engine.training.corpus import CorpusClip
 from engine.training.figure import vectors
 

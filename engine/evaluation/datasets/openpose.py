@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.footage import Frame
+from engine.footage.decoding import Frame
 from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.types import SEEN_CONFIDENCE
 

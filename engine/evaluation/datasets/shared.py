@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import axis_angle_to_matrix
-from engine.body.safe_pickle import UnsafePickleError, read_pickle
 from engine.errors import UsageError
 from engine.evaluation.joints import SMPL_SET, JointSet, Pose, joints_of, vertex_count
+from engine.weights.safe_pickle import UnsafePickleError, read_pickle
 
 Float = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import pytest
 from bvh_files import hanging, write_bvh, write_tables
 
 from engine.errors import UsageError
-from engine.progress import Silent
+from engine.runtime.progress import Silent
 from engine.training.corpus import read_corpus
 from engine.training.corpus_build import build_corpus
 from engine.training.corpus_tables import add_looked_at, read_tables

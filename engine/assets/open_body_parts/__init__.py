@@ -1,1 +1,0 @@
-"""Steps in which `engine.assets.build_open_body` makes the open body. Needs the extra `body`; not used at run time."""

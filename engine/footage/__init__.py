@@ -1,0 +1,4 @@
+"""Footage in: which files are footage, decoding, shots and frame rates.
+
+May import: `files`, `runtime`, `errors`.
+"""

@@ -1,0 +1,130 @@
+"""What a run tells that stops before adapting (`--only`): who is in the footage, and which actions were found."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.files.atomic import replacing
+from engine.footage.decoding import Frame, frames
+from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
+from engine.stages import Clip
+
+THUMBNAIL_PX = 160
+_ROOM = 0.08
+"""Room round a person in the thumbnail, in parts of the larger side."""
+
+
+def occluded(track: PersonTrack) -> float:
+    """Share (0..1) of a person's keypoints that are not seen while they are in view, gaps of the track included."""
+    return float((track.keypoints[..., 2] < SEEN_CONFIDENCE).mean())
+
+
+def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_rate: Fraction) -> list[dict[str, Any]]:
+    """Who is in the footage, with a picture of each as `folder`/person_<N>.png.
+
+    Args:
+        clip: the footage.
+        tracks: everybody.
+        folder: of the pictures.
+        image_rate: frames a second of an image sequence.
+
+    Returns:
+        For each person, as the `people` event has it: `person` (number), `first_s`, `last_s` (when they are first and
+        last seen), `seen_s` (seconds in view), `occluded` (0..1), `thumbnail` (path, '' where there is no picture).
+
+    Raises:
+        FootageError: the footage cannot be read any more.
+        OutputError: a picture cannot be written.
+    """
+    best: dict[int, list[PersonTrack]] = {}
+    for track in tracks:
+        best.setdefault(int(track.frame_indices[_best_row(track)]), []).append(track)
+    pictures: dict[int, Path] = {}
+    times = [float(track.timestamps[_best_row(track)]) for track in tracks]
+    if tracks:
+        for frame in frames(clip.path, min(times) - 1e-4, max(times) + 1e-4, image_rate=image_rate):
+            for track in best.get(frame.index, ()):
+                pictures[track.person] = _write_thumbnail(frame, track, folder)
+    return [
+        {
+            "person": track.person,
+            "first_s": round(float(track.timestamps[0]), 4),
+            "last_s": round(float(track.timestamps[-1]), 4),
+            "seen_s": round(float(track.detected.mean() * _length_s(track)), 4),
+            "occluded": round(occluded(track), 4),
+            "thumbnail": str(pictures.get(track.person, "")),
+        }
+        for track in tracks
+    ]
+
+
+def label_segments(
+    labels: NDArray[np.str_], similarity: NDArray[np.float32], timestamps: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """Stretches of one label, as the `labels` event has them; frames without a label belong to none.
+
+    Args:
+        labels: (T,) label of each frame, '' for none.
+        similarity: (T,) how well motion and label agree.
+        timestamps: (T,) seconds into the footage.
+
+    Returns:
+        For each stretch `start`, `end` (seconds; the end is where the next frame would be), `label`, `similarity` (the
+        mean over its frames).
+    """
+    step = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1 / 30
+    ends = [*(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    found, start = [], 0
+    for end in ends:
+        if labels[start]:
+            after = timestamps[end] if end < len(timestamps) else timestamps[-1] + step
+            mean = float(similarity[start:end].mean())
+            found.append(
+                {
+                    "start": round(float(timestamps[start]), 4),
+                    "end": round(float(after), 4),
+                    "label": str(labels[start]),
+                    "similarity": round(mean, 4),
+                }
+            )
+        start = end
+    return found
+
+
+def _length_s(track: PersonTrack) -> float:
+    if len(track.timestamps) < 2:
+        return 1 / 30
+    return float(track.timestamps[-1] - track.timestamps[0]) * len(track.timestamps) / (len(track.timestamps) - 1)
+
+
+def _best_row(track: PersonTrack) -> int:
+    """The row in which most of the person is seen, large and inside of the picture."""
+    width, height = track.image_size
+    left, top, right, bottom = track.boxes.T
+    inside = np.clip(np.minimum(right, width) - np.maximum(left, 0), 0, None)
+    inside *= np.clip(np.minimum(bottom, height) - np.maximum(top, 0), 0, None)
+    seen = (track.keypoints[..., 2] >= SEEN_CONFIDENCE).mean(1)
+    return int((seen * np.sqrt(inside) * track.detected).argmax())
+
+
+def _write_thumbnail(frame: Frame, track: PersonTrack, folder: Path) -> Path:
+    """A square picture of the person, grey where it reaches over the edge of the frame."""
+    left, top, right, bottom = track.boxes[_best_row(track)].astype(float)
+    side = round(max(right - left, bottom - top, 8.0) * (1 + 2 * _ROOM))
+    x, y = round((left + right - side) / 2), round((top + bottom - side) / 2)
+    height, width = frame.rgb.shape[:2]
+    picture = np.full((side, side, 3), 64, np.uint8)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    picture[y0 - y : y1 - y, x0 - x : x1 - x] = frame.rgb[y0:y1, x0:x1]
+    small = cv2.resize(picture, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+    _, content = cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    path = folder / f"person_{track.person}.png"
+    with replacing(path) as file:
+        file.write(content.tobytes())
+    return path

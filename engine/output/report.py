@@ -1,0 +1,94 @@
+"""`report.json`: how a clip's result came about."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.backbones.types import Camera, Prediction
+from engine.body.model import BodyModel
+from engine.body.stature import standing_height
+from engine.footage.decoding import FootageInfo
+from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
+from engine.output.motion_file import ORIGIN_FILLED, Motion
+from engine.run_options import RunOptions
+from engine.runtime.versions import versions
+
+REPORT = "report.json"
+
+
+def describe_run(options: RunOptions) -> dict[str, Any]:
+    """What was asked for."""
+    return {
+        "versions": versions(),
+        "platform": platform.platform(),
+        "preset": options.preset,
+        "settings": options.settings.model_dump(mode="json"),
+        "seed": options.seed,
+        "backbone": options.backbone,
+        "device": options.device,
+        "person": options.person,
+        "body": str(options.body) if options.body else None,
+        "height_m": options.height_m,
+        "keypoints": str(options.keypoints) if options.keypoints else None,
+        "range_s": [options.start_s, options.end_s],
+        "labels": [
+            {"start": item.start_s, "end": item.end_s if np.isfinite(item.end_s) else None, "label": item.label}
+            for item in options.segments
+        ],
+    }
+
+
+def describe_footage(info: FootageInfo, content: str) -> dict[str, Any]:
+    """Facts about the footage; `content` is its fingerprint."""
+    return {
+        "path": str(info.path),
+        "sha256": content,
+        "width": info.width,
+        "height": info.height,
+        "frame_rate": f"{info.frame_rate.numerator}/{info.frame_rate.denominator}",
+        "variable_rate": info.variable_rate,
+        "frame_count": info.frame_count,
+        "duration_s": info.duration_s,
+        "rotation_degrees": info.rotation_degrees,
+    }
+
+
+def describe_camera(camera: Camera) -> dict[str, Any]:
+    """The camera and how sure we are of it."""
+    told = {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
+    if camera.lens is not None:
+        told |= {"distortion": camera.lens.key()["distortion"], "zooms": camera.lens.zooms}
+    return told
+
+
+def describe_person(
+    track: PersonTrack, prediction: Prediction, motion: Motion, path: Path, body: BodyModel
+) -> dict[str, Any]:
+    """Figures of one person's result."""
+    residual = prediction.residual_px[track.detected]
+    seen = track.keypoints[..., 2] >= SEEN_CONFIDENCE
+    return {
+        "person": track.person,
+        "motion": path.name,
+        "frames": len(track.timestamps),
+        "first_frame": int(track.frame_indices[0]),
+        "first_s": float(track.timestamps[0]),
+        "last_s": float(track.timestamps[-1]),
+        "frames_detected": int(track.detected.sum()),
+        "keypoints_seen": dict(zip(track.keypoint_names, seen.sum(0).tolist(), strict=True)),
+        "keypoints_filled_in": int((motion.keypoints2d_origin == ORIGIN_FILLED).sum()),
+        "residual_px": {
+            "mean": round(float(residual.mean()), 3),
+            "median": round(float(np.median(residual)), 3),
+            "p95": round(float(np.percentile(residual, 95)), 3),
+        },
+        "betas": motion.betas.tolist(),
+        "standing_height_m": round(float(standing_height(body, torch.from_numpy(motion.betas))), 4),
+        "labels": dict(Counter(motion.labels.tolist())),
+    }

@@ -1,0 +1,4 @@
+"""A run as a process: cancelling, progress, events, the cache, memory, crash logs, the doctor.
+
+May import: `files`, `errors`, `protocol`.
+"""
