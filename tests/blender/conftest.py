@@ -29,7 +29,7 @@ collect_ignore = [str(path.relative_to(HERE)) for path in HERE.rglob("test_*.py"
 if HAS_BPY:
     import bpy  # noqa: F401  brings Blender's own modules, such as addon_utils
 
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "common")]
 if "adapt_motion" not in sys.modules:
     package = types.ModuleType("adapt_motion")
     package.__path__ = [str(REPOSITORY)]

@@ -16,12 +16,8 @@ from pathlib import Path
 import bpy
 
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
-HEARTBEAT_S = 0.01
-GAPS: list[float] = []
-"""Seconds between two heartbeats of Blender's main loop, to see whether something blocked it."""
 
-scope = {"bpy": bpy, "GAPS": GAPS, "Path": Path, "time": time}
-last = 0.0
+scope = {"bpy": bpy, "Path": Path, "time": time}
 
 
 def answer_questions() -> float:
@@ -39,14 +35,4 @@ def answer_questions() -> float:
     return 0.05
 
 
-def heartbeat() -> float:
-    global last
-    now = time.perf_counter()
-    if last:
-        GAPS.append(now - last)
-    last = now
-    return HEARTBEAT_S
-
-
 bpy.app.timers.register(answer_questions, first_interval=0.5, persistent=True)
-bpy.app.timers.register(heartbeat, persistent=True)

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
-import bpy
 import numpy as np
 import pytest
 import synthetic
 from adapt_motion.blender_addon.blender import compat, timing
 from adapt_motion.blender_addon.character import keying, motion_io, rig, scene
+from effort import counted_calls
 from inside import joints_at, worst_distance
 
 RATES = [Fraction(30), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(60)]
@@ -92,17 +91,17 @@ def test_one_action_for_each_person(blank, tmp_path):
     assert [person.armature.animation_data.action for person in people] == [person.action for person in people]
 
 
-def test_ten_thousand_frames_in_under_two_seconds(blank, tmp_path):
-    path = synthetic.write_person(tmp_path, frames=10_000, turns=60)
-    motion, skeleton = motion_io.read_motion(path), motion_io.read_skeleton()
-    body, _ = motion_io.read_body(motion)
-    rest = rig.rest_pose(body, skeleton)
-    armature = rig.build_armature("long", rest, blank, blank.collection)
-    seconds = []
-    for _ in range(3):  # processor time, the best of three: other programs may be busy
-        before = time.process_time()
-        action = keying.apply(motion, rest, armature, Fraction(30), 1)
-        seconds.append(time.process_time() - before)
-    print(f"\nkeying 10,000 frames x 24 bones in Blender {bpy.app.version_string}: {min(seconds):.2f} s")
-    assert action.frame_range[1] == 10_000
-    assert min(seconds) < 2
+def test_keys_are_written_in_bulk(blank, tmp_path):
+    """No call for a frame; how long ten thousand frames take is in the benchmark."""
+    work = []
+    for frames in (500, 2000):
+        path = synthetic.write_person(tmp_path / str(frames), frames=frames, turns=frames / 150)
+        motion, skeleton = motion_io.read_motion(path), motion_io.read_skeleton()
+        body, _ = motion_io.read_body(motion)
+        rest = rig.rest_pose(body, skeleton)
+        armature = rig.build_armature("long", rest, blank, blank.collection)
+        with counted_calls() as calls:
+            action = keying.apply(motion, rest, armature, Fraction(30), 1)
+        assert action.frame_range[1] == frames
+        work.append(calls[0])
+    assert abs(work[1] - work[0]) < 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -45,40 +44,35 @@ def test_register_and_unregister_leave_nothing(blank):
 
 
 IMPORT = """
-import sys, time, types
+import sys, types
+sys.path.append(sys.argv[-1] + "/tests/common")
+from effort import counted_calls
 package = types.ModuleType("adapt_motion")
 package.__path__ = [sys.argv[-1]]
 sys.modules["adapt_motion"] = package
 import bpy
 had_numpy = "numpy" in sys.modules
-before = time.process_time()
-from adapt_motion import blender_addon
-blender_addon.register()
-took = time.process_time() - before
+with counted_calls() as calls:
+    from adapt_motion import blender_addon
+    blender_addon.register()
 assert had_numpy or "numpy" not in sys.modules
-print("TOOK", took)
+print("TOOK", calls[0])
 import os
 sys.stdout.flush()
 os._exit(0)
 """
 
 
-def test_import_and_register_take_less_than_a_tenth_of_a_second(tmp_path):
-    """Processor time in a Blender of its own, the best of up to ten: busy programs beside it make it longer."""
+def test_import_and_register_take_few_calls(tmp_path):
+    """In a Blender of its own, from compiled files; the benchmark has the time, which is to be under 100 ms."""
     script = tmp_path / "import.py"
     script.write_text(IMPORT)
     program = [sys.executable, str(script)]
     if bpy.app.binary_path:
         program = [bpy.app.binary_path, "-b", "--factory-startup", "--python-exit-code", "1", "-P", str(script)]
-    took = []
-    while len(took) < 10 and min(took, default=1) >= 0.1:
-        done = subprocess.run([*program, "--", str(REPOSITORY)], capture_output=True, text=True, check=False)
-        assert "TOOK" in done.stdout, done.stdout + done.stderr
-        took.append(float(done.stdout.split("TOOK")[1].split()[0]))
-    print(f"\nimport and register in Blender {bpy.app.version_string}: {min(took) * 1e3:.0f} ms of processor time")
-    if min(took) >= 0.1 and hasattr(os, "getloadavg") and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
-        pytest.skip(f"{min(took) * 1e3:.0f} ms, but more than twice as much runs as there are processors")
-    assert min(took) < 0.1
+    done = subprocess.run([*program, "--", str(REPOSITORY)], capture_output=True, text=True, check=False)
+    assert "TOOK" in done.stdout, done.stdout + done.stderr
+    assert int(done.stdout.split("TOOK")[1].split()[0]) < 80_000
 
 
 def test_every_class_is_named_and_described():

@@ -26,25 +26,6 @@ from window.test_window import (  # noqa: F401  fixtures among them
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-MEASURE = """
-spent = []
-plain_work = running._work
-def timed_work():
-    before = time.thread_time()
-    try:
-        return plain_work()
-    finally:
-        spent.append(time.thread_time() - before)
-running._work = timed_work
-plain_push = adapt.push_undo
-pushed = []
-def timed_push(name):
-    before = time.thread_time()
-    plain_push(name)
-    pushed.append(time.thread_time() - before)
-adapt.push_undo = timed_push
-"""
-
 BLOCKS = """
 kinds = ("objects", "meshes", "armatures", "actions", "collections", "cameras", "movieclips", "texts", "images")
 handlers = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
@@ -82,7 +63,6 @@ def ended(window, seconds: float = 400) -> dict:  # noqa: F811
 @pytest.mark.parametrize("window", ["short_clip"], indirect=True)
 def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
     footage = window.ask("answer = settings.footage\nsettings.footage = ''")
-    window.ask(MEASURE)
     window.screenshot(pictures / "tour_1_empty.png")
 
     x, top, width, _ = window.ask(REGION)
@@ -93,15 +73,15 @@ def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
     window.xdotool("key", "ctrl+a")
     window.xdotool("type", "--delay", "30", footage)
     window.xdotool("key", "Return")
-    wait_for(lambda: window.ask("answer = settings.footage") == footage, 10, "the footage")
+    wait_for(lambda: window.ask("answer = settings.footage") == footage, 60, "the footage")
     press(window, "Show Footage")
-    wait_for(lambda: window.ask("answer = settings.movie_clip is not None"), 10, "the Movie Clip")
+    wait_for(lambda: window.ask("answer = settings.movie_clip is not None"), 60, "the Movie Clip")
     press(window, "Match Scene to Footage")
     assert window.ask("answer = bpy.context.scene.render.fps") == 60
     window.screenshot(pictures / "tour_2_footage.png")
 
     press(window, "Find People")
-    wait_for(lambda: window.state(), 10, "the run")
+    wait_for(lambda: window.state(), 60, "the run")
     wait_for(lambda: window.state()["total"] > 0, 120, "progress")
     window.screenshot(pictures / "tour_3_finding.png")
     ended(window)
@@ -118,7 +98,7 @@ def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
 
     image = window.screenshot(pictures / "tour_6_ready.png")
     window.click(*find_button(image, window.ask(REGION)))
-    wait_for(lambda: window.ask("answer = running.busy()"), 10, "the run")
+    wait_for(lambda: window.ask("answer = running.busy()"), 60, "the run")
     wait_for(lambda: window.state()["total"] > 0, 120, "progress")
     window.screenshot(pictures / "tour_7_running.png")
     state = ended(window)
@@ -135,11 +115,6 @@ def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
     without = window.screenshot(pictures / "tour_9_without_keypoints.png")
     assert (abs(with_points.astype(int) - without) > 60).any(axis=2).sum() > 100, "no keypoints were drawn"
 
-    spent, pushed = window.ask("answer = [sorted(spent), pushed]")
-    longest, undo = spent[-1] * 1e3, max(pushed) * 1e3
-    print(f"\n{len(spent)} ticks, longest {longest:.1f} ms; step of undo {undo:.1f} ms of processor time")
-    assert spent[-1] < 0.05
-
     blocks = window.ask(BLOCKS)
     for _ in range(25):
         window.ask("bpy.ops.ed.undo()")
@@ -155,7 +130,7 @@ def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
         lambda: window.ask(
             "answer = any(a.type == 'FILE_BROWSER' for w in bpy.context.window_manager.windows for a in w.screen.areas)"
         ),
-        20,
+        60,
         "the file browser",
     )
     window.ask(

@@ -1,6 +1,5 @@
-import time
-
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from engine.backbones.landmark_network import FEATURES, LandmarkNetwork, NetworkShape
 
@@ -59,11 +58,10 @@ def test_gradients_reach_every_weight(body):
     assert not without
 
 
-def test_a_window_of_the_full_size_is_quick(body):
+def test_a_window_of_the_full_size_takes_half_a_billion_operations(body):
+    """80 ms of one core; what it took is in the benchmark."""
     model = network(NetworkShape())
     features, times, real = (item[:1] for item in inputs(60))
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as operations:
         model(features, times, body, real)
-        before = time.process_time()
-        model(features, times, body, real)
-    assert time.process_time() - before < 1.0  # the goal is 0.08 s of processor time; this catches a mistake in kind
+    assert 1e8 < operations.get_total_flops() < 5e8

@@ -4,12 +4,12 @@ import io
 import os
 import random
 import struct
-import time
 import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+from effort import counted_calls
 from hostile_files import archive, bomb, described, header, hostile_archives, npy
 
 from engine.files.array_file import ArrayFileError, Item, check_arrays, read_all, read_arrays
@@ -129,10 +129,10 @@ KINDS = hostile_archives(GOOD, "points.npy", "never made")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_archive_that_means_harm_is_refused(write, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    begun = time.process_time()
-    with pytest.raises(ArrayFileError) as caught:
-        read_arrays(write(KINDS[kind]), TABLE)
-    assert time.process_time() - begun < 2
+    path = write(KINDS[kind])
+    with counted_calls() as calls, pytest.raises(ArrayFileError) as caught:
+        read_arrays(path, TABLE)
+    assert calls[0] < 2000
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
     assert not (tmp_path / "never made").exists()
@@ -187,11 +187,11 @@ def test_a_directory_that_claims_the_whole_of_a_sparse_file_is_not_read(tmp_path
         tracemalloc.stop()
 
 
-def test_twenty_thousand_members_are_read_in_no_time(write):
+def test_each_of_twenty_thousand_members_costs_little(write):
     path = write(archive({**GOOD, **{f"x{number}.npy": npy(0) for number in range(20_000)}}))
-    begun = time.process_time()
-    assert len(read_arrays(path, TABLE)) == 4
-    assert time.process_time() - begun < 2
+    with counted_calls() as calls:
+        assert len(read_arrays(path, TABLE)) == 4
+    assert calls[0] < 100 * 20_000
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "missing", "nul"])

@@ -1,7 +1,6 @@
-import time
-
 import numpy as np
 import pytest
+from effort import counted_calls
 from stick_figures import detections, figure, info
 
 from engine.errors import NobodyFoundError, UsageError
@@ -129,12 +128,15 @@ def test_choices():
             choose([], person)
 
 
-def test_a_long_crowd_is_tracked_in_little_time():
+def test_the_work_for_a_crowd_grows_with_its_frames_alone():
     rng = np.random.default_rng(0)
     frames = [  # somebody new every two seconds at each of four places
         [figure(150 + 300 * place, 100 + (n // 60 % 3) * 40, 250) for place in range(4) if rng.random() > 0.1]
         for n in range(600)
     ]
-    start = time.process_time()
-    assert track_people(detections(frames), info())
-    assert time.process_time() - start < 10
+    work = []
+    for length in (300, 600):
+        with counted_calls() as calls:
+            assert track_people(detections(frames[:length]), info())
+        work.append(calls[0])
+    assert work[1] < 2.5 * work[0]

