@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from .character import footage, solved_camera
-from .operators import adapt, character, cleanup, engine, export, properties, retarget
+from .operators import (
+    adapt,
+    camera,
+    character,
+    cleanup,
+    engine,
+    export,
+    footage,
+    labels,
+    people,
+    properties,
+    queue,
+    retarget,
+)
 from .retarget import properties as retarget_properties
-from .run import clip_queue, labels, people, results, running
+from .run import clip_queue, results, running
+from .run import people as people_pictures
 from .scripts import batch
-from .ui import motion_panels, overlay, panels, preferences, translations
+from .ui import lists, motion_panels, overlay, panels, preferences, translations
 
 _MODULES = (  # what others use first
     translations,
@@ -15,18 +28,21 @@ _MODULES = (  # what others use first
     retarget_properties,
     properties,
     running,
+    people_pictures,
+    results,
+    clip_queue,
     engine,
     footage,
     people,
     labels,
-    results,
-    solved_camera,
-    clip_queue,
+    camera,
+    queue,
     adapt,
     character,
     cleanup,
     retarget,
     export,
+    lists,
     overlay,
     panels,
     motion_panels,

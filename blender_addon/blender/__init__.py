@@ -1,4 +1,4 @@
-"""What Blender, its versions and its axes ask for, and arrays of bones: nothing here knows of the engine or of footage.
+"""What Blender, its versions and its axes ask for, and bones as arrays. Nothing here knows of footage or the engine.
 
-May import: `errors`, `messages`, `texts`, and this room.
+May import: `errors`, `messages` and `texts`, as every room may.
 """

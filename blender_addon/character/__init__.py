@@ -1,4 +1,4 @@
-"""The character of a motion file and what stands around it: armature, body, keys, contacts, footage and cameras.
+"""The character of a motion file and what stands around it: armature, body, keys, contacts, footage, cameras.
 
-May import: `blender`, and the engine's readers.
+May import: `blender`, and the engine's readers of files.
 """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import bpy
-
 from .. import messages
 from ..blender import compat, timing
 from ..errors import UserError
@@ -155,26 +153,3 @@ def summary(told: dict[str, Any]) -> str:
     parts += ["distortion taken out"] if "distortion" in told else []
     parts += [f"solved over {len(told['camera_to_world'])} frames"] if "camera_to_world" in told else []
     return f"Focal length {', '.join(parts)}"
-
-
-class ADAPT_MOTION_OT_read_camera(bpy.types.Operator):
-    """Say what Blender knows of the footage's camera, as the engine would get it"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.read_camera", "Check Camera", {"REGISTER"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Tell the focal length, and over how many frames the camera is solved."""
-        try:
-            told = describe(context.scene)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if told is None:
-            self.report({"INFO"}, "The engine guesses the focal length")
-        else:
-            self.report({"INFO"}, summary(told))
-        return {"FINISHED"}
-
-
-_CLASSES = (ADAPT_MOTION_OT_read_camera,)
-register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -1,4 +1,4 @@
-"""Edits of a motion that is keyed: smoothing, feet, root motion, loops, fewer keys.
+"""Edits of keyed motion: smoothing, feet, root motion, loops, fewer keys.
 
 May import: `retarget`, `character`, `blender`.
 """

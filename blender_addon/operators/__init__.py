@@ -1,4 +1,4 @@
-"""Operators, thin, one file a topic, with the property groups that they read: each calls a function of another room.
+"""Operators, one file a topic, and the property groups that they read. Each calls one function of another room.
 
 May import: every room but `ui` and `scripts`.
 """

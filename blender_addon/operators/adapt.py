@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
 from pathlib import Path
 
 import bpy
@@ -11,157 +9,13 @@ from bpy.props import BoolProperty
 
 from ...engine import protocol
 from .. import messages, texts
+from ..blender import drawing
+from ..blender.paths import absolute
 from ..errors import UserError
-from ..run import clip_queue, job, labels, people, results, run_settings, running
-from ..run.engine_home import EngineState
-from ..run.run_settings import absolute, output_folder
-from ..run.run_state import RunState
-from ..ui import drawing, preferences
+from ..run import clip_queue, clip_run, prefs, results, running
+from ..run.run_settings import output_folder
 
 _CONSENT_WIDTH = 420
-
-
-def character_of(context) -> bpy.types.Object | None:
-    """The armature that the user means: the active one (or its body's), else the last result of the scene."""
-    from ..character import scene
-
-    active = context.active_object
-    for candidate in (active, active.parent if active else None, context.scene.adapt_motion.character):
-        if candidate is not None and candidate.type == "ARMATURE" and scene.CLIP in candidate:
-            return candidate if candidate.name in context.scene.objects else None
-    return None
-
-
-def camera_of(context) -> bpy.types.Object | None:
-    """The camera that took the footage of the character, or of the scene while there is none."""
-    from ..character import camera, scene, solved_camera
-
-    armature, ours = character_of(context), context.scene
-    cameras = [item for item in ours.objects if item.type == "CAMERA"]
-    if armature is not None:
-        for item in cameras:
-            if item.get(scene.CLIP) == armature.get(scene.CLIP):
-                return item
-    solved = solved_camera.camera_object(ours)
-    if solved is not None and ours.adapt_motion.camera_source == "solved":
-        return solved
-    if armature is not None or not ours.adapt_motion.footage:
-        return None
-    path = absolute(ours.adapt_motion.footage)
-    return next((item for item in cameras if item.get(camera.FOOTAGE) == path), None)
-
-
-def engine_problem(context) -> str:
-    """Why no run of the engine can begin now; '' if nothing is in the way. Touches no disk."""
-    if running.busy():
-        return messages.BUSY
-    if not context.scene.adapt_motion.footage:
-        return messages.NO_FOOTAGE
-    engine = preferences.engine(context)
-    return engine.problem if engine.state in (EngineState.MISSING, EngineState.INTERRUPTED) else ""
-
-
-def start(context, kind: str, labeler: str = "none") -> RunState:
-    """Start the engine on what the panel says; its result comes into the scene at the end.
-
-    Args:
-        context: with the scene.
-        kind: `adapt` for motion, `people` to list who is there, `labels` to have labels suggested.
-        labeler: who labels what has no label.
-
-    Raises:
-        UserError: the footage is gone, the panel contradicts itself, or the engine cannot be started.
-    """
-    settings = context.scene.adapt_motion
-    try:
-        run = run_settings.job_of(context, only="" if kind == "adapt" else kind, labeler=labeler)
-        log = job.new_log(preferences.log_folder(), "run")
-        with_key = labeler == "openai"
-        python = preferences.engine(context).python
-        source = job.start_run(python, run, log, extra=preferences.engine_variables(context), with_key=with_key)
-    except OSError as error:
-        preferences.forget_engine()
-        raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
-    state = RunState(kind, source)
-    state.context.update(
-        scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
-    )
-    running.start(state, {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind])
-    return state
-
-
-def list_people(state: RunState) -> None:
-    """At the end of a run: fill the list of people of the scene it was started from."""
-    scene = bpy.data.scenes.get(state.context["scene"])
-    if state.people is None or scene is None or state.context.get("other_file"):
-        return
-    people.take(scene, state.context["chosen"], state.people)
-    state.message = messages.people_found(len(state.people))
-    push_undo("List People")
-
-
-def list_labels(state: RunState) -> None:
-    """At the end of a run: fill the list of labels with those of the first person that was asked for."""
-    scene = bpy.data.scenes.get(state.context["scene"])
-    if not state.segments or scene is None or state.context.get("other_file"):
-        return
-    told = state.segments[min(state.segments)]
-    labels.take(scene, told)
-    state.message = messages.labels_suggested(len(told))
-    push_undo("Suggest Labels")
-
-
-def bring_in(state: RunState) -> Generator[None, None, None] | None:
-    """At the end of a run: put its motion into the scene it was started from, in small steps, as one step of undo."""
-    if not state.results:
-        return None
-    paths = [result["motion"] for result in state.results]
-    scene = bpy.data.scenes.get(state.context["scene"])
-    if state.context.get("other_file") or scene is None:
-        state.message = "The motion is ready, but another file was opened meanwhile."
-        state.hint = f"Use Import Motion to bring in {paths[0]}."
-        return None
-    return bring_in_steps(state, paths)
-
-
-def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, None]:
-    """Build the characters of motion files, and remember the first as the scene's."""
-    from ..character import scene as scenes
-
-    name = state.context["scene"]
-    options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
-    work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
-    imported = yield from work
-    scene = bpy.data.scenes[name]
-    remember(scene, imported, paths[0])
-    for warning in imported.warnings:
-        if warning not in state.warnings:
-            state.warnings.append(warning)
-    motions = [person.motion for person in imported.people]
-    frames = max([result["frames"] for result in state.results] or [motion.frame_count for motion in motions])
-    state.message = messages.done(frames, len(paths), state.seconds if state.results else None)
-    push_undo("Adapt Motion")
-    results.look(scene)
-
-
-def remember(scene, imported, path: str) -> None:
-    """The scene's character, and how well its motion agrees with the labels."""
-    from ..ui import overlay
-
-    settings = scene.adapt_motion
-    settings.character = imported.people[0].armature
-    settings.motion_path = str(path)
-    if imported.movie_clip is not None:
-        settings.movie_clip = imported.movie_clip
-    overlay.remember([person.motion for person in imported.people])
-    labels.measure(scene, imported.people[0].motion)
-
-
-def push_undo(name: str) -> None:
-    """Make what a run has changed one step of undo."""
-    if not bpy.app.background and len(bpy.context.window_manager.windows):
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            bpy.ops.ed.undo_push(message=name)
 
 
 class _RunsEngine:
@@ -170,14 +24,14 @@ class _RunsEngine:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs footage and an engine, and that nothing runs."""
-        problem = engine_problem(context)
+        problem = clip_run.engine_problem(context)
         if problem:
             cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def _run(self, context, kind: str, labeler: str = "none") -> set[str]:
         try:
-            start(context, kind, labeler)
+            clip_run.start(context, kind, labeler)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -200,7 +54,7 @@ class ADAPT_MOTION_OT_find_people(_RunsEngine, bpy.types.Operator):
 
 def consent(context: bpy.types.Context) -> str:
     """What a user agrees to before pictures are sent."""
-    machine = preferences.get(context)
+    machine = prefs.get(context)
     server = machine.vlm_server if machine and machine.vlm_server else "OpenAI"
     most = {"requests": protocol.VLM_MOST_REQUESTS, "cost": protocol.VLM_MOST_COST}
     return messages.tr(texts.VLM_CONSENT, server=server, **most)
@@ -220,7 +74,7 @@ class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first, where pictures would be sent."""
-        if not self.by_model or preferences.vlm_problem(context):
+        if not self.by_model or prefs.vlm_problem(context):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=_CONSENT_WIDTH)
 
@@ -232,7 +86,7 @@ class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the engine; it stops once it knows."""
         if self.by_model:
-            problem = preferences.vlm_problem(context)
+            problem = prefs.vlm_problem(context)
             if problem:
                 self.report({"ERROR"}, problem)
                 return {"CANCELLED"}
@@ -286,24 +140,12 @@ class ADAPT_MOTION_OT_attach_results(bpy.types.Operator):
         """Bring them in, a little at a time."""
         scene = context.scene
         settings = scene.adapt_motion
-        attach(scene, results.known(scene).motions, absolute(settings.footage), settings.footage_start)
+        clip_run.attach(scene, results.known(scene).motions, absolute(settings.footage), settings.footage_start)
         state = running.latest()
         if state.failed:
             self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
             return {"CANCELLED"}
         return {"FINISHED"}
-
-
-def attach(scene, motions, path: str, frame: int) -> RunState:
-    """Bring motion files of one clip into `scene` in small steps; `path` is the footage, which begins at `frame`."""
-    source = job.EventSource(job.new_log(preferences.log_folder(), "attach"))
-    source.events.put({"event": job.EXITED, "code": 0, "cancelled": False})
-    state = RunState("attach", source, stage="import")
-    paths = [str(motion) for motion in motions]
-    shown = path if os.path.exists(path) else ""
-    state.context.update(scene=scene.name, footage=shown, frame=frame)
-    running.start(state, lambda now: None if now.context.get("other_file") else bring_in_steps(now, paths))
-    return state
 
 
 class ADAPT_MOTION_OT_look_for_results(bpy.types.Operator):

@@ -10,11 +10,11 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import messages
+from ..blender.paths import absolute
+from ..character.chosen import NO_MOTION, armature_of, camera_of, character_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
-from ..run.run_settings import absolute
-from .adapt import camera_of, character_of, remember
-from .cleanup import NO_MOTION, armature_of
+from ..run.clip_run import remember
 
 
 def clip_rate_of(armature):

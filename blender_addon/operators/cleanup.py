@@ -6,11 +6,10 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 from .. import messages
+from ..character import chosen
 from ..errors import UserError
 from ..retarget.properties import MAP, is_motion_source
-from . import adapt
 
-NO_MOTION = "Select an armature that has motion"
 NO_LIMBS = "Select an adapted character, or a rig that was retargeted to"
 
 LIMBS = (
@@ -37,20 +36,6 @@ TRAVEL = (
 )
 
 
-def armature_of(context):
-    """The armature that is cleaned up: the active one if it has an action, else the character. None if neither has."""
-    active = context.active_object
-    for candidate in (active, active.parent if active else None, adapt.character_of(context)):
-        if candidate is not None and candidate.type == "ARMATURE" and action_of(candidate) is not None:
-            return candidate
-    return None
-
-
-def action_of(armature):
-    """The action that an armature uses, or None."""
-    return armature.animation_data.action if armature.animation_data else None
-
-
 class _OnMotion:
     """An operator on the keys of an armature."""
 
@@ -60,11 +45,11 @@ class _OnMotion:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs motion, and for most that the limbs are known."""
-        armature = armature_of(context)
-        problem = "" if armature is not None else NO_MOTION
+        armature = chosen.armature_of(context)
+        problem = "" if armature is not None else chosen.NO_MOTION
         if not problem and armature.library is not None:
             problem = "The armature is linked from another file: make a library override of it first"
-        if not problem and cls.needs_limbs and not (is_motion_source(armature) or MAP in action_of(armature)):
+        if not problem and cls.needs_limbs and not (is_motion_source(armature) or MAP in chosen.action_of(armature)):
             problem = NO_LIMBS
         if problem:
             cls.poll_message_set(messages.tr(problem))
@@ -73,7 +58,7 @@ class _OnMotion:
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Work, and say what came of it."""
         try:
-            done = self.work(armature_of(context), context.scene)
+            done = self.work(chosen.armature_of(context), context.scene)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -11,12 +11,11 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import messages
-from ..blender import compat
+from ..blender import compat, drawing
 from ..errors import UserError
-from ..run import engine_home, job, running
+from ..run import engine_home, health, job, prefs, running
 from ..run.job import EventSource
 from ..run.run_state import RunState
-from ..ui import drawing, health, preferences
 
 if TYPE_CHECKING:
     from ..run.install import Plan
@@ -31,11 +30,11 @@ LOG_LIMIT = 200_000
 
 def plan_for(context) -> Plan:
     """What *Install Engine* would do with the preferences as they are. Raises UserError if they cannot be read."""
-    machine = preferences.get(context)
+    machine = prefs.get(context)
     build = machine.build if machine else "cpu"
     from ..run import install
 
-    return install.make_plan(preferences.environment_folder(), build, machine.installer_arguments if machine else "")
+    return install.make_plan(prefs.environment_folder(), build, machine.installer_arguments if machine else "")
 
 
 class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
@@ -46,7 +45,7 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs the internet, unless a folder of packages was named, and that nothing runs."""
-        machine = preferences.get(context)
+        machine = prefs.get(context)
         local = machine is not None and "--no-index" in machine.installer_arguments
         problem = messages.BUSY if running.busy() else "" if compat.online() or local else messages.OFFLINE
         if problem:
@@ -92,7 +91,7 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
             plan = plan_for(context)
             from ..run import install
 
-            source = install.Installer(plan, job.new_log(preferences.log_folder(), "install"))
+            source = install.Installer(plan, job.new_log(prefs.log_folder(), "install"))
         except (UserError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -105,7 +104,7 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
 
 
 def _installed(state: RunState) -> None:
-    preferences.forget_engine()
+    prefs.forget_engine()
     if state.finding is not None and not state.failed and not state.cancelled:
         card = f" on {state.finding['gpu']}" if state.finding["gpu"] else ""
         state.message = f"The engine is installed and runs{card}."
@@ -118,16 +117,16 @@ class _WithEngine:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an environment, and that nothing runs."""
         problem = messages.BUSY if running.busy() else ""
-        if not problem and preferences.engine(context).state is engine_home.EngineState.MISSING:
-            problem = preferences.engine(context).problem
+        if not problem and prefs.engine(context).state is engine_home.EngineState.MISSING:
+            problem = prefs.engine(context).problem
         if problem:
             cls.poll_message_set(messages.tr(problem))
         return not problem
 
     def _start(self, kind: str, begin: Callable[[Path], EventSource], at_end: running.AtEnd) -> set[str]:
         """Start what `begin` starts with the engine's Python; `at_end` reads the answer."""
-        preferences.forget_engine()
-        python = preferences.engine().python
+        prefs.forget_engine()
+        python = prefs.engine().python
         try:
             source = begin(python)
         except OSError as error:
@@ -148,7 +147,7 @@ class ADAPT_MOTION_OT_check_engine(_WithEngine, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the check; the answer is shown when it comes."""
-        log = job.new_log(preferences.log_folder(), "check")
+        log = job.new_log(prefs.log_folder(), "check")
         return self._start("check", lambda python: engine_home.start_check(python, log), _checked)
 
 
@@ -172,10 +171,10 @@ class ADAPT_MOTION_OT_doctor(_WithEngine, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask the engine; the answer is shown in the preferences when it comes."""
-        machine = preferences.get(context)
+        machine = prefs.get(context)
         body = os.path.abspath(bpy.path.abspath(machine.body_model)) if machine and machine.body_model else ""
-        extra = preferences.engine_variables(context)
-        log = job.new_log(preferences.log_folder(), "doctor")
+        extra = prefs.engine_variables(context)
+        log = job.new_log(prefs.log_folder(), "doctor")
         return self._start("doctor", lambda python: engine_home.start_doctor(python, log, body, extra), _examined)
 
 
@@ -213,7 +212,7 @@ class ADAPT_MOTION_OT_store_key(_WithEngine, bpy.types.Operator):
         if not key:
             self.report({"ERROR"}, "No key was given.")
             return {"CANCELLED"}
-        log = job.new_log(preferences.log_folder(), "key")
+        log = job.new_log(prefs.log_folder(), "key")
         return self._start("key", lambda python: engine_home.start_key_store(python, log, ["set"], key), _key_told)
 
 
@@ -224,7 +223,7 @@ class ADAPT_MOTION_OT_forget_key(_WithEngine, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it."""
-        log = job.new_log(preferences.log_folder(), "key")
+        log = job.new_log(prefs.log_folder(), "key")
         return self._start("key", lambda python: engine_home.start_key_store(python, log, ["delete"]), _key_told)
 
 
@@ -298,7 +297,7 @@ class ADAPT_MOTION_OT_open_preferences(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Show them."""
-        bpy.ops.preferences.addon_show(module=preferences.PACKAGE)
+        bpy.ops.preferences.addon_show(module=prefs.PACKAGE)
         return {"FINISHED"}
 
 

@@ -10,9 +10,9 @@ from bpy_extras.io_utils import ExportHelper
 
 from .. import messages
 from ..blender import compat
+from ..blender.paths import absolute
+from ..character import chosen
 from ..errors import UserError
-from ..run.run_settings import absolute
-from . import adapt, cleanup
 
 NO_USD = "This Blender cannot write USD with a skeleton: 4.2 and later can"
 
@@ -26,15 +26,15 @@ class _Export(ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an armature with motion."""
-        found = cleanup.armature_of(context) is not None
+        found = chosen.armature_of(context) is not None
         if not found:
-            cls.poll_message_set(messages.tr(cleanup.NO_MOTION))
+            cls.poll_message_set(messages.tr(chosen.NO_MOTION))
         return found
 
     @classmethod
     def armature(cls, context: bpy.types.Context):
         """Whose motion is written."""
-        return cleanup.armature_of(context)
+        return chosen.armature_of(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Offer a name beside the motion file."""
@@ -117,7 +117,7 @@ class ADAPT_MOTION_OT_export_amass(_Export, bpy.types.Operator):
     @classmethod
     def armature(cls, context: bpy.types.Context):
         """Whose motion is written: a character of ours."""
-        return adapt.character_of(context)
+        return chosen.character_of(context)
 
     @property
     def ending(self) -> str:
@@ -142,9 +142,9 @@ class ADAPT_MOTION_OT_mark_asset(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs motion."""
-        found = cleanup.armature_of(context) is not None
+        found = chosen.armature_of(context) is not None
         if not found:
-            cls.poll_message_set(messages.tr(cleanup.NO_MOTION))
+            cls.poll_message_set(messages.tr(chosen.NO_MOTION))
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -153,7 +153,7 @@ class ADAPT_MOTION_OT_mark_asset(bpy.types.Operator):
 
         tags = [tag.strip() for tag in self.tags.split(",") if tag.strip()]
         try:
-            action = assets.mark(cleanup.armature_of(context), tags or None)
+            action = assets.mark(chosen.armature_of(context), tags or None)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

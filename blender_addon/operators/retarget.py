@@ -10,10 +10,10 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import messages
 from ..blender import compat
+from ..character import chosen
 from ..errors import UserError
 from ..retarget.properties import is_motion_source
-from ..ui import preferences
-from . import adapt
+from ..run import prefs
 
 NO_TARGET = "Choose your character's armature as the target"
 NO_MAP = "Find the bone map first"
@@ -22,14 +22,14 @@ NO_SOURCE = "Choose an adapted character with motion as the source"
 
 def maps_folder() -> Path:
     """Where the user's own maps are."""
-    return compat.user_folder(preferences.PACKAGE) / "retarget"
+    return compat.user_folder(prefs.PACKAGE) / "retarget"
 
 
 def source_of(context):
     """The character whose motion is taken: the chosen one, the selected one, or the last result; or None."""
     settings = context.scene.adapt_motion
-    chosen = settings.retarget.source or adapt.character_of(context)
-    for candidate in (chosen, settings.character):
+    first = settings.retarget.source or chosen.character_of(context)
+    for candidate in (first, settings.character):
         if candidate is not None and candidate != settings.retarget.target and is_motion_source(candidate):
             return candidate
     return None

@@ -1,4 +1,4 @@
 """The character's motion on another rig: bone maps, the transfer, and its bake into an action.
 
-May import: `character`, `blender`.
+May import: `character`, `blender`, and the engine's readers of files.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.files.json_file import read_json
+from ..blender import paths
 from . import run_settings
 
 
@@ -68,9 +69,7 @@ def forget() -> None:
 
 def _key(scene) -> tuple[str, str]:
     settings = scene.adapt_motion
-    return run_settings.absolute(settings.footage) if settings.footage else "", str(
-        run_settings.output_folder(settings)
-    )
+    return paths.absolute(settings.footage) if settings.footage else "", str(run_settings.output_folder(settings))
 
 
 @bpy.app.handlers.persistent

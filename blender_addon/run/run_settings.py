@@ -10,29 +10,23 @@ import bpy
 
 from ...engine import protocol
 from .. import messages
-from ..blender import timing
+from ..blender import paths, timing
 from ..character import solved_camera
 from ..errors import UserError
-from ..ui import preferences
-from . import job, labels
-
-
-def absolute(path: str) -> str:
-    """A path of a property as the system knows it: `//` is the folder of the .blend file."""
-    return os.path.normpath(os.path.abspath(bpy.path.abspath(path)))
+from . import job, labels, prefs
 
 
 def output_folder(settings) -> Path:
     """Where results go: the chosen folder, or `adapt_motion` beside the .blend file or in the home folder."""
     if settings.output_folder:
-        return Path(absolute(settings.output_folder))
+        return Path(paths.absolute(settings.output_folder))
     beside = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
     return beside / "adapt_motion"
 
 
 def footage_path(settings) -> str:
     """The footage as the system knows it. Raises UserError if it is not there."""
-    footage = absolute(settings.footage)
+    footage = paths.absolute(settings.footage)
     if not os.path.exists(footage) and not any(sign in footage for sign in "*?%#"):
         raise UserError(messages.FOOTAGE_GONE.format(path=footage), "Choose the footage again.")
     return footage
@@ -96,7 +90,7 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         OSError: the file with the labels or the camera cannot be written.
     """
     scene = context.scene
-    settings, machine = scene.adapt_motion, preferences.get(context)
+    settings, machine = scene.adapt_motion, prefs.get(context)
     footage = footage_path(settings)
     start_s, end_s = range_seconds(scene)
     run = protocol.Job(
@@ -108,8 +102,8 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         only=only,
         labeler=labeler,
         allow_upload=labeler == "openai",  # switched on in the preferences, and asked for with a button
-        device=preferences.device(context),
-        body=absolute(machine.body_model) if machine and machine.body_model else "",
+        device=prefs.device(context),
+        body=paths.absolute(machine.body_model) if machine and machine.body_model else "",
         height_m=height_metres(settings),
         start_s=start_s,
         end_s=end_s,
@@ -126,7 +120,7 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
 
 def _write(name: str, value) -> str:
     """A file for the engine, in the add-on's own folder; the last forty are kept for runs that wait."""
-    folder = preferences.log_folder().with_name("jobs")
+    folder = prefs.log_folder().with_name("jobs")
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob(f"{name}-*.json"))[:-40]:
         old.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import bpy
 
-from ..blender import compat
+from ..blender import compat, drawing
 from ..errors import UserError
 from .run_state import RunState
 
@@ -79,7 +79,7 @@ def dismiss() -> None:
     global _latest
     if not busy():
         _latest = None
-    redraw()
+    drawing.redraw()
 
 
 def _tick() -> float | None:
@@ -103,7 +103,7 @@ def _work() -> float | None:
         while time.perf_counter() < until and (events := state.source.drain(50)):
             for event in events:
                 state.feed(event)
-        redraw()
+        drawing.redraw()
         return TICK_S
     if not state.failed and any(compat.in_modal_operator(window) for window in bpy.context.window_manager.windows):
         return TICK_S  # the user drags something: results come in when that is done
@@ -152,22 +152,13 @@ def _end() -> None:
     _at_end = _steps = None
     if _latest is not None:
         _latest.bringing_in = False
-    redraw()
+    drawing.redraw()
 
 
 def _tell_idle() -> None:
     for function in _when_idle:
         if not busy():
             function()
-
-
-def redraw() -> None:
-    """Have everything drawn again that shows how a run goes."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES", "CLIP_EDITOR"):
-                area.tag_redraw()
-    compat.redraw_status_bar()
 
 
 @bpy.app.handlers.persistent

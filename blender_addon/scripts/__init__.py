@@ -1,4 +1,4 @@
 """Started with `blender -P`: batch mode, exports for the engine, timings.
 
-May import: every room; no room imports these.
+May import: every room. No room imports these.
 """

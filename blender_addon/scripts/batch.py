@@ -33,9 +33,8 @@ from ...engine import protocol
 from .. import messages
 from ..blender import compat
 from ..errors import UserError
-from ..run import job
+from ..run import job, prefs
 from ..run.engine_home import EngineState, python_of
-from ..ui import preferences
 
 if TYPE_CHECKING:  # what takes long to import waits until batch mode is used: the add-on is on in every Blender
     import argparse
@@ -103,7 +102,7 @@ def find_engine(chosen: str = "") -> Path:
             if python.is_file():
                 return python
             raise UserError(f"{source} names {path}, where there is no Python.", "Check the path.")
-    engine = preferences.engine()
+    engine = prefs.engine()
     if engine.state in (EngineState.MISSING, EngineState.INTERRUPTED):
         raise UserError(
             engine.problem, f"Press Install Engine in the add-on's preferences, or set {PYTHON_VARIABLE} to its Python."
@@ -208,7 +207,7 @@ def _job_of(clip: str, options: argparse.Namespace) -> protocol.Job:
     same += ("end_s", "seed", "overrides")
     return protocol.Job(
         footage=[clip],
-        device=options.device or preferences.device(),
+        device=options.device or prefs.device(),
         resume=not options.no_resume,
         **{name: getattr(options, name) for name in same},
     )

@@ -33,8 +33,7 @@ from typing import Any
 
 from ..blender import compat
 from ..errors import UserError
-from ..operators import adapt
-from ..run import job, run_state, running
+from ..run import clip_run, job, run_state, running
 
 REPLY = "ADAPT_MOTION "
 
@@ -93,7 +92,7 @@ def _attach(path: str, tell: Say) -> None:
     """Bring the result in as the window does: steps for a few milliseconds, then what Blender does before it draws."""
     state = run_state.RunState("attach", job.EventSource(Path(path).with_suffix(".log")))
     state.context.update(scene=bpy.context.scene.name, footage="", frame=1)
-    work = adapt.bring_in_steps(state, [path])
+    work = clip_run.bring_in_steps(state, [path])
     first, blocks, over = now(), [], False
     while not over:
         began = now()

@@ -1,4 +1,4 @@
-"""What is drawn: panels, preferences, the overlay, translations.
+"""What is drawn: panels, lists, preferences, the overlay, translations. Nothing is decided here.
 
 May import: every room but `scripts`.
 """

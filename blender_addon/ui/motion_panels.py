@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators import cleanup, retarget
-from . import drawing
+from ..blender import drawing
+from ..character import chosen
+from ..operators import retarget
 
 
 class _Sidebar:
@@ -21,9 +22,9 @@ class ADAPT_MOTION_PT_clean_up(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Whose motion, and what can be done with it; each button's settings come up in the redo panel."""
         layout = self.layout
-        armature = cleanup.armature_of(context)
+        armature = chosen.armature_of(context)
         if armature is not None:
-            layout.label(text=cleanup.action_of(armature).name, icon="ACTION")
+            layout.label(text=chosen.action_of(armature).name, icon="ACTION")
         column = layout.column(align=True)
         column.operator("adapt_motion.lock_feet", icon="CON_FLOOR")
         column.operator("adapt_motion.smooth_motion", icon="SMOOTHCURVE")
@@ -106,7 +107,7 @@ class ADAPT_MOTION_PT_export(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """A button for each format."""
         layout = self.layout
-        armature = cleanup.armature_of(context)
+        armature = chosen.armature_of(context)
         if armature is None:
             width = context.region.width / context.preferences.system.ui_scale if context.region else 220.0
             drawing.draw_text(layout, "Select an adapted character, or a rig that was retargeted to.", width, "INFO")

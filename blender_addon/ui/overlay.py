@@ -5,13 +5,12 @@ Drawn into 3D Views that look through the footage's camera, and into Movie Clip 
 
 from __future__ import annotations
 
-import threading
-from fractions import Fraction
 from typing import Any
 
 import bpy
 
-from ..blender import compat, timing
+from ..blender import compat
+from ..character import keypoints
 
 DETECTED_COLOUR, FILLED_COLOUR = (1.0, 1.0, 1.0, 0.9), (1.0, 0.45, 0.05, 0.95)
 LINE_COLOUR = (1.0, 1.0, 1.0, 0.35)
@@ -24,97 +23,12 @@ BONES = (
     ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
 )  # fmt: skip
 
-_known: dict[str, Any] = {}
-"""Path of a motion file to its `Motion`; None where it could not be read."""
 _handles: list[tuple[Any, Any]] = []
-_reader: threading.Thread | None = None
-
-
-def remember(motions: list[Any]) -> None:
-    """Keep motions for drawing."""
-    _known.update({str(motion.path): motion for motion in motions})
-
-
-def load(scene) -> None:
-    """Read the motion files of the scene's characters that are not known; beside Blender, if it has windows."""
-    global _reader
-    from ..character import scene as scenes
-
-    wanted = {item.get(scenes.PERSON) for item in scene.objects if item.type == "ARMATURE"} - {None, "", *_known}
-    paths = {path: bpy.path.abspath(path) for path in wanted}
-    if bpy.app.background or not paths:
-        _read(paths)
-        return
-    _reader = threading.Thread(target=_read, args=(paths,), name="adapt-motion keypoints", daemon=True)
-    _reader.start()
-    if not bpy.app.timers.is_registered(_show_when_read):
-        bpy.app.timers.register(_show_when_read, first_interval=0.05)
-
-
-def _read(paths: dict[str, str]) -> None:
-    """Read motion files, by the path that the armature names; touches no data of Blender's."""
-    from ..character import motion_io
-    from ..errors import UserError
-
-    for name, path in paths.items():
-        try:
-            _known[name] = motion_io.read_motion(path)
-        except UserError:  # noqa: PERF203
-            _known[name] = None
-
-
-def _show_when_read() -> float | None:
-    from ..run import running
-
-    if _reader is not None and _reader.is_alive():
-        return 0.05
-    running.redraw()
-    return None
-
-
-def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tuple[str, float, float, bool]]:
-    """Keypoints of a character at a frame of the scene: name, x and y in parts of the picture (y down), detected or
-    filled in. Those that are neither are left out.
-
-    The picture is that of the pinhole camera that the motion belongs to or, `as_filmed`, the footage itself, whose lens
-    may distort and zoom.
-    """
-    from ..character import keying
-    from ..character import scene as scenes
-
-    motion = _known.get(armature.get(scenes.PERSON, ""))
-    animation = armature.animation_data
-    if motion is None or not animation or not animation.action or not motion.keypoint_names:
-        return []
-    action = animation.action
-    rate = Fraction(action.get(keying.KEY_RATE, str(timing.scene_rate(scene))))
-    seconds = (frame - action.get(keying.KEY_START, 1.0)) / float(rate)
-    row = int(motion.timestamps.searchsorted(seconds + 1e-4, side="right")) - 1
-    if not 0 <= row < motion.frame_count or seconds > motion.timestamps[-1] + 1 / float(motion.rate):
-        return []
-    width, height = motion.image_size
-    filmed = motion.keypoints2d_footage if as_filmed else None
-    places = motion.keypoints2d if filmed is None else filmed
-    points = zip(motion.keypoint_names, places[row], motion.keypoints2d_origin[row], strict=True)
-    return [
-        (name, float(point[0]) / width, float(point[1]) / height, int(origin) == 1)
-        for name, point, origin in points
-        if origin
-    ]
-
-
-def characters(scene) -> list[Any]:
-    """Armatures of the scene that came from footage and are shown."""
-    from ..character import scene as scenes
-
-    return [item for item in scene.objects if item.type == "ARMATURE" and scenes.PERSON in item and item.visible_get()]
 
 
 def _draw_in_view() -> None:
     """In a 3D View: through the camera that took the footage, so that pixels become directions."""
     from bpy_extras.view3d_utils import location_3d_to_region_2d
-
-    from ..character import scene as scenes
 
     context = bpy.context
     scene, region = context.scene, context.region_data
@@ -124,28 +38,17 @@ def _draw_in_view() -> None:
     camera = space.camera if space.use_local_camera else scene.camera
     if camera is None or camera.type != "CAMERA":
         return
-    for armature in characters(scene):
-        motion = _known.get(armature.get(scenes.PERSON, ""))
+    for armature in keypoints.characters(scene):
+        motion = keypoints.known(armature)
         if motion is None:
             continue
         drawn = {}
-        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final):
-            place = camera.matrix_world @ direction(motion, x, y)
+        for name, x, y, detected in keypoints.points_at(scene, armature, scene.frame_current_final):
+            place = camera.matrix_world @ keypoints.direction(motion, x, y)
             pixel = location_3d_to_region_2d(context.region, region, place)
             if pixel is not None:
                 drawn[name] = (pixel.x, pixel.y, detected)
         _draw(drawn)
-
-
-def direction(motion, x: float, y: float):
-    """Point one metre before the camera, in Blender's camera axes, that is seen at x, y (parts of the picture)."""
-    from mathutils import Vector
-
-    width, height = motion.image_size
-    lens = motion.intrinsics
-    right = (x * width - lens[0, 2]) / lens[0, 0]
-    down = (y * height - lens[1, 2]) / lens[1, 1]
-    return Vector((right, -down, -1.0))
 
 
 def _draw_in_clip_editor() -> None:
@@ -155,10 +58,12 @@ def _draw_in_clip_editor() -> None:
     if not scene.adapt_motion.show_keypoints or space.clip is None or space.clip != scene.adapt_motion.movie_clip:
         return
     view = context.region.view2d
-    for armature in characters(scene):
+    for armature in keypoints.characters(scene):
         drawn = {}
         straight = space.clip_user.use_render_undistorted
-        for name, x, y, detected in points_at(scene, armature, scene.frame_current_final, as_filmed=not straight):
+        for name, x, y, detected in keypoints.points_at(
+            scene, armature, scene.frame_current_final, as_filmed=not straight
+        ):
             pixel = view.view_to_region(x, 1 - y, clip=False)
             drawn[name] = (*pixel, detected)
         _draw(drawn)
@@ -201,7 +106,7 @@ class ADAPT_MOTION_OT_toggle_keypoints(bpy.types.Operator):
         settings = context.scene.adapt_motion
         settings.show_keypoints = not settings.show_keypoints
         if settings.show_keypoints:
-            load(context.scene)
+            keypoints.load(context.scene)
         return {"FINISHED"}
 
 
@@ -212,7 +117,7 @@ _CLASSES = (ADAPT_MOTION_OT_toggle_keypoints,)
 def _after_load(*_arguments) -> None:
     for scene in bpy.data.scenes:
         if scene.adapt_motion.show_keypoints:
-            load(scene)
+            keypoints.load(scene)
 
 
 def register() -> None:
@@ -233,8 +138,6 @@ def unregister() -> None:
         space, handle = _handles.pop()
         space.draw_handler_remove(handle, "WINDOW")
     bpy.app.handlers.load_post.remove(_after_load)
-    if bpy.app.timers.is_registered(_show_when_read):
-        bpy.app.timers.unregister(_show_when_read)
-    _known.clear()
+    keypoints.forget()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

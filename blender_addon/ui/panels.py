@@ -5,13 +5,12 @@ from __future__ import annotations
 import bpy
 
 from .. import messages, texts
-from ..blender import compat, timing
-from ..character import comparison, footage
-from ..operators import adapt
+from ..blender import compat, drawing, timing
+from ..character import chosen, comparison, footage
 from ..operators import character as character_operators
-from ..run import clip_queue, results, run_settings, running
+from ..run import prefs, results, run_settings, running
 from ..run.engine_home import EngineState
-from . import drawing, preferences
+from . import lists, run_box
 
 
 def _width(context) -> float:
@@ -54,7 +53,7 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
             text = "Resume" if _can_resume(context) else "Adapt Motion"
             row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
         if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences tell those
-            drawing.draw_run(layout.column(), state, _width(context))
+            run_box.draw_run(layout.column(), state, _width(context))
 
 
 def _can_resume(context) -> bool:
@@ -67,12 +66,12 @@ def _can_resume(context) -> bool:
 
 
 def _draw_engine(layout, context) -> None:
-    engine = preferences.engine(context)
+    engine = prefs.engine(context)
     if engine.state is EngineState.READY or running.busy():
         return
     box = layout.box().column()
     drawing.draw_text(box, engine.problem, _width(context), "ERROR")
-    machine = preferences.get(context)
+    machine = prefs.get(context)
     if machine is not None and not machine.engine_python:
         text = "Install Engine" if engine.state is EngineState.MISSING else "Install Engine Again"
         box.operator("adapt_motion.install_engine", text=text, icon="IMPORT")
@@ -205,7 +204,7 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
         row.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
         row = layout.row(align=True)
         row.operator("adapt_motion.suggest_labels", icon="LIGHT")
-        if not preferences.vlm_problem(context):
+        if not prefs.vlm_problem(context):
             row.operator("adapt_motion.suggest_labels", text="", icon="WORLD").by_model = True
 
 
@@ -220,7 +219,7 @@ class ADAPT_MOTION_PT_options(_Part, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "preset")
         layout.prop(settings, "backbone")
-        machine = preferences.get(context)
+        machine = prefs.get(context)
         if machine is not None:
             layout.prop(machine, "device")
         row = layout.row(align=True)
@@ -247,7 +246,7 @@ class ADAPT_MOTION_PT_queue(_Part, bpy.types.Panel):
         if settings.queue and settings.queue_index < len(settings.queue):
             item = settings.queue[settings.queue_index]
             if item.message:
-                drawing.draw_text(layout, item.message, _width(context), clip_queue.STATUS_ICONS[item.status])
+                drawing.draw_text(layout, item.message, _width(context), lists.STATUS_ICONS[item.status])
         layout.operator("adapt_motion.queue_run", icon="PLAY")
 
 
@@ -259,7 +258,7 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The character, what its clip's frame rate asks for, and the ways on."""
         layout = self.layout
-        character = adapt.character_of(context)
+        character = chosen.character_of(context)
         if character is not None:
             layout.label(text=character.name, icon="ARMATURE_DATA", translate=False)
             _draw_rate(layout, character, context)
@@ -286,12 +285,12 @@ class ADAPT_MOTION_PT_confidence(_Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a character whose limbs have it."""
-        character = adapt.character_of(context)
+        character = chosen.character_of(context)
         return character is not None and any(key.startswith("Confidence ") for key in _properties(character))
 
     def draw(self, context: bpy.types.Context) -> None:
         """A bar for each limb, and what the types of keys mean."""
-        layout, character = self.layout, adapt.character_of(context)
+        layout, character = self.layout, chosen.character_of(context)
         column = layout.column(align=True)
         column.enabled = False  # they follow from the footage
         for key in sorted(key for key in _properties(character) if key.startswith("Confidence ")):

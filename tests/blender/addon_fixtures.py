@@ -8,8 +8,7 @@ import bpy
 import fake_engine
 import pytest
 from adapt_motion import blender_addon
-from adapt_motion.blender_addon.run import dictionary, job
-from adapt_motion.blender_addon.ui import preferences
+from adapt_motion.blender_addon.run import dictionary, job, prefs
 
 HANDLERS = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
 
@@ -28,11 +27,11 @@ def refused(operator, *arguments, **options) -> str:
 @pytest.fixture
 def addon(blank, tmp_path, monkeypatch):
     """The add-on, switched on as Blender does it, with a user folder of its own and no engine."""
-    monkeypatch.setattr(preferences.compat, "user_folder", lambda package: tmp_path / "user")
+    monkeypatch.setattr(prefs.compat, "user_folder", lambda package: tmp_path / "user")
     entry = bpy.context.preferences.addons.new()
-    entry.module = preferences.PACKAGE
+    entry.module = prefs.PACKAGE
     blender_addon.register()
-    yield preferences.get()
+    yield prefs.get()
     blender_addon.unregister()
     bpy.context.preferences.addons.remove(entry)
 

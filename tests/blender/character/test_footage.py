@@ -5,9 +5,8 @@ from __future__ import annotations
 import bpy
 import pytest
 from adapt_motion.blender_addon import messages
-from adapt_motion.blender_addon.character import camera, footage
+from adapt_motion.blender_addon.character import camera, chosen, footage
 from adapt_motion.blender_addon.errors import UserError
-from adapt_motion.blender_addon.operators import adapt
 from adapt_motion.blender_addon.run import labels, run_settings
 from adapt_motion.blender_addon.ui import panels
 from addon_fixtures import refused
@@ -26,7 +25,7 @@ def test_footage_is_shown_behind_a_camera_and_the_scene_stays(addon):
     assert (settings.footage, settings.footage_start) == (str(DEMO), 20)
     assert settings.movie_clip.size[:] == (1080, 1920)
     assert (scene.frame_start, scene.render.fps, scene.render.resolution_x) == (20, 24, 1920)
-    camera_object = adapt.camera_of(bpy.context)
+    camera_object = chosen.camera_of(bpy.context)
     assert camera_object.data.background_images[0].clip == settings.movie_clip
     assert scene.camera is None, "the scene's camera is the user's to choose"
     editor = scene.sequence_editor
@@ -126,12 +125,12 @@ def test_the_cameras_footage_is_aimed_when_the_motion_comes(addon, tmp_path):
     import synthetic
 
     bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO))
-    ours = adapt.camera_of(bpy.context)
+    ours = chosen.camera_of(bpy.context)
     ours_before = ours.matrix_world.copy()
     path = synthetic.write_person(tmp_path / "clip", image_size=(1080, 1920))
     bpy.ops.adapt_motion.import_motion(filepath=str(path), footage=str(DEMO))
     assert [item for item in bpy.data.objects if item.type == "CAMERA"] == [ours]
-    assert adapt.camera_of(bpy.context) == ours
+    assert chosen.camera_of(bpy.context) == ours
     assert ours.matrix_world != ours_before
     assert len(ours.data.background_images) == 1
     assert camera.camera_of_footage(bpy.context.scene, DEMO) == ours

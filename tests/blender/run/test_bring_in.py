@@ -9,8 +9,7 @@ import synthetic
 from adapt_motion.blender_addon.blender import steps
 from adapt_motion.blender_addon.character import scene
 from adapt_motion.blender_addon.errors import UserError
-from adapt_motion.blender_addon.operators import adapt
-from adapt_motion.blender_addon.run import job, run_state, running
+from adapt_motion.blender_addon.run import clip_run, job, run_state, running
 from conftest import REPOSITORY
 from effort import counted_calls
 from inside import counts
@@ -29,7 +28,7 @@ def test_steps_give_what_the_whole_gives(addon, tmp_path):
     paths = [synthetic.write_person(tmp_path / "clip", number, seed=number, adapted=True) for number in (1, 2)]
     whole = scene.import_people(paths, bpy.context.scene)
     state = finished(tmp_path, *paths)
-    count = sum(1 for _ in adapt.bring_in(state))
+    count = sum(1 for _ in clip_run.bring_in(state))
     assert count > 50
     stepped = bpy.context.scene.adapt_motion.character
     assert stepped.animation_data.action.frame_range[:] == whole.people[0].action.frame_range[:]
@@ -49,7 +48,7 @@ def test_no_step_keeps_the_window_waiting(addon, tmp_path):
     """Calls in each step, for the body and a minute of motion as large as real ones; the benchmark has the time."""
     assert (REPOSITORY / "engine" / "assets" / "open_body.npz").is_file()
     path = real_person(tmp_path / "clip")
-    took, work, more = [], adapt.bring_in(finished(tmp_path, path)), True
+    took, work, more = [], clip_run.bring_in(finished(tmp_path, path)), True
     while more:
         with counted_calls() as calls:
             more = next(work, "end") != "end"
@@ -64,8 +63,8 @@ def test_undo_between_two_steps_begins_again(addon, tmp_path, taken):
     """Among the keys before adaptation, among the keys after, and among the weights of the skin."""
     path = synthetic.write_person(tmp_path / "clip", adapted=True)
     state = finished(tmp_path, path)
-    assert sum(1 for _ in adapt.bring_in(finished(tmp_path, path))) > 225
-    running._latest, running._at_end = state, adapt.bring_in
+    assert sum(1 for _ in clip_run.bring_in(finished(tmp_path, path))) > 225
+    running._latest, running._at_end = state, clip_run.bring_in
     before = counts()
     running._begin_steps(state)
     for _ in range(taken):
@@ -90,7 +89,7 @@ def test_a_scene_that_goes_between_two_steps_is_no_crash(addon, tmp_path):
     bpy.ops.scene.new(type="EMPTY")
     state = finished(tmp_path, synthetic.write_person(tmp_path / "clip"))
     state.context["scene"] = "gone"
-    assert adapt.bring_in(state) is None
+    assert clip_run.bring_in(state) is None
     assert "another file was opened" in state.message
 
 
@@ -100,7 +99,7 @@ def test_it_comes_into_the_scene_it_was_started_from(addon, tmp_path):
     bpy.ops.scene.new(type="EMPTY")
     other = bpy.context.scene
     assert other != first
-    list(adapt.bring_in(state))
+    list(clip_run.bring_in(state))
     assert first.adapt_motion.character is not None
     assert other.adapt_motion.character is None
     assert len(other.objects) == 0
@@ -111,7 +110,7 @@ def test_a_damaged_file_is_the_runs_error(addon, tmp_path):
     bad = tmp_path / "person_1.npz"
     bad.write_text("x")
     state = finished(tmp_path, bad)
-    running._latest, running._at_end = state, adapt.bring_in
+    running._latest, running._at_end = state, clip_run.bring_in
     running._begin_steps(state)
     while running._steps is not None:
         running._take_steps(state, 1.0)

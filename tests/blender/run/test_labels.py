@@ -12,8 +12,8 @@ from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.character import motion_io
 from adapt_motion.blender_addon.errors import UserError
 from adapt_motion.blender_addon.operators import adapt
-from adapt_motion.blender_addon.run import dictionary, labels, run_settings, running
-from adapt_motion.blender_addon.ui import panels, preferences
+from adapt_motion.blender_addon.run import dictionary, labels, prefs, run_settings, running
+from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
 from recorder import draw
 
@@ -72,7 +72,7 @@ def test_the_engine_gets_them_in_a_file(fake, tmp_path):
     assert json.loads(Path(run.labels).read_text()) == [{"start": 0.0, "end": 2.0, "label": "walk"}]
     assert str(tmp_path / "user") in run.labels, "in the add-on's own folder"
     assert (run.labeler, run.allow_upload) == ("retrieval", False)
-    bpy.context.preferences.addons[preferences.PACKAGE].preferences.vlm_model = "some-model"
+    bpy.context.preferences.addons[prefs.PACKAGE].preferences.vlm_model = "some-model"
     run = run_settings.job_of(bpy.context, labeler="openai")
     assert run.allow_upload
     assert run.overrides == ["labeler.model=some-model"]
@@ -133,7 +133,7 @@ def test_suggested_labels_come_into_the_list_and_onto_the_timeline(fake):
 
 
 def test_pictures_are_sent_to_a_server_only_when_that_was_switched_on(fake, addon, monkeypatch):
-    monkeypatch.setattr(preferences.compat, "online", lambda: True)
+    monkeypatch.setattr(prefs.compat, "online", lambda: True)
     assert messages.VLM_OFF in refused(bpy.ops.adapt_motion.suggest_labels, by_model=True)
     assert addon.use_vlm is False
     texts = draw(panels.ADAPT_MOTION_PT_labels, bpy.context).operators
@@ -141,7 +141,7 @@ def test_pictures_are_sent_to_a_server_only_when_that_was_switched_on(fake, addo
     addon.use_vlm = True
     texts = draw(panels.ADAPT_MOTION_PT_labels, bpy.context).operators
     assert texts.count("adapt_motion.suggest_labels") == 2
-    monkeypatch.setattr(preferences.compat, "online", lambda: False)
+    monkeypatch.setattr(prefs.compat, "online", lambda: False)
     assert messages.OFFLINE in refused(bpy.ops.adapt_motion.suggest_labels, by_model=True)
 
 
@@ -190,7 +190,7 @@ def test_colours_and_bars_say_how_well_it_fits(scene):
     assert len({labels.colour(value) for value in (0.0, 0.2, 0.5, 0.9)}) == 4
     item = add(scene, "walk", 1, 5)
     item.similarity = 0.83
-    layout = draw(labels.ADAPT_MOTION_UL_labels, bpy.context, item)
+    layout = draw(lists.ADAPT_MOTION_UL_labels, bpy.context, item)
     assert "0.83" in layout.texts
     assert draw(panels.ADAPT_MOTION_PT_labels, bpy.context).operators[0] == "adapt_motion.add_label"
     assert messages.NO_MARKERS in refused(bpy.ops.adapt_motion.markers_to_labels)

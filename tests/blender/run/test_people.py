@@ -7,7 +7,7 @@ import pytest
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.errors import UserError
 from adapt_motion.blender_addon.run import people, run_settings, running
-from adapt_motion.blender_addon.ui import panels
+from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
 from recorder import draw
 
@@ -66,5 +66,5 @@ def test_the_panel_asks_first_and_lists_then(fake):
     bpy.ops.adapt_motion.find_people()
     layout = draw(panels.ADAPT_MOTION_PT_people, bpy.context)
     assert "ADAPT_MOTION_UL_people" in layout.texts
-    item = draw(people.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[1])
+    item = draw(lists.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[1])
     assert item.texts[1:] == ["Person 2: 3.5 s", "0:01 to 0:04", "20 % hidden"]

@@ -10,7 +10,7 @@ import pytest
 import synthetic
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.run import clip_queue, job
-from adapt_motion.blender_addon.ui import panels
+from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
 from earlier_runs import leave
 from recorder import draw
@@ -93,6 +93,6 @@ def test_the_panel_and_grey_buttons(fake):
     item = bpy.context.scene.adapt_motion.queue[0]
     layout = draw(panels.ADAPT_MOTION_PT_queue, bpy.context)
     assert "ADAPT_MOTION_UL_queue" in layout.texts
-    assert draw(clip_queue.ADAPT_MOTION_UL_queue, bpy.context, item).texts == ["my clip.mp4", "Waiting"]
+    assert draw(lists.ADAPT_MOTION_UL_queue, bpy.context, item).texts == ["my clip.mp4", "Waiting"]
     item.status = "done"
-    assert "adapt_motion.queue_attach" in draw(clip_queue.ADAPT_MOTION_UL_queue, bpy.context, item).operators
+    assert "adapt_motion.queue_attach" in draw(lists.ADAPT_MOTION_UL_queue, bpy.context, item).operators

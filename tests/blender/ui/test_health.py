@@ -7,8 +7,8 @@ import sys
 
 import bpy
 from adapt_motion.blender_addon import messages, texts
-from adapt_motion.blender_addon.run import engine_home, job, run_state, running
-from adapt_motion.blender_addon.ui import health, panels, preferences
+from adapt_motion.blender_addon.run import engine_home, health, job, prefs, run_state, running
+from adapt_motion.blender_addon.ui import panels
 from addon_fixtures import refused
 from recorder import draw
 
@@ -88,11 +88,11 @@ def refused_or_not() -> str:
 
 
 def test_models_folder_and_server_reach_the_engine(addon, tmp_path):
-    assert preferences.engine_variables() == {}
+    assert prefs.engine_variables() == {}
     addon.models_folder, addon.vlm_server = str(tmp_path), "http://localhost:8000/v1"
-    assert preferences.engine_variables() == {"ADAPT_MOTION_MODELS": str(tmp_path)}, "the server only when it is on"
+    assert prefs.engine_variables() == {"ADAPT_MOTION_MODELS": str(tmp_path)}, "the server only when it is on"
     addon.use_vlm = True
-    assert preferences.engine_variables()["OPENAI_BASE_URL"] == "http://localhost:8000/v1"
+    assert prefs.engine_variables()["OPENAI_BASE_URL"] == "http://localhost:8000/v1"
 
 
 def ring(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon.ui import overlay
+from adapt_motion.blender_addon.character import keypoints
 from bpy_extras.object_utils import world_to_camera_view
 
 
@@ -22,40 +22,40 @@ def character(addon, tmp_path):
 def test_points_of_a_frame_with_what_they_are(character):
     with np.load(character["adapt_motion_person"]) as archive:
         wanted = archive["keypoints2d"]
-    points = overlay.points_at(bpy.context.scene, character, 16)
+    points = keypoints.points_at(bpy.context.scene, character, 16)
     assert [name for name, *_ in points] == synthetic.KEYPOINTS
     assert [name for name, _, _, detected in points if not detected] == ["left_elbow", "left_wrist"]
     assert np.array([point[1:3] for point in points]) * (1280, 720) == pytest.approx(wanted[15, :, :2], abs=0.01)
-    assert overlay.points_at(bpy.context.scene, character, 0) == []
-    assert overlay.points_at(bpy.context.scene, character, 42) == []
+    assert keypoints.points_at(bpy.context.scene, character, 0) == []
+    assert keypoints.points_at(bpy.context.scene, character, 42) == []
 
 
 def test_points_lie_on_the_pixels_through_the_camera(character):
     scene = bpy.context.scene
     bpy.context.view_layer.update()
     camera = next(item for item in scene.objects if item.type == "CAMERA")
-    motion = overlay._known[character["adapt_motion_person"]]
-    for _, x, y, _ in overlay.points_at(scene, character, 5):
-        seen = world_to_camera_view(scene, camera, camera.matrix_world @ overlay.direction(motion, x, y))
+    motion = keypoints._known[character["adapt_motion_person"]]
+    for _, x, y, _ in keypoints.points_at(scene, character, 5):
+        seen = world_to_camera_view(scene, camera, camera.matrix_world @ keypoints.direction(motion, x, y))
         assert (seen.x, 1 - seen.y) == pytest.approx((x, y), abs=1e-4)
 
 
 def test_switching_it_on_reads_the_files(character):
     settings = bpy.context.scene.adapt_motion
-    overlay._known.clear()
-    assert overlay.points_at(bpy.context.scene, character, 5) == []
+    keypoints._known.clear()
+    assert keypoints.points_at(bpy.context.scene, character, 5) == []
     bpy.ops.adapt_motion.toggle_keypoints()
     assert settings.show_keypoints
-    assert overlay.points_at(bpy.context.scene, character, 5)
+    assert keypoints.points_at(bpy.context.scene, character, 5)
     bpy.ops.adapt_motion.toggle_keypoints()
     assert not settings.show_keypoints
 
 
 def test_a_file_that_is_gone_draws_nothing(character):
-    overlay._known.clear()
+    keypoints._known.clear()
     character["adapt_motion_person"] = "/nowhere/person_1.npz"
     bpy.ops.adapt_motion.toggle_keypoints()
-    assert overlay.points_at(bpy.context.scene, character, 5) == []
+    assert keypoints.points_at(bpy.context.scene, character, 5) == []
 
 
 def test_over_the_footage_itself_points_are_where_the_lens_put_them(addon, tmp_path):
@@ -66,7 +66,7 @@ def test_over_the_footage_itself_points_are_where_the_lens_put_them(addon, tmp_p
     bpy.ops.adapt_motion.import_motion(filepath=str(path))
     scene = bpy.context.scene
     straight, filmed = (
-        np.array([point[1:3] for point in overlay.points_at(scene, scene.adapt_motion.character, 5, as_filmed)])
+        np.array([point[1:3] for point in keypoints.points_at(scene, scene.adapt_motion.character, 5, as_filmed)])
         for as_filmed in (False, True)
     )
     assert filmed - straight == pytest.approx(np.full_like(straight, 0.01), abs=1e-5)

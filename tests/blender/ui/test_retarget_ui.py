@@ -14,10 +14,11 @@ import walking
 from adapt_motion import blender_addon
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.blender import timing
-from adapt_motion.blender_addon.character import scene
+from adapt_motion.blender_addon.character import chosen, scene
 from adapt_motion.blender_addon.operators import cleanup, export, retarget
 from adapt_motion.blender_addon.retarget import properties
-from adapt_motion.blender_addon.ui import motion_panels, preferences
+from adapt_motion.blender_addon.run import prefs
+from adapt_motion.blender_addon.ui import motion_panels
 from inside import joints_at
 
 MODULES = (cleanup, retarget, export, motion_panels, properties)
@@ -51,9 +52,9 @@ def drawn(panel) -> Layout:
 
 @pytest.fixture
 def addon(blank, tmp_path, monkeypatch):
-    monkeypatch.setattr(preferences.compat, "user_folder", lambda package: tmp_path / "user")
+    monkeypatch.setattr(prefs.compat, "user_folder", lambda package: tmp_path / "user")
     entry = bpy.context.preferences.addons.new()
-    entry.module = preferences.PACKAGE
+    entry.module = prefs.PACKAGE
     blender_addon.register()
     timing.set_scene_rate(blank, Fraction(30))
     yield bpy.ops.adapt_motion
@@ -89,13 +90,13 @@ def test_every_class_is_named_described_and_can_be_undone():
 
 def test_grey_buttons_say_why(addon, blank):
     for name in CLEANING:
-        assert cleanup.NO_MOTION in refused(getattr(addon, name))
+        assert chosen.NO_MOTION in refused(getattr(addon, name))
     assert retarget.NO_TARGET in refused(addon.find_bone_map)
     assert retarget.NO_MAP in refused(addon.save_bone_map)
     assert retarget.NO_SOURCE in refused(addon.retarget)
-    assert cleanup.NO_MOTION in refused(addon.mark_asset)
+    assert chosen.NO_MOTION in refused(addon.mark_asset)
     for kind in ("fbx", "glb", "bvh"):
-        assert cleanup.NO_MOTION in refused(getattr(addon, f"export_{kind}"), filepath="x")
+        assert chosen.NO_MOTION in refused(getattr(addon, f"export_{kind}"), filepath="x")
     assert messages.NO_CHARACTER in refused(addon.export_amass, filepath="x")
     rig = rigs.build(rigs.CONVENTIONS["unity"], blank)
     bpy.context.view_layer.objects.active = rig

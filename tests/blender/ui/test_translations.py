@@ -9,7 +9,7 @@ import pytest
 from adapt_motion import blender_addon
 from adapt_motion.blender_addon import messages, texts
 from adapt_motion.blender_addon.run import job, people, run_state, running
-from adapt_motion.blender_addon.ui import panels, translations
+from adapt_motion.blender_addon.ui import lists, panels, translations
 from recorder import draw
 
 LANGUAGES = translations.languages()
@@ -110,7 +110,7 @@ def test_panels_speak_it_with_values_in(german, tmp_path):
     people.take(bpy.context.scene, "a", [
         {"person": 1, "first_s": 0.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.2, "thumbnail": ""}
     ])  # fmt: skip
-    item = draw(people.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[0])
+    item = draw(lists.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[0])
     assert item.texts[1:] == ["Person 1: 3.5 s", "0:00 bis 0:04", "20 % verdeckt"]
 
 

@@ -13,10 +13,11 @@ import recorder
 import synthetic
 from adapt_motion import blender_addon
 from adapt_motion.blender_addon import messages
+from adapt_motion.blender_addon.character import chosen
 from adapt_motion.blender_addon.errors import UserError
-from adapt_motion.blender_addon.operators import adapt, cleanup, engine
-from adapt_motion.blender_addon.run import engine_home, job, run_settings, run_state, running
-from adapt_motion.blender_addon.ui import overlay, panels, preferences
+from adapt_motion.blender_addon.operators import engine
+from adapt_motion.blender_addon.run import clip_run, engine_home, job, prefs, run_settings, run_state, running
+from adapt_motion.blender_addon.ui import overlay, panels
 from addon_fixtures import handler_counts, refused
 from conftest import REPOSITORY
 from inside import counts
@@ -116,7 +117,7 @@ def test_grey_buttons_say_why(addon):
     assert messages.ENGINE_GONE in refused(ops.adapt)
     assert messages.ENGINE_GONE in refused(ops.check_engine)
     assert messages.NOTHING_RUNS in refused(ops.cancel)
-    assert cleanup.NO_MOTION in refused(ops.export_fbx, filepath="x.fbx")
+    assert chosen.NO_MOTION in refused(ops.export_fbx, filepath="x.fbx")
     assert messages.NO_CHARACTER in refused(ops.set_scene_rate)
     assert messages.NO_CAMERA in refused(ops.view_camera)
     assert messages.NO_LOG in refused(ops.open_log)
@@ -137,15 +138,15 @@ def test_missing_footage_is_told_with_its_path(addon, tmp_path):
 
 
 def test_state_of_the_engine_follows_the_disk(addon, tmp_path):
-    folder = preferences.environment_folder()
-    assert preferences.engine().state is engine_home.EngineState.MISSING
+    folder = prefs.environment_folder()
+    assert prefs.engine().state is engine_home.EngineState.MISSING
     folder.mkdir(parents=True)
     engine_home.stamp_path(folder).write_text('{"state": "making"}')
-    assert preferences.engine().state is engine_home.EngineState.MISSING, "drawing must not touch the disk"
-    preferences.forget_engine()
-    assert preferences.engine().state is engine_home.EngineState.INTERRUPTED
+    assert prefs.engine().state is engine_home.EngineState.MISSING, "drawing must not touch the disk"
+    prefs.forget_engine()
+    assert prefs.engine().state is engine_home.EngineState.INTERRUPTED
     addon.engine_python = sys.executable
-    assert preferences.engine().state is engine_home.EngineState.READY
+    assert prefs.engine().state is engine_home.EngineState.READY
 
 
 def test_paths_count_from_the_blend_file(addon, tmp_path):
@@ -193,9 +194,9 @@ def test_a_run_brings_in_the_character(fake, tmp_path):
     assert "3 frames of 1 person" in state.message
     settings = bpy.context.scene.adapt_motion
     assert settings.motion_path == str(tmp_path / "out" / "person_1.npz")
-    assert adapt.character_of(bpy.context) == settings.character
+    assert chosen.character_of(bpy.context) == settings.character
     assert len(settings.character.data.bones) == 24
-    assert adapt.camera_of(bpy.context).type == "CAMERA"
+    assert chosen.camera_of(bpy.context).type == "CAMERA"
     layout = recorder.draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
     assert any("3 frames of 1 person" in text for text in layout.texts)
 
@@ -239,7 +240,7 @@ def test_result_is_not_put_into_another_file(fake, tmp_path):
     assert "other_file" not in state.context, "the same file again is no other file"
     bpy.ops.wm.read_homefile(use_empty=True)
     assert state.context["other_file"]
-    assert adapt.bring_in(state) is None
+    assert clip_run.bring_in(state) is None
     assert "another file was opened" in state.message
     assert len(bpy.data.objects) == 0
 
@@ -297,7 +298,7 @@ def test_install_prompt_says_what_is_downloaded(addon):
     texts = " ".join(stand_in.layout.texts)
     assert "MB will be downloaded" in texts
     assert "PyTorch" in texts
-    assert str(preferences.environment_folder().name) in texts
+    assert str(prefs.environment_folder().name) in texts
     assert "Blender's own Python is not touched" in texts
 
 

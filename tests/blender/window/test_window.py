@@ -40,9 +40,8 @@ bpy.ops.wm.save_userpref()
 
 OPEN_TAB = """
 import adapt_motion.blender_addon as addon
-from adapt_motion.blender_addon.operators import adapt
+from adapt_motion.blender_addon.character import chosen
 from adapt_motion.blender_addon.run import running
-from adapt_motion.blender_addon.ui import preferences
 for item in list(bpy.data.objects):
     bpy.data.objects.remove(item)
 for panel in bpy.types.Panel.__subclasses__():  # only our tab is left, so it is the open one
@@ -269,7 +268,7 @@ def test_click_the_button_and_see_the_armature_move(window, pictures):
     open_our_tab(window)  # with a character selected there is Blender's tab Item, too
     window.ask("""
 area.spaces.active.use_local_camera = True
-area.spaces.active.camera = adapt.camera_of(bpy.context)
+area.spaces.active.camera = chosen.camera_of(bpy.context)
 area.spaces.active.region_3d.view_perspective = "CAMERA"
 area.spaces.active.shading.type = "SOLID"
 first, last = map(int, bpy.context.scene.adapt_motion.character.animation_data.action.frame_range)

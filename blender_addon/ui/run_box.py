@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import messages
-from ..blender import compat
+from ..blender import compat, drawing
 from ..run.run_state import RunState
 
 
@@ -18,23 +18,15 @@ def draw_run(layout, state: RunState, width: float) -> None:
         layout.operator("adapt_motion.cancel", icon="CANCEL")
         return
     box = layout.box().column(align=True)
-    draw_text(box, state.message, width, "ERROR" if state.failed else "INFO")
+    drawing.draw_text(box, state.message, width, "ERROR" if state.failed else "INFO")
     lines = [
         state.hint,
         *state.warnings[:3],
         *([messages.tr("{count} more in the log.", count=len(state.warnings) - 3)] * (len(state.warnings) > 3)),
     ]
     for text in filter(None, lines):
-        draw_text(box, text, width)
+        drawing.draw_text(box, text, width)
     box.separator(factor=0.5)
     row = box.row(align=True)
     row.operator("adapt_motion.open_log", icon="TEXT")
     row.operator("adapt_motion.dismiss", text="", icon="X")
-
-
-def draw_text(layout, text: str, width: float, icon: str = "NONE") -> None:
-    """A sentence over as many lines as it needs, with an icon before the first."""
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for number, line in enumerate(messages.wrap(messages.tr(text), width, icon != "NONE")):
-        column.label(text=line, icon="NONE" if number else icon)

@@ -1,0 +1,139 @@
+"""A run of the engine on the panel's clip, and its result brought into the scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import bpy
+
+from .. import messages
+from ..errors import UserError
+from . import job, labels, people, prefs, results, run_settings, running
+from .engine_home import EngineState
+from .run_state import RunState
+
+
+def engine_problem(context) -> str:
+    """Why no run of the engine can begin now; '' if nothing is in the way. Touches no disk."""
+    if running.busy():
+        return messages.BUSY
+    if not context.scene.adapt_motion.footage:
+        return messages.NO_FOOTAGE
+    engine = prefs.engine(context)
+    return engine.problem if engine.state in (EngineState.MISSING, EngineState.INTERRUPTED) else ""
+
+
+def start(context, kind: str, labeler: str = "none") -> RunState:
+    """Start the engine on what the panel says; its result comes into the scene at the end.
+
+    Args:
+        context: with the scene.
+        kind: `adapt` for motion, `people` to list who is there, `labels` to have labels suggested.
+        labeler: who labels what has no label.
+
+    Raises:
+        UserError: the footage is gone, the panel contradicts itself, or the engine cannot be started.
+    """
+    settings = context.scene.adapt_motion
+    try:
+        run = run_settings.job_of(context, only="" if kind == "adapt" else kind, labeler=labeler)
+        log = job.new_log(prefs.log_folder(), "run")
+        with_key = labeler == "openai"
+        python = prefs.engine(context).python
+        source = job.start_run(python, run, log, extra=prefs.engine_variables(context), with_key=with_key)
+    except OSError as error:
+        prefs.forget_engine()
+        raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
+    state = RunState(kind, source)
+    state.context.update(
+        scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
+    )
+    running.start(state, {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind])
+    return state
+
+
+def list_people(state: RunState) -> None:
+    """At the end of a run: fill the list of people of the scene it was started from."""
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if state.people is None or scene is None or state.context.get("other_file"):
+        return
+    people.take(scene, state.context["chosen"], state.people)
+    state.message = messages.people_found(len(state.people))
+    push_undo("List People")
+
+
+def list_labels(state: RunState) -> None:
+    """At the end of a run: fill the list of labels with those of the first person that was asked for."""
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if not state.segments or scene is None or state.context.get("other_file"):
+        return
+    told = state.segments[min(state.segments)]
+    labels.take(scene, told)
+    state.message = messages.labels_suggested(len(told))
+    push_undo("Suggest Labels")
+
+
+def bring_in(state: RunState) -> Generator[None, None, None] | None:
+    """At the end of a run: put its motion into the scene it was started from, in small steps, as one step of undo."""
+    if not state.results:
+        return None
+    paths = [result["motion"] for result in state.results]
+    scene = bpy.data.scenes.get(state.context["scene"])
+    if state.context.get("other_file") or scene is None:
+        state.message = "The motion is ready, but another file was opened meanwhile."
+        state.hint = f"Use Import Motion to bring in {paths[0]}."
+        return None
+    return bring_in_steps(state, paths)
+
+
+def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, None]:
+    """Build the characters of motion files, and remember the first as the scene's."""
+    from ..character import scene as scenes
+
+    name = state.context["scene"]
+    options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
+    work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
+    imported = yield from work
+    scene = bpy.data.scenes[name]
+    remember(scene, imported, paths[0])
+    for warning in imported.warnings:
+        if warning not in state.warnings:
+            state.warnings.append(warning)
+    motions = [person.motion for person in imported.people]
+    frames = max([result["frames"] for result in state.results] or [motion.frame_count for motion in motions])
+    state.message = messages.done(frames, len(paths), state.seconds if state.results else None)
+    push_undo("Adapt Motion")
+    results.look(scene)
+
+
+def remember(scene, imported, path: str) -> None:
+    """The scene's character, and how well its motion agrees with the labels."""
+    from ..character import keypoints
+
+    settings = scene.adapt_motion
+    settings.character = imported.people[0].armature
+    settings.motion_path = str(path)
+    if imported.movie_clip is not None:
+        settings.movie_clip = imported.movie_clip
+    keypoints.remember([person.motion for person in imported.people])
+    labels.measure(scene, imported.people[0].motion)
+
+
+def push_undo(name: str) -> None:
+    """Make what a run has changed one step of undo."""
+    if not bpy.app.background and len(bpy.context.window_manager.windows):
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            bpy.ops.ed.undo_push(message=name)
+
+
+def attach(scene, motions, path: str, frame: int) -> RunState:
+    """Bring motion files of one clip into `scene` in small steps; `path` is the footage, which begins at `frame`."""
+    source = job.EventSource(job.new_log(prefs.log_folder(), "attach"))
+    source.events.put({"event": job.EXITED, "code": 0, "cancelled": False})
+    state = RunState("attach", source, stage="import")
+    paths = [str(motion) for motion in motions]
+    shown = path if os.path.exists(path) else ""
+    state.context.update(scene=scene.name, footage=shown, frame=frame)
+    running.start(state, lambda now: None if now.context.get("other_file") else bring_in_steps(now, paths))
+    return state

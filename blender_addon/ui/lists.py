@@ -1,0 +1,65 @@
+"""Lists of the sidebar: people, labels, clips of the queue."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import messages, texts
+from ..blender import compat
+from ..run import labels, people
+
+STATUS_ICONS = {
+    "waiting": "TIME",
+    "running": "PLAY",
+    "done": "CHECKMARK",
+    "failed": "ERROR",
+    "stopped": "PAUSE",
+}
+
+
+class ADAPT_MOTION_UL_queue(bpy.types.UIList):
+    """Clips with how far they are."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """One clip, with a button for its result."""
+        row = layout.row(align=True)
+        row.label(text=item.name, icon=STATUS_ICONS[item.status], translate=False)
+        if item.status == "done":
+            row.operator("adapt_motion.queue_attach", text="Attach", icon="IMPORT").index = index
+        else:
+            row.label(text=item.bl_rna.properties["status"].enum_items[item.status].name)
+
+
+class ADAPT_MOTION_UL_people(bpy.types.UIList):
+    """People with a tick, a picture, their time in view and how much of them is hidden."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """One person."""
+        layout.use_property_split = False
+        row = layout.row()
+        row.prop(item, "use", text="")
+        number = people.picture(item)
+        if number:
+            row.template_icon(icon_value=number, scale=3.0)
+        column = row.column(align=True)
+        column.scale_y = 0.8
+        column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER", translate=False)
+        times = (messages.duration(item.first_s), messages.duration(item.last_s))
+        column.label(text=messages.tr(texts.IN_VIEW, first=times[0], last=times[1]))
+        column.label(text=messages.tr(texts.HIDDEN, percent=item.occluded))
+
+
+class ADAPT_MOTION_UL_labels(bpy.types.UIList):
+    """Labels with a colour and a bar that say how well the motion agrees."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """Action, first and last frame, similarity."""
+        split = layout.split(factor=0.5, align=True)
+        split.label(text=item.label or messages.tr(texts.UNNAMED), icon=labels.colour(item.similarity), translate=False)
+        numbers = split.split(factor=0.66, align=True)
+        numbers.label(text=f"{item.frame_start}-{item.frame_end}", translate=False)
+        compat.draw_bar(numbers, item, "similarity")
+
+
+_CLASSES = (ADAPT_MOTION_UL_people, ADAPT_MOTION_UL_labels, ADAPT_MOTION_UL_queue)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)
