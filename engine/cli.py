@@ -136,7 +136,7 @@ def doctor(
     """Tell what is installed, which devices and model files are there, what is missing and how to get it."""
     with clean_stdout() as stream:
         from engine.config import load_settings
-        from engine.runtime import doctor as checks
+        from engine.doctor import checks
 
         found = checks.examine(load_settings(overrides=overrides or []).models, body)
         checks.show(found, stream, as_json)

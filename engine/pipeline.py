@@ -19,13 +19,15 @@ from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.model import BodyModel, load_body
 from engine.camera.lens import Lens
 from engine.errors import CancelledError, EngineError
+from engine.files.atomic import write_arrays
 from engine.files.folder_lock import LOCK, only_run_in
+from engine.footage.clip import Clip
 from engine.footage.decoding import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
 from engine.output import findings, report
 from engine.output import folders as outputs
 from engine.output.blender_export import export_motion
-from engine.output.motion_file import Motion, write_arrays, write_motion
+from engine.output.motion_file import Motion, write_motion
 from engine.output.preview import write_preview
 from engine.protocol import ExitCode
 from engine.run_options import RunOptions
@@ -119,7 +121,7 @@ class _ClipRun:
         outputs.prepare_folder(self.folder, self.path)
         with self._stage("footage"):
             info = probe(self.path, options.settings.footage.image_rate)
-            clip = stages.Clip(self.path, info, fingerprint(self.path))
+            clip = Clip(self.path, info, fingerprint(self.path))
             camera = stages.make_camera(info, options)
         with self._stage("detect"):
             found = stages.detect(clip, options, self.cache, reporter)
@@ -154,7 +156,7 @@ class _ClipRun:
     def _stage(self, name: str) -> AbstractContextManager[None]:
         return self.reporter.stage(name, self.stages.index(name) + 1, len(self.stages))
 
-    def _tell_people(self, clip: stages.Clip, tracks: list[PersonTrack]) -> None:
+    def _tell_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"
         people = findings.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
         self.reporter.send("people", clip=self.folder.name, people=people)
@@ -202,7 +204,7 @@ class _ClipRun:
 
     def _adapted(
         self,
-        clip: stages.Clip,
+        clip: Clip,
         camera: Camera,
         tracks: list[PersonTrack],
         predictions: list[Prediction],
@@ -293,7 +295,7 @@ class _ClipRun:
             write_arrays(self.folder / f"person_{track.person}_takes.npz", adapted.takes)
         return _Person(track, adapted, motion, motion_file, body_file)
 
-    def _finish(self, clip: stages.Clip, camera: Camera, people: list[_Person]) -> None:
+    def _finish(self, clip: Clip, camera: Camera, people: list[_Person]) -> None:
         """Exports, the report and the results; the report is written also if the exports fail."""
         exports: list[Path] = []
         trouble: EngineError | None = None

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engine.backbones.choice import backbone_key
 from engine.backbones.known_height import at_height
-from engine.backbones.types import Backbone, Camera, Prediction
+from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction
 from engine.body.model import BodyModel
 from engine.camera.pinhole import default_focal_px, intrinsics
+from engine.footage.clip import Clip
 from engine.footage.decoding import FootageInfo, Frame, frames
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.openpose_json import OpenPoseJson
@@ -26,42 +24,14 @@ from engine.keypoints.swaps import mend_swaps
 from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
 from engine.run_options import RunOptions
-from engine.runtime.cache import Arrays, Cache, content_of, key_of
+from engine.runtime.cache import Arrays, Cache, Recorder, content_of, key_of, load_entry, text_array
 from engine.runtime.progress import Progress
 
 CHUNK = 100
 """Frames of detections in one cache entry: what an interruption costs at most."""
 
-PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
-"""Names of a prediction's arrays in the cache."""
 _TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height_m")
 """Names of a track's arrays in the cache: what was detected, not what the user adds."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Footage that a run works on; `footage_key` stands for its content."""
-
-    path: Path
-    info: FootageInfo
-    footage_key: str
-
-
-class Recorder:
-    """Progress that also keeps the warnings of a stage, so that a result from the cache brings them along."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.warnings: list[str] = []
-        self._progress = progress
-
-    def __call__(self, done: int, total: int) -> None:
-        """Pass it on."""
-        self._progress(done, total)
-
-    def warn(self, code: str, message: str) -> None:
-        """Keep it and pass it on."""
-        self.warnings.append(json.dumps([code, message]))
-        self._progress.warn(code, message)
 
 
 def detection_key(clip: Clip, options: RunOptions) -> str:
@@ -203,20 +173,6 @@ def _counted(stream: Iterable[Frame], done: int, total: int, progress: Progress)
     for count, frame in enumerate(stream, done):
         progress(min(count, total), total)
         yield frame
-
-
-def load_entry(cache: Cache, stage: str, key: str, progress: Progress, part: int | None = None) -> Arrays | None:
-    """An entry, whose warnings are given again; None if there is none or it lacks arrays."""
-    entry = cache.load(stage, key, part)
-    if entry is not None:
-        for text in entry.pop("warnings", text_array([])).tolist():
-            progress.warn(*json.loads(text))
-    return entry
-
-
-def text_array(items: list[str]) -> NDArray[np.str_]:
-    """Texts as an array that the cache takes, also if there are none."""
-    return np.array(items, dtype=np.str_) if items else np.zeros(0, dtype="<U1")
 
 
 def _pack_detections(found: list[FrameDetections]) -> Arrays:

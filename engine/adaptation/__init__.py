@@ -1,1 +1,4 @@
-"""Test-time adaptation: the pose network is fine-tuned on the very clip. `loop` is where to begin to read."""
+"""Test-time adaptation: the pose network is fine-tuned on the very clip. Begin to read at `loop`.
+
+May import: every room but `doctor`, `evaluation` and `training`.
+"""

@@ -18,16 +18,15 @@ from engine.adaptation.loop import adapt
 from engine.adaptation.outcome import AdaptationResult
 from engine.adaptation.priors import load_priors, priors_key
 from engine.adaptation.state import StateFile
-from engine.backbones.types import Backbone, Camera, Prediction, TrainableBackbone
+from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction, TrainableBackbone
 from engine.body.model import BodyModel
 from engine.errors import OutOfMemoryError
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_NONE
 from engine.run_options import RunOptions
-from engine.runtime.cache import Arrays, Cache, key_of
+from engine.runtime.cache import Arrays, Cache, Recorder, key_of, load_entry, text_array
 from engine.runtime.progress import Progress
 from engine.semantics.segments import Segment
-from engine.stages import PREDICTION, Recorder, load_entry, text_array
 
 _RESULT = ("keypoints", "origins", "similarity")
 

@@ -106,3 +106,7 @@ class TrainableBackbone(Backbone, Protocol):
 
     def bind(self, track: PersonTrack, camera: Camera, body: BodyModel, device: torch.device) -> PoseNetwork:
         """The network, with pre-trained weights of its own, that sees this track through this camera."""
+
+
+PREDICTION = ("rotations", "betas", "transl", "joint_confidence", "residual_px")
+"""Names of a prediction's arrays in the cache."""

@@ -29,7 +29,7 @@ def import_body(
     """Turn a body file, such as the official .pkl, into an .npz of plain arrays, once and for all."""
     with clean_stdout() as stream:
         from engine.body.smpl_file import body_of, read_body_arrays
-        from engine.output.motion_file import write_arrays
+        from engine.files.atomic import write_arrays
 
         arrays = read_body_arrays(Path(source))
         found = body_of(arrays, Path(source))

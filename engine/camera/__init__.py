@@ -1,4 +1,4 @@
 """The camera: pinhole projection, lens distortion and zoom, and the `--camera` file.
 
-May import: `files`, `errors`.
+May import: `keypoints`, `footage`, `files`.
 """

@@ -21,8 +21,9 @@ import torch
 from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_axis_angle, six_to_matrix
 from engine.errors import ExportError
+from engine.files.atomic import write_arrays
 from engine.output.blender_export import REPLY, child_environment, script_command
-from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_arrays, write_motion
+from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_motion
 from engine.semantics.dictionary import MotionDictionary
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "blender_addon" / "scripts" / "bench_timings.py"

@@ -26,9 +26,10 @@ from engine.evaluation.measures import Common
 from engine.evaluation.methods import NO_LABEL, WRONG
 from engine.evaluation.results import key_of, plain
 from engine.evaluation.yardstick import SMPL_PLACES
+from engine.files.atomic import write_arrays
 from engine.footage.decoding import fingerprint, probe
 from engine.output.folders import clip_folders, prepare_folder
-from engine.output.motion_file import Motion, write_arrays
+from engine.output.motion_file import Motion
 from engine.protocol import ExitCode, Job
 from engine.run_options import RunOptions, check_options, choose_device, expand_footage
 

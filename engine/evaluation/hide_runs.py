@@ -17,6 +17,7 @@ from engine.evaluation.measures import Common
 from engine.evaluation.results import ENGINE, digest_of, key_of
 from engine.evaluation.results import fingerprint as networks_and_methods
 from engine.files.atomic import replacing
+from engine.footage.clip import Clip
 from engine.footage.decoding import fingerprint, probe
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.output.folders import clip_folders, prepare_folder
@@ -99,7 +100,7 @@ class Runs:
         footage = Path(job.footage[0])
         options = check_options(replace(job, person="all"))
         folder = self._prepared(footage)
-        clip = stages.Clip(footage, probe(footage, options.settings.footage.image_rate), fingerprint(footage))
+        clip = Clip(footage, probe(footage, options.settings.footage.image_rate), fingerprint(footage))
         cache, progress = Cache(folder, True, lambda *_: None), Silent()
         say(f"{self.folder.name}: people of {footage.stem}")
         found = stages.detect(clip, options, cache, progress)

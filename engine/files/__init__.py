@@ -1,4 +1,4 @@
-"""Readers of files from strangers and writers that leave no half file.
+"""Readers of files from strangers, and writers that leave no half file. Blender uses the readers too.
 
-May import: `errors`. The readers import the standard library, NumPy and each other alone: Blender uses them too.
+May import: NumPy and the standard library; the readers nothing else, the writers `errors` as well.
 """

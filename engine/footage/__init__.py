@@ -1,4 +1,4 @@
 """Footage in: which files are footage, decoding, shots and frame rates.
 
-May import: `files`, `runtime`, `errors`.
+May import: `runtime`, `files`.
 """

@@ -1,4 +1,7 @@
-"""Detectors of people and keypoints, and tracks over time."""
+"""Detectors of people and keypoints, and tracks over time.
+
+May import: `body`, `footage` and what lies before them.
+"""
 
 from __future__ import annotations
 

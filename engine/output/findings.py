@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.files.atomic import replacing
+from engine.footage.clip import Clip
 from engine.footage.decoding import Frame, frames
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
-from engine.stages import Clip
 
 THUMBNAIL_PX = 160
 _ROOM = 0.08

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.errors import UsageError
 from engine.files.array_file import ArrayFileError, read_arrays
 from engine.files.array_tables import FORMAT_VERSION, MOST_MOTION_BYTES, MOTION
-from engine.files.atomic import replacing
+from engine.files.atomic import write_arrays
 
 ORIGIN_NONE, ORIGIN_DETECTED, ORIGIN_FILLED = 0, 1, 2
 
@@ -150,9 +150,3 @@ def read_motion(path: Path) -> Motion:
         return Motion(**arrays)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{path} is no valid motion file: {error}") from error
-
-
-def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write plain arrays as a compressed `.npz`, atomically. Raises OutputError if the disk refuses."""
-    with replacing(path) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

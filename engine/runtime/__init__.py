@@ -1,4 +1,4 @@
-"""A run as a process: cancelling, progress, events, the cache, memory, crash logs, the doctor.
+"""A run as a process: cancelling, progress, events, the cache, memory, crash logs.
 
-May import: `files`, `errors`, `protocol`.
+May import: `files`.
 """

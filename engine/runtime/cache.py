@@ -12,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from engine import __version__
 from engine.files.array_file import ArrayFileError, read_all
 from engine.files.array_tables import MOST_MOTION_BYTES
+from engine.files.atomic import write_arrays
 from engine.files.plain_file import open_plain
-from engine.output.motion_file import write_arrays
+from engine.runtime.progress import Progress
 
 FOLDER = ".cache"
 Arrays = dict[str, NDArray[Any]]
@@ -81,3 +83,34 @@ class Cache:
     def damaged(self, path: Path, reason: str) -> None:
         """Say that an entry is of no use; it is made again."""
         self._warn("cache", f"The saved result {path.name} is damaged ({reason}) and is made again.")
+
+
+class Recorder:
+    """Progress that also keeps the warnings of a stage, so that a result from the cache brings them along."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.warnings: list[str] = []
+        self._progress = progress
+
+    def __call__(self, done: int, total: int) -> None:
+        """Pass it on."""
+        self._progress(done, total)
+
+    def warn(self, code: str, message: str) -> None:
+        """Keep it and pass it on."""
+        self.warnings.append(json.dumps([code, message]))
+        self._progress.warn(code, message)
+
+
+def load_entry(cache: Cache, stage: str, key: str, progress: Progress, part: int | None = None) -> Arrays | None:
+    """An entry, whose warnings are given again; None if there is none or it lacks arrays."""
+    entry = cache.load(stage, key, part)
+    if entry is not None:
+        for text in entry.pop("warnings", text_array([])).tolist():
+            progress.warn(*json.loads(text))
+    return entry
+
+
+def text_array(items: list[str]) -> NDArray[np.str_]:
+    """Texts as an array that the cache takes, also if there are none."""
+    return np.array(items, dtype=np.str_) if items else np.zeros(0, dtype="<U1")

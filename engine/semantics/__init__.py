@@ -1,1 +1,4 @@
-"""What a motion is called: labels over time, and what compares motion with text."""
+"""Labels over time, and what compares motion with text.
+
+May import: `output` (motion files), `backbones` and what lies before them.
+"""

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from engine.errors import UsageError
 from engine.files.array_file import ArrayFileError, read_arrays
 from engine.files.array_tables import CORPUS, MOST_CORPUS_BYTES
+from engine.files.atomic import write_arrays
 from engine.files.json_file import JsonFileError, parse_json
-from engine.output.motion_file import write_arrays
 from engine.training.figure import MIRROR
 from engine.training.split import HELD_OUT as HELD_OUT
 

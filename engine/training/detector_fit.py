@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from engine.errors import UsageError
-from engine.output.motion_file import write_arrays
+from engine.files.atomic import write_arrays
 from engine.runtime.progress import Progress
 from engine.training.detector_model import (
     HIDDEN_EDGES,

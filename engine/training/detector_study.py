@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel, RestBody, load_body
 from engine.body.raster import MeshRasteriser
+from engine.files.atomic import write_arrays
 from engine.footage.decoding import Frame
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
-from engine.output.motion_file import write_arrays
 from engine.runtime.progress import Progress
 from engine.training.corpus import read_corpus
 from engine.training.motion_batches import MotionWindows, Variation

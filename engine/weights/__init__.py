@@ -1,4 +1,4 @@
 """Checkpoints and model files as data: readers, the published models, safe pickles.
 
-May import: `files`, `runtime`, `errors`.
+May import: `runtime`, `files`.
 """

@@ -1,4 +1,4 @@
 """From the camera's frame to the world: gravity, floor, standing feet, still and moving cameras.
 
-May import: `camera`, `body`, `keypoints`.
+May import: `camera`, `keypoints`, `body`.
 """

@@ -202,6 +202,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick)
 
 def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
     from engine import stages
+    from engine.footage.clip import Clip
     from engine.footage.decoding import fingerprint, probe
     from engine.protocol import Job
     from engine.run_options import check_options
@@ -210,7 +211,7 @@ def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(stages, "CHUNK", 5)
     options = check_options(Job([], str(tmp_path), preset="fast", end_s=0.35))
-    clip = stages.Clip(DEMO_CLIP, probe(DEMO_CLIP), fingerprint(DEMO_CLIP))
+    clip = Clip(DEMO_CLIP, probe(DEMO_CLIP), fingerprint(DEMO_CLIP))
     resumed = stages.detect(clip, options, Cache(folder, True, print), Silent())
     fresh = stages.detect(clip, options, Cache(tmp_path / "fresh", False, print), Silent())
     assert len(resumed) == len(fresh) == 21

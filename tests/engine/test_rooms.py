@@ -20,6 +20,30 @@ ADDON = {
 }
 """Room of `blender_addon/` to the rooms that it may import. `__init__.py` says the same of each in words."""
 
+ENGINE = (
+    {"files"},
+    {"runtime"},
+    {"weights"},
+    {"footage"},
+    {"body"},
+    {"keypoints"},
+    {"camera"},
+    {"world"},
+    {"backbones"},
+    {"output"},
+    {"semantics"},
+    {"adaptation"},
+    {"doctor"},
+    {"evaluation", "training"},
+)
+"""Rooms of `engine/`, each of which may import those before it, and those that share its place."""
+
+VOCABULARY = {"engine.backbones.types", "engine.keypoints.types"}
+"""Modules that only say what is handed on. Every room may import them."""
+
+STORY = {"cli", "pipeline", "stages"}
+"""Modules of the root that only `evaluation`, which runs the engine as users do, may import."""
+
 WITHOUT_BPY = {
     "run": {
         "dictionary",
@@ -66,22 +90,39 @@ def imported(path):
 def rooms_used_by(path, package):
     """Rooms of the package, without the file's own, that a file imports."""
     own = path.relative_to(ROOT).parts[1]
-    rooms = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.") and name not in VOCABULARY}
     return {room for room in rooms if (ROOT / package / room).is_dir() and room != own}
 
 
-def test_every_folder_is_a_room_that_says_what_it_is_for():
-    for package, rooms in (("blender_addon", ADDON),):
-        folders = {path.parent.relative_to(ROOT / package).parts for path in modules(package)}
-        assert {parts[0] for parts in folders if parts} == set(rooms)
-        for room in rooms:
-            text = ast.get_docstring(ast.parse((ROOT / package / room / "__init__.py").read_text(encoding="utf-8")))
-            assert "May import: " in text, room
+def described(package, room):
+    return ast.get_docstring(ast.parse((ROOT / package / room / "__init__.py").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("package", "rooms"), [("blender_addon", set(ADDON)), ("engine", set().union(*ENGINE))], ids=["addon", "engine"]
+)
+def test_every_folder_is_a_room_that_says_what_it_is_for(package, rooms):
+    folders = {path.parent.relative_to(ROOT / package).parts for path in modules(package)}
+    assert {parts[0] for parts in folders if parts} == rooms
+    for room in rooms:
+        assert "May import: " in described(package, room), room
 
 
 @pytest.mark.parametrize("path", [path for path in modules("blender_addon") if path.parent.name in ADDON], ids=name_of)
 def test_rooms_of_the_addon_import_only_what_lies_below(path):
     assert rooms_used_by(path, "blender_addon") <= ADDON[path.parent.name]
+
+
+@pytest.mark.parametrize("path", [path for path in modules("engine") if path.parent != ROOT / "engine"], ids=name_of)
+def test_rooms_of_the_engine_import_only_what_lies_before(path):
+    room = path.relative_to(ROOT).parts[1]
+    place = next(number for number, rooms in enumerate(ENGINE) if room in rooms)
+    used = rooms_used_by(path, "engine")
+    if path.name == "studio.py":  # reads BVH files as the corpus is read
+        used -= {"training"}
+    assert used <= set().union(*ENGINE[: place + 1])
+    told = {name.removeprefix("engine.") for name in imported(path)} & STORY
+    assert not told or room == "evaluation"
 
 
 def test_the_arrows_have_no_circle():

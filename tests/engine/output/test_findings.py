@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.footage.clip import Clip
 from engine.keypoints.joint_sets import JOINT_SETS
 from engine.keypoints.types import PersonTrack
 from engine.output.findings import THUMBNAIL_PX, describe_people, label_segments, occluded
-from engine.stages import Clip
 
 NAMES = next(iter(JOINT_SETS.values()))
 

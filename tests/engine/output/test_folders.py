@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import OutputError
+from engine.files.atomic import write_arrays
 from engine.output import folders as outputs
-from engine.output.motion_file import write_arrays
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.errors import OutputError, UsageError
-from engine.output.motion_file import Motion, read_motion, write_arrays, write_motion
+from engine.files.atomic import write_arrays
+from engine.output.motion_file import Motion, read_motion, write_motion
 
 T, K = 4, 2
 

@@ -8,10 +8,11 @@ import torch
 
 from engine.adaptation.mdnet import MdNet
 from engine.config import load_settings
+from engine.doctor import published
+from engine.doctor.published import examine
 from engine.errors import ModelFileError
 from engine.protocol import ExitCode
-from engine.weights import model_files
-from engine.weights.model_files import PUBLISHED, examine, find, models_folder, require
+from engine.weights.model_files import PUBLISHED, find, models_folder, require
 from engine.weights.model_settings import ModelSettings
 
 
@@ -22,7 +23,7 @@ def no_folder_of_the_user(monkeypatch, tmp_path):
 
 def test_every_model_has_a_check_and_a_setting():
     keys = {entry.key for entry in PUBLISHED}
-    assert keys == set(model_files._CHECKS)
+    assert keys == set(published._CHECKS)
     assert keys - {"smpl"} == set(ModelSettings.model_fields) - {"folder"}
 
 

@@ -52,7 +52,7 @@ class Check:
         state: `ok`; `missing` stops the engine; `optional` is not there and not needed for the motion itself; `refused`
             is there and of no use.
         hint: how to get what is missing, and its licence where it is not ours.
-        key, path, obtain, licence, place, option: of a published model, see `engine.weights.model_files.ModelFinding`.
+        key, path, obtain, licence, place, option: of a published model, see `engine.doctor.published.ModelFinding`.
     """
 
     section: str
@@ -195,7 +195,7 @@ def _labels() -> list[Check]:
 
 def _published(settings: ModelSettings, body: str) -> list[Check]:
     """Models that are had from their authors alone; none of them is needed."""
-    from engine.weights.model_files import examine as examine_models
+    from engine.doctor.published import examine as examine_models
 
     return [
         Check(

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
+from engine.doctor import checks
 from engine.errors import ExportError
-from engine.runtime import doctor
 from engine.weights.model_settings import ModelSettings
 
 
 @pytest.fixture(scope="module")
 def findings():
-    return doctor.examine()
+    return checks.examine()
 
 
 def test_this_installation_is_usable(findings):
@@ -30,43 +30,43 @@ def test_model_files_are_told_with_size_hash_and_licence(findings):
 
 
 def test_missing_and_damaged_model_files_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "ASSETS", tmp_path)
+    monkeypatch.setattr(checks, "ASSETS", tmp_path)
     (tmp_path / "open_body.npz").write_bytes(b"cut off")
-    checks = doctor._models()
-    states = {check.name.split(" ")[0]: (check.state, check.found.split(":")[0]) for check in checks}
+    found = checks._models()
+    states = {check.name.split(" ")[0]: (check.state, check.found.split(":")[0]) for check in found}
     assert states["open_body.npz"] == ("missing", "damaged")
     assert states["pose_landmarker_full.task"] == ("missing", "not there")
-    assert not doctor.Findings(tuple(checks)).usable
-    assert all(check.hint for check in checks if check.state != "ok")
+    assert not checks.Findings(tuple(found)).usable
+    assert all(check.hint for check in found if check.state != "ok")
 
 
 def test_published_models_are_told_with_origin_licence_and_place(tmp_path, monkeypatch):
     monkeypatch.setenv("ADAPT_MOTION_MODELS", str(tmp_path))
     (tmp_path / "hmr_basemodel.pt").write_bytes(b"cut off")
-    checks = {check.key: check for check in doctor._published(ModelSettings(), "")}
-    assert {"smpl", "hmr", "hmr2", "mdnet", "motionclip", "clip", "babel", "amass"} == set(checks)
-    for check in checks.values():
+    found = {check.key: check for check in checks._published(ModelSettings(), "")}
+    assert {"smpl", "hmr", "hmr2", "mdnet", "motionclip", "clip", "babel", "amass"} == set(found)
+    for check in found.values():
         assert check.obtain
         assert check.licence
         assert check.place
         assert check.obtain in check.hint
         assert check.licence in check.hint
-    assert (checks["hmr"].state, checks["hmr"].path) == ("refused", str(tmp_path / "hmr_basemodel.pt"))
-    assert (checks["hmr2"].state, checks["hmr2"].path) == ("optional", "")
-    assert doctor.Findings(tuple(checks.values())).usable, "nothing of these is needed"
+    assert (found["hmr"].state, found["hmr"].path) == ("refused", str(tmp_path / "hmr_basemodel.pt"))
+    assert (found["hmr2"].state, found["hmr2"].path) == ("optional", "")
+    assert checks.Findings(tuple(found.values())).usable, "nothing of these is needed"
 
 
 def test_the_key_of_a_server_is_never_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
     text = io.StringIO()
-    doctor.show(doctor.Findings(tuple(doctor._labels())), text, as_json=True)
+    checks.show(checks.Findings(tuple(checks._labels())), text, as_json=True)
     assert "127.0.0.1" in text.getvalue()
     assert "sk-secret" not in text.getvalue()
 
 
 def test_a_missing_package_is_told_and_the_rest_is_still_examined():
-    check = doctor._package("nothing", "no_such_module_anywhere")
+    check = checks._package("nothing", "no_such_module_anywhere")
     assert check.state == "missing"
     assert "ModuleNotFoundError" in check.found
     assert check.hint
@@ -77,14 +77,14 @@ def test_a_missing_blender_is_no_obstacle(monkeypatch):
         raise ExportError("No Blender was found.", "Install Blender.")
 
     monkeypatch.setattr("engine.output.blender_export.find_blender", none)
-    (check,) = doctor._exports()
+    (check,) = checks._exports()
     assert (check.state, check.hint) == ("optional", "Install Blender.")
 
 
 def test_the_table_and_the_json_say_the_same(findings):
     text, data = io.StringIO(), io.StringIO()
-    doctor.show(findings, text, as_json=False)
-    doctor.show(findings, data, as_json=True)
+    checks.show(findings, text, as_json=False)
+    checks.show(findings, data, as_json=True)
     assert "Ready." in text.getvalue()
     value = json.loads(data.getvalue())
     assert value["usable"] is True

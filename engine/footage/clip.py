@@ -1,0 +1,17 @@
+"""A clip that a run works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.footage.decoding import FootageInfo
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Footage that a run works on; `footage_key` stands for its content."""
+
+    path: Path
+    info: FootageInfo
+    footage_key: str
