@@ -16,8 +16,8 @@ def translate_with(function: Callable[[str], str]) -> None:
 
 def tr(text: str, **values: object) -> str:
     """`text` in the user's language, with `values` put into its braces afterwards."""
-    told = _translate(text)
-    return told.format(**values) if values else told
+    translated = _translate(text)
+    return translated.format(**values) if values else translated
 
 
 STAGE_TITLES = {

@@ -54,7 +54,7 @@ def run(
         str, typer.Option(help="main (largest and longest in view), all, or numbers: 1,3.", rich_help_panel=_WHO)
     ] = "main",
     only: Annotated[
-        str, typer.Option(help="people or labels: stop when that is known and tell it.", rich_help_panel=_HOW)
+        str, typer.Option(help="people or labels: stop when that is known and print it.", rich_help_panel=_HOW)
     ] = "",
     backbone: Annotated[
         str, typer.Option(help="First pose estimate: landmark, fit, hmr or hmr2.", rich_help_panel=_HOW)
@@ -133,7 +133,7 @@ def doctor(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Tell what is installed, which devices and model files are there, what is missing and how to get it."""
+    """List what is installed, which devices and model files are there, what is missing and how to get it."""
     with clean_stdout() as stream:
         from engine.config import load_settings
         from engine.doctor import checks

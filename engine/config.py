@@ -52,7 +52,7 @@ class DetectionSettings(_Section):
 class TrackingSettings(_Section):
     """Who is who from frame to frame."""
 
-    mend_swaps: bool = Field(default=True, description="Whether exchanges of left and right are mended over time.")
+    repair_swaps: bool = Field(default=True, description="Whether exchanges of left and right are repaired over time.")
 
 
 class Settings(_Section):

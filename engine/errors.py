@@ -47,7 +47,7 @@ class FootageError(EngineError):
 
 
 class NobodyFoundError(EngineError):
-    """No person in the footage, or not the person that was asked for."""
+    """No person in the footage, or not the requested person."""
 
     exit_code, code = ExitCode.NOBODY, "nobody"
 
@@ -65,6 +65,6 @@ class OutOfMemoryError(EngineError):
 
 
 class CancelledError(EngineError):
-    """The user asked to stop. What is finished stays."""
+    """The user cancelled. What is finished stays."""
 
     exit_code, code = ExitCode.CANCELLED, "cancelled"

@@ -24,8 +24,8 @@ from engine.files.folder_lock import LOCK, only_run_in
 from engine.footage.clip import Clip
 from engine.footage.decoding import Frame, fingerprint, frames, probe
 from engine.keypoints.types import PersonTrack
-from engine.output import findings, report
 from engine.output import folders as outputs
+from engine.output import people_summary, report
 from engine.output.blender_export import export_motion
 from engine.output.motion_file import Motion, write_motion
 from engine.output.preview import write_preview
@@ -128,7 +128,7 @@ class _ClipRun:
         with self._stage("track"):
             tracks = stages.track(clip, found, options, self.cache, reporter)
             if options.only == "people":
-                return self._tell_people(clip, tracks)
+                return self._report_people(clip, tracks)
             self._lens = camera.lens
             if self._lens is not None:  # from here on a pinhole camera has taken the footage
                 tracks = [self._lens.straighten(one) for one in tracks]
@@ -142,7 +142,7 @@ class _ClipRun:
             self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
             labels = [self._labels(camera, *person) for person in zip(tracks, predictions, parts, strict=True)]
             if options.only == "labels":
-                return self._tell_labels(camera, tracks, predictions, labels)
+                return self._report_labels(camera, tracks, predictions, labels)
         adapted = self._adapted(clip, camera, tracks, predictions, labels)
         with self._stage("world"):
             motions: list[Motion] = []
@@ -156,9 +156,9 @@ class _ClipRun:
     def _stage(self, name: str) -> AbstractContextManager[None]:
         return self.reporter.stage(name, self.stages.index(name) + 1, len(self.stages))
 
-    def _tell_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
+    def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"
-        people = findings.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
+        people = people_summary.describe_people(clip, tracks, folder, self.options.settings.footage.image_rate)
         self.reporter.send("people", clip=self.folder.name, people=people)
 
     def _labels(
@@ -179,14 +179,14 @@ class _ClipRun:
             return retrieval_run.label_rows(typed, poses, track.timestamps, progress)
         return typed
 
-    def _tell_labels(
+    def _report_labels(
         self, camera: Camera, tracks: list[PersonTrack], predictions: list[Prediction], labels: list[NDArray[np.str_]]
     ) -> None:
         for track, prediction, names in zip(tracks, predictions, labels, strict=True):
             world = to_world(prediction, track.timestamps, self.body, camera)
             fits = retrieval_run.agreement(names, world.poses, track.timestamps)
-            told = findings.label_segments(names, fits, track.timestamps)
-            self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=told)
+            segments = people_summary.label_segments(names, fits, track.timestamps)
+            self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=segments)
 
     def _network(self) -> Backbone:
         """The backbone, made once for all people of the clip."""

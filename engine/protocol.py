@@ -31,7 +31,7 @@ EVENTS = {
     "log": ("message",),
 }
 """Event name to the keys that are always there. `clip` is also on warnings and errors that concern one clip; `eta_s` is
-on progress once there is an estimate. `people` and `labels` come from runs with `--only` (`engine/output/findings.py`).
+on progress once there is an estimate. `people` and `labels` come from runs with `--only` (`engine/output/`).
 `log` is never sent: `parse_event` makes it of any line that is not an event."""
 
 STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
@@ -95,7 +95,7 @@ class Job:
     person: str = "main"
     """`main`, `all`, a number, or numbers with commas."""
     only: str = ""
-    """`people` or `labels`: stop when that is known and tell it; empty: the whole run."""
+    """`people` or `labels`: stop when that is known and report it; empty: the whole run."""
     backbone: str = "landmark"
     device: str = "auto"
     body: str = ""

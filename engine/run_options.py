@@ -1,4 +1,4 @@
-"""What `adapt-motion run` was asked for, checked before any work starts."""
+"""The options of `adapt-motion run`, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.weights.model_files import require
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
-"""What `--only` takes: the run stops once that is known, and tells it."""
+"""What `--only` takes: the run stops once that is known, and reports it."""
 _LABELERS = ("none", "retrieval", "openai")
 _BACKBONES = ("fit", "landmark", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -93,7 +93,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     if job.only and job.only not in ONLY:
         raise UsageError(f"--only does not know '{job.only}'.", f"Choose from {', '.join(ONLY)}.")
     if job.focal_px is not None and job.camera:
-        raise UsageError("--focal-px and --camera exclude each other.", "The camera file tells the focal length.")
+        raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
     _positive("--focal-px", job.focal_px)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
@@ -175,8 +175,8 @@ def choose_device(name: str) -> str:
         return "cuda" if there["cuda"] else "cpu"
     if not there[name]:
         raise UsageError(
-            f"The device '{name}' was asked for, but PyTorch finds none on this machine.",
-            "Use --device auto, or install a PyTorch for that device; `adapt-motion doctor` tells what is there.",
+            f"The device '{name}' is not available: PyTorch finds none on this machine.",
+            "Use --device auto, or install a PyTorch for that device; `adapt-motion doctor` lists what is there.",
         )
     return name
 

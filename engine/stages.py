@@ -20,7 +20,7 @@ from engine.footage.clip import Clip
 from engine.footage.decoding import FootageInfo, Frame, frames
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.openpose_json import OpenPoseJson
-from engine.keypoints.swaps import mend_swaps
+from engine.keypoints.swaps import repair_swaps
 from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
 from engine.run_options import RunOptions
@@ -46,7 +46,7 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
 
 
 def tracking_key(clip: Clip, options: RunOptions) -> str:
-    """What the tracks of everybody depend on; who of them was asked for is chosen afterwards."""
+    """What the tracks of everybody depend on; whom the user wants is chosen afterwards."""
     tracking = options.settings.tracking.model_dump()
     return key_of(detections=detection_key(clip, options), settings=tracking)
 
@@ -83,15 +83,15 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
 def track(
     clip: Clip, found: list[FrameDetections], options: RunOptions, cache: Cache, progress: Progress
 ) -> list[PersonTrack]:
-    """The people that were asked for, each over time, left and right mended."""
+    """The requested people, each over time, left and right repaired."""
     key = tracking_key(clip, options)
     entry = load_entry(cache, "track", key, progress)
     if entry is not None:
         return _known(choose(_unpack_tracks(entry), options.person), options)
     recorder = Recorder(progress)
     tracks = track_people(found, clip.info)
-    if options.settings.tracking.mend_swaps:
-        tracks = [mend_swaps(one) for one in tracks]
+    if options.settings.tracking.repair_swaps:
+        tracks = [repair_swaps(one) for one in tracks]
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
     return _known(choose(tracks, options.person), options)
 
@@ -160,7 +160,7 @@ def _detector(options: RunOptions) -> Iterator[Detector]:
 
 
 def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
-    """Frames in the range, 0 where the container does not tell how many it has."""
+    """Frames in the range, 0 where the container does not state how many it has."""
     if info.frame_count is None:
         return 0
     rate = float(info.frame_rate)

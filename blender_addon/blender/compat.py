@@ -150,7 +150,7 @@ def unregister_command(handle: Any) -> None:
 
 
 def turns_movies_upright() -> bool:
-    """Whether movie clips follow the rotation flag of their file: 4.2 does not, 4.5 does; only the version tells."""
+    """Whether movie clips follow the rotation flag of their file: 4.2 does not, 4.5 does; only the version shows it."""
     return bpy.app.version >= (4, 5, 0)
 
 
@@ -242,7 +242,7 @@ def draw_bar(layout, group, name: str) -> None:
 
 
 def redraw_status_bar() -> None:
-    """Have the status bar drawn again; it belongs to no screen, so only what is said in it makes Blender do so."""
+    """Have the status bar drawn again; it belongs to no screen, so only a new text in it makes Blender do so."""
     if bpy.app.background or not bpy.context.workspace:
         return
     if not any(getattr(window, "modal_operators", ()) for window in bpy.context.window_manager.windows):

@@ -19,14 +19,14 @@ Steps = Generator[None, None, Result]
 
 def finish(steps: Steps[Result]) -> Result:
     """Take all the steps; gives back what the generator returns."""
-    told: list[Result] = []
+    outcome: list[Result] = []
 
     def outer() -> Steps[None]:
-        told.append((yield from steps))
+        outcome.append((yield from steps))
 
     for _ in outer():
         pass
-    return told[0]
+    return outcome[0]
 
 
 def beside(function: Callable[[], Result]) -> Steps[Result]:
@@ -34,19 +34,19 @@ def beside(function: Callable[[], Result]) -> Steps[Result]:
 
     Raises what `function` raises.
     """
-    told: dict[str, Any] = {}
+    outcome: dict[str, Any] = {}
 
     def work() -> None:
         try:
-            told["result"] = function()
-        except BaseException as error:  # handed on to the thread that asked
-            told["error"] = error
+            outcome["result"] = function()
+        except BaseException as error:  # handed on to the calling thread
+            outcome["error"] = error
 
     thread = threading.Thread(target=work, name="adapt-motion reader", daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(0.004)
         yield
-    if "error" in told:
-        raise told["error"]
-    return told["result"]
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["result"]

@@ -52,7 +52,7 @@ def read(armature, frames: np.ndarray) -> np.ndarray | None:
 
 
 def look(points: np.ndarray, fps: float) -> np.ndarray:
-    """(T, 4) contacts of (T, 4, 3) points of the soles (world, metres) that tell by their height and speed."""
+    """(T, 4) contacts of (T, 4, 3) points of the soles (world, metres) judged by their height and speed."""
     if len(points) < 2:
         return np.zeros(points.shape[:2])
     speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * fps

@@ -21,7 +21,7 @@ BONE_POINTS: dict[str, tuple[str, ...]] = {
     "neck": ("left_shoulder", "right_shoulder", "nose", "left_ear", "right_ear"),
     "head": _FACE,
 }
-"""Bone to the keypoints that tell how it is turned: those of its far end."""
+"""Bone to the keypoints that show how it is turned: those of its far end."""
 for _side in ("left", "right"):
     _hand = tuple(f"{_side}_{part}" for part in ("index", "pinky", "thumb"))
     _foot = tuple(f"{_side}_{part}" for part in ("heel", "foot_index", "big_toe"))
@@ -49,7 +49,7 @@ LIMBS: dict[str, tuple[str, ...]] = {
 
 
 def seen_bones(motion: Motion, bones: list[str]) -> np.ndarray:
-    """(T, N) whether each of N bones was seen: at least half of the keypoints that tell its turn were detected.
+    """(T, N) whether each of N bones was seen: at least half of the keypoints that show its turn were detected.
 
     A bone whose keypoints the detector does not know goes with the bone before it in the limb: a hand with its wrist.
     Without keypoints in the motion file everything counts as seen.

@@ -3,7 +3,7 @@
 A foot touches with its heel, its ball (the sole under the joint of the toes) or both. Each stretch of contact has one
 place, the mean of where the point was. What brings the points there comes first from the hips (which turns no limb),
 then from thigh and shin; a foot that stands on heel and ball is also laid flat. Before and after, it eases in and out.
-Where the source's own feet slide or float, the legs may be kept from turning too far: what is missing then is told.
+Where the source's own feet slide or float, the legs may be kept from turning too far: what is missing then is reported.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STRAIGHTEST = 0.9995
 
 
 LOW_ANKLE = 0.01
-"""Metres under which an ankle is too low for its foot to tell how it is tilted."""
+"""Metres under which an ankle is too low for its foot to show how it is tilted."""
 
 _OVER_TIME = ("hip", "knee", "ankle", "thigh", "shin", "foot")
 
@@ -204,7 +204,7 @@ def _laid_flat(leg: Leg, places: np.ndarray, on: np.ndarray, ease: int) -> np.nd
     """(T, 4) the foot turned so that heel and ball point as their places do, not tilted sideways, where both touch."""
     now = rotations.turn(leg.foot, np.broadcast_to(leg.ball - leg.heel, leg.ankle.shape))
     wanted = places[:, 1] - places[:, 0]
-    sound = _length(wanted) > 0.5 * _length(leg.ball - leg.heel)  # else it tells no direction
+    sound = _length(wanted) > 0.5 * _length(leg.ball - leg.heel)  # else it has no direction
     wanted = np.where(sound[:, None], wanted, now)
     turned = rotations.between(now, wanted)
     if _length(leg.heel) > LOW_ANKLE:  # the heel is what lies under the ankle

@@ -52,7 +52,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Plan:
-    """The keys of an action: `frames` (T,) and the curves. `motion` tells name and rate."""
+    """The keys of an action: `frames` (T,) and the curves. `motion` has name and rate."""
 
     name: str
     motion: Motion

@@ -205,7 +205,7 @@ def read_body(motion: Motion) -> tuple[RestBody, str]:
 
 
 def stored_rotation(motion: Motion) -> int:
-    """Degrees clockwise by which the stored footage is turned to be upright; 0 if the report beside does not tell."""
+    """Degrees clockwise by which the stored footage is turned to be upright; 0 if the report does not state it."""
     try:
         report = read_json(motion.path.with_name("report.json"))
         degrees = report["footage"]["rotation_degrees"]

@@ -163,13 +163,13 @@ def set_clip_rate(scene, armature) -> Fraction:
     """Give the scene the frame rate of the clip that `armature` came from; gives back the rate.
 
     The keys of every character of that clip are laid for it, and the footage follows them.
-    Raises UserError if the armature's action does not tell the rate.
+    Raises UserError if the armature's action does not state the rate.
     """
     from . import camera, comparison, keying
 
     action = armature.animation_data.action if armature.animation_data else None
     if action is None or keying.CLIP_RATE not in action:
-        raise UserError(f"{armature.name} does not tell its clip's frame rate.", "Import the motion again.")
+        raise UserError(f"{armature.name} does not state its clip's frame rate.", "Import the motion again.")
     rate = keying.clip_rate(action, Fraction(1))
     timing.set_scene_rate(scene, rate)
     of_clip = [item for item in scene.objects if item.get(CLIP) == armature.get(CLIP)]
@@ -191,7 +191,7 @@ def set_clip_rate(scene, armature) -> Fraction:
 def match_scene(scene, imported: Imported) -> None:
     """Give the scene the clip's frame rate, range, resolution and camera, and lay the keys for that rate.
 
-    Only called where the user asked for it, or in a scene of our own.
+    Only called where the user wants it, or in a scene of our own.
     """
     motion = imported.people[0].motion
     set_clip_rate(scene, imported.people[0].armature)

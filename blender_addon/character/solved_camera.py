@@ -25,9 +25,9 @@ def describe(scene) -> dict[str, Any] | None:
     clip = settings.movie_clip
     if clip is None or not all(clip.size):
         raise UserError("The footage is not loaded, so its camera is not known.", "Press Show Footage first.")
-    told: dict[str, Any] = {"intrinsics": intrinsics(clip)}
+    found: dict[str, Any] = {"intrinsics": intrinsics(clip)}
     if (bent := distortion(clip)) is not None:
-        told["distortion"] = bent
+        found["distortion"] = bent
     if settings.camera_source == "solved":
         rate = timing.exact_rate(clip.fps) if clip.source == "MOVIE" and clip.fps else timing.scene_rate(scene)
         if rate != timing.scene_rate(scene):
@@ -35,9 +35,9 @@ def describe(scene) -> dict[str, Any] | None:
                 "A solved camera moves with the scene's frames, and the scene runs at another rate than the footage.",
                 "Give the scene the footage's frame rate.",
             )
-        told["camera_to_world"] = path(scene, clip)
-        told["intrinsics"] = zoomed(scene, clip, told["intrinsics"])
-    return told
+        found["camera_to_world"] = path(scene, clip)
+        found["intrinsics"] = zoomed(scene, clip, found["intrinsics"])
+    return found
 
 
 def intrinsics(clip) -> list[list[float]]:
@@ -145,11 +145,11 @@ def _unconstrained(item):
     return item.parent.matrix_world @ item.matrix_parent_inverse @ item.matrix_basis
 
 
-def summary(told: dict[str, Any]) -> str:
+def summary(found: dict[str, Any]) -> str:
     """What `describe` gave, in a line."""
-    lenses = told["intrinsics"]
+    lenses = found["intrinsics"]
     focal = [one[0][0] for one in lenses] if isinstance(lenses[0][0], list) else [lenses[0][0]]
     parts = [f"{min(focal):.0f} to {max(focal):.0f} pixels" if max(focal) > min(focal) else f"{focal[0]:.0f} pixels"]
-    parts += ["distortion taken out"] if "distortion" in told else []
-    parts += [f"solved over {len(told['camera_to_world'])} frames"] if "camera_to_world" in told else []
+    parts += ["distortion taken out"] if "distortion" in found else []
+    parts += [f"solved over {len(found['camera_to_world'])} frames"] if "camera_to_world" in found else []
     return f"Focal length {', '.join(parts)}"

@@ -28,7 +28,7 @@ def write(armature, path: str | Path, default_rate) -> Path:
     Args:
         armature: a character of ours.
         path: file to write, `.npz`.
-        default_rate: frames a second of an action that does not tell (Fraction).
+        default_rate: frames a second of an action that does not state it (Fraction).
 
     Raises:
         UserError: there is no such motion, or the file cannot be written.

@@ -42,7 +42,7 @@ class Stage:
     """The scene that is exported: `armature` is the copy, `rate` and `frame_end` the clip's; frames count from 0.
 
     `meshes` are the copies that go along, `preset` is that of an FBX file, `hips` the bone that carries the hips, None
-    if nothing tells; `ours` says whether the armature is a character of ours.
+    if nothing shows it; `ours` says whether the armature is a character of ours.
     """
 
     scene: Any

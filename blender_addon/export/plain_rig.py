@@ -52,7 +52,7 @@ def settle(armature, scene, frame_end: int) -> str | None:
     """Key a copied rig plainly at the frames 0 to `frame_end` of `scene`, and take away what else moves it.
 
     Returns:
-        The bone that carries the hips; None if nothing tells.
+        The bone that carries the hips; None if nothing shows it.
     """
     hips = hips_of(armature)
     seen = look(armature, scene, frame_end)

@@ -14,16 +14,16 @@ class ADAPT_MOTION_OT_read_camera(bpy.types.Operator):
     bl_idname, bl_label, bl_options = "adapt_motion.read_camera", "Check Camera", {"REGISTER"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Tell the focal length, and over how many frames the camera is solved."""
+        """Report the focal length, and over how many frames the camera is solved."""
         try:
-            told = solved_camera.describe(context.scene)
+            found = solved_camera.describe(context.scene)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if told is None:
+        if found is None:
             self.report({"INFO"}, "The engine guesses the focal length")
         else:
-            self.report({"INFO"}, solved_camera.summary(told))
+            self.report({"INFO"}, solved_camera.summary(found))
         return {"FINISHED"}
 
 

@@ -18,7 +18,7 @@ from ..run.clip_run import remember
 
 
 def clip_rate_of(armature):
-    """Frames a second of the clip that a character came from, as a Fraction; None if its action does not tell."""
+    """Frames a second of the clip that a character came from, as a Fraction; None if its action does not state it."""
     from ..character import keying
 
     action = armature.animation_data.action if armature.animation_data else None

@@ -78,10 +78,10 @@ class ADAPT_MOTION_OT_install_engine(bpy.types.Operator):
         if plan.uv:
             how = messages.tr("by uv ({path})", path=plan.uv)
         size = f"{plan.disk_mb / 1000:.1f}"
-        told = messages.tr("It takes about {size} GB of disk in {folder},", size=size, folder=plan.folder)
-        drawing.draw_text(layout, told, WIDTH)
-        told = messages.tr("installed {how}. Blender's own Python is not touched.", how=how)
-        drawing.draw_text(layout, told, WIDTH)
+        text = messages.tr("It takes about {size} GB of disk in {folder},", size=size, folder=plan.folder)
+        drawing.draw_text(layout, text, WIDTH)
+        text = messages.tr("installed {how}. Blender's own Python is not touched.", how=how)
+        drawing.draw_text(layout, text, WIDTH)
         for note in plan.notes:
             drawing.draw_text(layout, note, WIDTH, "INFO")
 
@@ -213,7 +213,7 @@ class ADAPT_MOTION_OT_store_key(_WithEngine, bpy.types.Operator):
             self.report({"ERROR"}, "No key was given.")
             return {"CANCELLED"}
         log = job.new_log(prefs.log_folder(), "key")
-        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["set"], key), _key_told)
+        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["set"], key), _key_answered)
 
 
 class ADAPT_MOTION_OT_forget_key(_WithEngine, bpy.types.Operator):
@@ -224,10 +224,10 @@ class ADAPT_MOTION_OT_forget_key(_WithEngine, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it."""
         log = job.new_log(prefs.log_folder(), "key")
-        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["delete"]), _key_told)
+        return self._start("key", lambda python: engine_home.start_key_store(python, log, ["delete"]), _key_answered)
 
 
-def _key_told(state: RunState) -> None:
+def _key_answered(state: RunState) -> None:
     if state.finding is None:
         state.fail(UserError("The system's keyring did not answer.", "Set OPENAI_API_KEY before starting Blender."))
         return

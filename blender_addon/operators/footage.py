@@ -8,7 +8,6 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import messages
 from ..blender import timing
-from ..character import camera
 from ..character import footage as clips
 from ..character.footage import MOVIES, clip_rate
 from ..errors import UserError
@@ -98,6 +97,7 @@ class ADAPT_MOTION_OT_match_footage(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set what is wanted; the footage follows the new rate."""
+        from ..character import camera  # needs NumPy
 
         scene = context.scene
         settings = scene.adapt_motion

@@ -99,7 +99,7 @@ class ADAPT_MOTION_PG_clip(bpy.types.PropertyGroup):
     """A clip in the queue with the settings that it was put in with."""
 
     footage: StringProperty(name="Footage", description="The clip", subtype="FILE_PATH")
-    job: StringProperty(name="Settings", description="What the engine is asked for, as JSON")
+    job: StringProperty(name="Settings", description="The engine's job, as JSON")
     status: EnumProperty(name="Status", description="How far it is", items=STATUSES, default="waiting")
     message: StringProperty(name="Message", description="How it ended")
     motions: StringProperty(name="Results", description="Motion files, as a JSON list")

@@ -28,8 +28,8 @@ MOST_TURN = math.radians(3)
 _SHARE = 0.97
 """Share of that which is used: rigs' hips bring a little of their own."""
 
-TOLD_M = 0.01
-"""Metres from which on feet that are off their places are told of."""
+REPORTED_M = 0.01
+"""Metres from which on feet that are off their places are reported."""
 
 _HANDS = ("left_hand", "right_hand")
 _RATES = (keying.CLIP_RATE, keying.KEY_RATE, keying.KEY_START)
@@ -187,9 +187,9 @@ def _key_rest(target, maker, one: transfer.Figure, given: np.ndarray, frame: flo
 
 def _of_feet(off_m: np.ndarray, frames: np.ndarray, options: Options) -> list[str]:
     """A sentence about feet that do not stand where they should: those of the source slide or float."""
-    if off_m.max(initial=0) <= TOLD_M:
+    if off_m.max(initial=0) <= REPORTED_M:
         return []
-    worst, count = int(off_m.max(1).argmax()), int((off_m.max(1) > TOLD_M).sum())
+    worst, count = int(off_m.max(1).argmax()), int((off_m.max(1) > REPORTED_M).sum())
     return [
         f"Feet are up to {off_m.max() * 1000:.0f} mm beside where they stand ({count} frames, most at "
         f"{frames[worst]:.0f}): they slide or float in the source, and legs turn by "

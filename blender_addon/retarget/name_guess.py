@@ -51,7 +51,7 @@ def guess(parents: dict[str, str | None]) -> BoneMap:
         side, part = _meaning(name)
         if part:
             found.setdefault((side, part), []).append(name)
-    _settle_doubtful(found)
+    _settle_ambiguous(found)
     bones = {}
     for side in ("left", "right"):
         for part, joint in _JOINT.items():
@@ -77,7 +77,7 @@ def words(name: str) -> list[str]:
 
 
 def _meaning(name: str) -> tuple[str, str]:
-    """Side ('' for the middle) and part of the body that a name tells; part is '' if none."""
+    """Side ('' for the middle) and part of the body that a name implies; part is '' if none."""
     parts = words(name)
     sides = [_SIDES[part] for part in parts if part in _SIDES]
     rest = [part for part in parts if part not in _SIDES and part not in _NOISE]
@@ -97,11 +97,11 @@ def _meaning(name: str) -> tuple[str, str]:
     return "", ""
 
 
-def _settle_doubtful(found: dict[tuple[str, str], list[str]]) -> None:
+def _settle_ambiguous(found: dict[tuple[str, str], list[str]]) -> None:
     """Names that mean one thing in one rig and another in the next: by what else there is."""
     for side in ("left", "right"):
-        for doubtful, upper, lower in (("leg", "thigh", "shin"), ("arm", "upper_arm", "forearm")):
-            names = found.get((side, doubtful), [])
+        for ambiguous, upper, lower in (("leg", "thigh", "shin"), ("arm", "upper_arm", "forearm")):
+            names = found.get((side, ambiguous), [])
             if names:  # Mixamo: UpLeg and Leg, but Arm and ForeArm
                 free = lower if (side, upper) in found else upper
                 found.setdefault((side, free), names)

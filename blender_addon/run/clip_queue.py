@@ -88,16 +88,16 @@ def _ended(state: RunState) -> None:
     scene = bpy.data.scenes.get(state.context["scene"])
     items = [item for item in scene.adapt_motion.queue if item.job == state.context["job"]] if scene else []
     frames = max((result["frames"] for result in state.results), default=0)
-    told = messages.done(frames, len(state.results), state.seconds)
+    summary = messages.done(frames, len(state.results), state.seconds)
     for item in items:
         if state.results and not state.failed:
-            item.status, item.message = "done", told
+            item.status, item.message = "done", summary
             item.motions = json.dumps([result["motion"] for result in state.results])
         else:
             item.status = "stopped" if state.cancelled else "failed"
             item.message = f"{state.message} {state.hint}".strip()
     if state.results and not state.failed:
-        state.message = told
+        state.message = summary
         state.hint = "Attach it from the queue."
 
 

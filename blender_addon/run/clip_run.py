@@ -64,13 +64,13 @@ def list_people(state: RunState) -> None:
 
 
 def list_labels(state: RunState) -> None:
-    """At the end of a run: fill the list of labels with those of the first person that was asked for."""
+    """At the end of a run: fill the list of labels with those of the first requested person."""
     scene = bpy.data.scenes.get(state.context["scene"])
     if not state.segments or scene is None or state.context.get("other_file"):
         return
-    told = state.segments[min(state.segments)]
-    labels.take(scene, told)
-    state.message = messages.labels_suggested(len(told))
+    segments = state.segments[min(state.segments)]
+    labels.take(scene, segments)
+    state.message = messages.labels_suggested(len(segments))
     push_undo("Suggest Labels")
 
 

@@ -126,9 +126,9 @@ def start_key_store(python: Path, log: Path, words: list[str], key: str = "") ->
 
     def parse(line: str) -> dict:
         with contextlib.suppress(ValueError):
-            told = json.loads(line)
-            if isinstance(told, dict) and told.get("event") == "key":
-                return told
+            reply = json.loads(line)
+            if isinstance(reply, dict) and reply.get("event") == "key":
+                return reply
         return {"event": "log", "message": line.rstrip()}
 
     script = str(Path(__file__).with_name("key_store.py"))

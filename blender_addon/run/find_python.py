@@ -105,7 +105,7 @@ def _usual_places() -> list[tuple[Path, str]]:
 def _probe(command: list[str]) -> dict | None:
     """What a candidate says of itself; None if it does not start (such as the shop's stand-in on Windows)."""
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             [*command, "-I", "-c", _PROBE],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -114,7 +114,7 @@ def _probe(command: list[str]) -> dict | None:
             check=False,
             **own_process_group(),
         )
-        return json.loads(told.stdout) if told.returncode == 0 else None
+        return json.loads(done.stdout) if done.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
 

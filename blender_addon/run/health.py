@@ -19,14 +19,14 @@ def remember(found: dict[str, Any]) -> None:
 
 
 def finding() -> dict[str, Any] | None:
-    """What the doctor found last; None if it was not asked."""
+    """What the doctor found last; None if it has not run."""
     return _finding
 
 
-def remember_key(told: dict[str, Any]) -> None:
-    """Keep what the key store said."""
+def remember_key(reply: dict[str, Any]) -> None:
+    """Keep the key store's reply."""
     global _key
-    _key = told
+    _key = reply
 
 
 def forget() -> None:

@@ -109,7 +109,9 @@ def make_plan(folder: Path, torch: str, extra_arguments: str = "") -> Plan:
     try:
         extra = tuple(shlex.split(extra_arguments, posix=system != "Windows"))
     except ValueError as error:
-        raise UserError(f"The installer arguments cannot be read: {error}.", "Mend them in the preferences.") from error
+        raise UserError(
+            f"The installer arguments cannot be read: {error}.", "Correct them in the preferences."
+        ) from error
     notes = []
     own_index = any(word.split("=")[0] in _INDEX_OPTIONS for word in extra)
     if system == "Darwin":
@@ -133,7 +135,7 @@ def split_locked(text: str) -> tuple[str, str]:
 
 
 def _torch_by_pip(system: str, torch: str) -> tuple[str, str]:
-    """The build that the default package index has for this system, and what to say if that is not what was asked."""
+    """The build that the default package index has for this system, and a note if that is not what was chosen."""
     if system == "Linux" and torch == "cpu":
         note = (
             "pip brings PyTorch with CUDA on Linux, which is large. With uv installed, the small CPU build would come."
@@ -245,13 +247,13 @@ class Installer(EventSource):
 
     def _install_packages(self) -> None:
         progress = InstallProgress(self.plan.download_mb, parallel=self.plan.uv is not None)
-        said: deque[str] = deque(maxlen=60)
+        output: deque[str] = deque(maxlen=60)
         for command in self._commands(str(environment_python(self.plan.folder))):
             for line in self._lines(command):
-                said.append(line)
+                output.append(line)
                 progress.feed(line)
                 self._progress(0.05 + 0.9 * progress.share, progress.what)
-            self._require_success(said)
+            self._require_success(output)
         self._progress(0.05 + 0.9 * SETTLED_SHARE, "Checking")
 
     def _commands(self, python: str) -> list[list[str]]:
@@ -276,33 +278,33 @@ class Installer(EventSource):
         ]
 
     def _pip_progress(self, python: str) -> list[str]:
-        """pip tells how far a download is from 24.1 on."""
-        said = " ".join(self._lines([python, "-m", "pip", "--version"])).split()
-        new = len(said) > 1 and [int(part) for part in said[1].split(".")[:2] if part.isdigit()] >= [24, 1]
+        """pip reports how far a download is from 24.1 on."""
+        output = " ".join(self._lines([python, "-m", "pip", "--version"])).split()
+        new = len(output) > 1 and [int(part) for part in output[1].split(".")[:2] if part.isdigit()] >= [24, 1]
         return ["--progress-bar", "raw" if new else "off"]
 
     def _check(self) -> dict:
         python = environment_python(self.plan.folder)
         command = check_command(python, self.plan.requirements)
         finding = None
-        said: deque[str] = deque(maxlen=60)
+        output: deque[str] = deque(maxlen=60)
         for line in self._lines(command, engine_environment()):
-            said.append(line)
+            output.append(line)
             finding = parse_check(line) or finding
-        self._require_success(said)
+        self._require_success(output)
         if finding is None or finding["problems"]:
-            problem = finding["problems"][0] if finding else "It said nothing."
+            problem = finding["problems"][0] if finding else "It printed nothing."
             raise _FailedError(
                 f"The engine was installed but does not run: {problem}", "Open the log, then install it again."
             )
         return finding
 
     def _call(self, command: list[str]) -> None:
-        said = deque(self._lines(command), maxlen=60)
-        self._require_success(said)
+        output = deque(self._lines(command), maxlen=60)
+        self._require_success(output)
 
     def _lines(self, command: list[str], env: dict[str, str] | None = None) -> Iterator[str]:
-        """Output of a child process line by line, logged. Afterwards `_require_success` tells how it ended."""
+        """Output of a child process line by line, logged. Afterwards `_require_success` checks how it ended."""
         if env is None:
             env = {**engine_environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "NO_COLOR": "1"}
             del env["PYTHONPATH"]
@@ -325,9 +327,9 @@ class Installer(EventSource):
                 yield line.rstrip()
         self._process.wait()
 
-    def _require_success(self, said: deque[str]) -> None:
+    def _require_success(self, output: deque[str]) -> None:
         if self.cancelled or self._process.returncode != 0:
-            raise _FailedError(*failure(said))
+            raise _FailedError(*failure(output))
 
     def _log(self, line: str) -> None:
         if not line.startswith("Progress "):

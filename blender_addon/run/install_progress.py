@@ -104,6 +104,6 @@ def failure(lines: Sequence[str]) -> tuple[str, str]:
     for pattern, message, hint in _REASONS:
         if re.search(pattern, text, re.IGNORECASE):
             return message, hint
-    said = [line.strip() for line in lines if re.match(r"\s*(ERROR|error|\u00d7)", line)]
-    message = f"The installer failed: {said[-1]}" if said else "The installer failed."
+    errors = [line.strip() for line in lines if re.match(r"\s*(ERROR|error|\u00d7)", line)]
+    message = f"The installer failed: {errors[-1]}" if errors else "The installer failed."
     return message[:300], "Open the log to see why, then press Install Engine again."

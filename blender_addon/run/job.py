@@ -28,8 +28,8 @@ MAX_LINE = 1 << 20
 
 CANCEL_WAIT_S = 1.6
 TERMINATE_WAIT_S = 0.3
-"""How long a job may take to end after it was asked to, and after it was told to. Then it is killed: 2 s in all. The
-engine ends itself 1.4 s after it was asked."""
+"""How long a job may take to end after a request, and after a signal. Then it is killed: 2 s in all. The
+engine ends itself 1.4 s after the request."""
 
 QUIET_S = 1.0
 """How long stdout may be silent after the child's death before it is given up: a grandchild may still hold it open."""
@@ -138,7 +138,7 @@ class Job(EventSource):
         env: whole environment of the child.
         cwd: working folder of the child.
         parse: turns a line of stdout into an event.
-        stdin: what the child is told at once; its stdin stays open.
+        stdin: what is written to the child at once; its stdin stays open.
 
     Raises:
         OSError: the program cannot be started or the log cannot be written.

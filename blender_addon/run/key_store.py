@@ -30,7 +30,7 @@ def keyring():
 
 
 def main(words: list[str]) -> dict:
-    """Do what is asked; gives back the `key` event."""
+    """Do one command; gives back the `key` event."""
     store, problem = keyring(), ""
     if store is None:
         problem = "This system's keyring cannot be used: the engine's Python needs the package keyring."

@@ -73,12 +73,12 @@ def segments(scene) -> list[dict]:
     return found
 
 
-def take(scene, told: list[dict]) -> None:
-    """Replace the list by segments that the engine tells: `start`, `end` (seconds), `label`, `similarity`."""
+def take(scene, found: list[dict]) -> None:
+    """Replace the list by segments of the engine: `start`, `end` (seconds), `label`, `similarity`."""
     settings = scene.adapt_motion
     rate = float(timing.scene_rate(scene))
     settings.labels.clear()
-    for segment in told:
+    for segment in found:
         item = settings.labels.add()
         item.label = str(segment["label"])
         item.frame_start = settings.footage_start + round(float(segment["start"]) * rate)
@@ -91,7 +91,7 @@ def take(scene, told: list[dict]) -> None:
 def measure(scene, motion) -> None:
     """Give each label the similarity that `motion` was measured to have with it; make the list if it is empty.
 
-    A motion without labels tells nothing, so that what was suggested before stays as it is.
+    A motion without labels changes nothing, so that what was suggested before stays as it is.
 
     Args:
         scene: whose labels.
@@ -106,12 +106,12 @@ def measure(scene, motion) -> None:
         ends = [*(np.flatnonzero(motion.labels[1:] != motion.labels[:-1]) + 1), len(named)]
         starts = [0, *ends[:-1]]
         step = float(np.median(np.diff(motion.timestamps))) if len(named) > 1 else 1 / rate
-        told = [
+        found = [
             {"start": motion.timestamps[start], "end": motion.timestamps[end - 1] + step, "label": motion.labels[start]}
             for start, end in zip(starts, ends, strict=True)
             if named[start]
         ]
-        take(scene, told)
+        take(scene, found)
     if not named.any():
         return
     frames = settings.footage_start + motion.timestamps * rate

@@ -12,18 +12,18 @@ _pictures = None
 """Blender's preview collection; pictures by path."""
 
 
-def take(scene, footage: str, told: list[dict]) -> None:
+def take(scene, footage: str, found: list[dict]) -> None:
     """Fill the list of people from the engine's `people` event.
 
     Args:
         scene: whose list.
         footage: what the people were found in, as the scene has it.
-        told: for each person what `engine/output/findings.py` says.
+        found: for each person the values of `engine/output/people_summary.py`.
     """
     settings = scene.adapt_motion
     ticked = {person.number for person in settings.people if person.use} if settings.people_of == footage else None
     settings.people.clear()
-    for one in told:
+    for one in found:
         person = settings.people.add()
         person.number, person.name = one["person"], f"Person {one['person']}"
         person.first_s, person.last_s, person.seen_s = one["first_s"], one["last_s"], one["seen_s"]

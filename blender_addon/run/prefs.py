@@ -52,7 +52,7 @@ def device(context: bpy.types.Context | None = None) -> str:
 
 
 def engine_variables(context: bpy.types.Context | None = None) -> dict[str, str]:
-    """Environment variables that tell the engine what the preferences say."""
+    """Environment variables that pass the preferences to the engine."""
     preferences = get(context)
     if preferences is None:
         return {}
@@ -65,7 +65,7 @@ def engine_variables(context: bpy.types.Context | None = None) -> dict[str, str]
 
 
 def vlm_problem(context: bpy.types.Context | None = None) -> str:
-    """Why a vision-language model cannot be asked; '' if nothing is in the way."""
+    """Why a vision-language model cannot be used; '' if nothing is in the way."""
     preferences = get(context)
     if preferences is None or not preferences.use_vlm:
         return messages.VLM_OFF

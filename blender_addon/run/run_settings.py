@@ -53,8 +53,8 @@ def height_metres(settings) -> float | None:
     if not height_m:
         return None
     if height_m < protocol.LEAST_HEIGHT_M:
-        told = messages.tr(messages.HEIGHT_SMALL, height=height_m, least=protocol.LEAST_HEIGHT_M)
-        raise UserError(told + ".", "Set the height in the panel People, or to 0 if it is not known.")
+        text = messages.tr(messages.HEIGHT_SMALL, height=height_m, least=protocol.LEAST_HEIGHT_M)
+        raise UserError(text + ".", "Set the height in the panel People, or to 0 if it is not known.")
     return round(height_m, 4)  # Blender keeps it in single precision
 
 
@@ -101,7 +101,7 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         person="all" if only == "people" else chosen_people(settings),
         only=only,
         labeler=labeler,
-        allow_upload=labeler == "openai",  # switched on in the preferences, and asked for with a button
+        allow_upload=labeler == "openai",  # switched on in the preferences, and started with a button
         device=prefs.device(context),
         body=paths.absolute(machine.body_model) if machine and machine.body_model else "",
         height_m=height_metres(settings),

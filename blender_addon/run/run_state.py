@@ -24,7 +24,7 @@ class RunState:
         what: what just goes on, where the stage's title does not say.
         warnings: plain sentences.
         results: `result` events.
-        people: who is in the footage, of the `people` event; None if nobody asked.
+        people: who is in the footage, of the `people` event; None if it was not requested.
         segments: person's number to the segments of their `labels` event.
         finding: the `checked`, `doctor` or `key` event.
         bringing_in: whether its result is coming into the scene.

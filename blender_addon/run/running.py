@@ -69,7 +69,7 @@ def start(state: RunState, at_end: AtEnd) -> None:
         _begin_steps(state)
         while _steps is not None:
             _take_steps(state, float("inf"))
-        _tell_idle()
+        _notify_idle()
     elif not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=TICK_S, persistent=True)
 
@@ -88,7 +88,7 @@ def _tick() -> float | None:
     again = _work()
     longest_step_s = max(longest_step_s, time.perf_counter() - before)
     if again is None:
-        _tell_idle()
+        _notify_idle()
         return TICK_S if busy() else None
     return again
 
@@ -155,7 +155,7 @@ def _end() -> None:
     drawing.redraw()
 
 
-def _tell_idle() -> None:
+def _notify_idle() -> None:
     for function in _when_idle:
         if not busy():
             function()

@@ -73,7 +73,7 @@ def main(words: list[str]) -> int:
     """Run batch mode on command-line arguments; gives back the exit code."""
     try:
         options = _parser().parse_args(words)
-    except SystemExit as leaving:  # argparse has said why
+    except SystemExit as leaving:  # argparse has printed why
         return int(leaving.code or 0)
     try:
         python = find_engine(options.engine_python)
@@ -160,7 +160,7 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def _run_engine(clip: str, options: argparse.Namespace, python: Path, outcome: Outcome) -> list[Path]:
-    """Motion files of the people in the clip; `outcome` takes what is to be told. Raises OSError if it cannot start."""
+    """Motion files of the people in the clip; `outcome` takes what is reported. Raises OSError if it cannot start."""
     log = job.new_log(Path(options.out).absolute() / "logs", "run")
     engine = job.start_run(python, _job_of(clip, options), log)
     motions = []

@@ -37,16 +37,16 @@ from ..run import clip_run, job, run_state, running
 
 REPLY = "ADAPT_MOTION "
 
-Say = Callable[..., None]
+Report = Callable[..., None]
 
 
 def main(argv: list[str], switching_on: tuple[float, float]) -> int:
     """Time everything on the motion file after `--`; gives back the exit code."""
     path = argv[argv.index("--") + 1]
-    _tell("version", text=bpy.app.version_string)
-    _tell("switch_on", *switching_on)
+    _report("version", text=bpy.app.version_string)
+    _report("switch_on", *switching_on)
     try:
-        measure(path, _tell)
+        measure(path, _report)
     except UserError as error:
         print(REPLY + json.dumps({"error": error.message, "hint": error.hint}), flush=True)
         return 1
@@ -54,29 +54,29 @@ def main(argv: list[str], switching_on: tuple[float, float]) -> int:
     return 0
 
 
-def measure(path: str, tell: Say) -> None:
+def measure(path: str, report: Report) -> None:
     """Time bringing in, keying, key reduction and retargeting of a motion file in an empty file of Blender's.
 
     Args:
         path: the motion file.
-        tell: called with name, seconds by the clock and of processor time of each figure.
+        report: called with name, seconds by the clock and of processor time of each figure.
 
     Raises:
         UserError: the motion file is damaged.
     """
     compat.empty_file()
-    _attach(path, tell)
+    _attach(path, report)
     character = bpy.context.scene.adapt_motion.character
-    _key(path, tell)
+    _key(path, report)
     target = _rig(path)
     from ..blender import bones, pose_curves
     from ..cleanup import key_reduction
     from ..retarget import bake, bone_maps
 
     bone_map = bone_maps.read(bone_maps.FOLDER / "mixamo.json")
-    with _Timed("retarget", tell):
+    with _Timed("retarget", report):
         bake.bake(character, target, bone_map, bpy.context.scene)
-    with _Timed("reduce", tell) as timed:
+    with _Timed("reduce", report) as timed:
         poses = pose_curves.read(character)
         reduced = key_reduction.reduce(poses, bones.placing(character).scale, key_reduction.Bound())
         key_reduction.write(character, poses, reduced)
@@ -88,7 +88,7 @@ def now() -> tuple[float, float]:
     return time.perf_counter(), time.thread_time()
 
 
-def _attach(path: str, tell: Say) -> None:
+def _attach(path: str, report: Report) -> None:
     """Bring the result in as the window does: steps for a few milliseconds, then what Blender does before it draws."""
     state = run_state.RunState("attach", job.EventSource(Path(path).with_suffix(".log")))
     state.context.update(scene=bpy.context.scene.name, footage="", frame=1)
@@ -103,13 +103,13 @@ def _attach(path: str, tell: Say) -> None:
         bpy.context.view_layer.update()
         blocks.append(tuple(after - before for after, before in zip(now(), began, strict=True)))
     ended = now()
-    tell("attach", ended[0] - first[0], ended[1] - first[1])
-    tell("longest_block", *max(blocks, key=lambda block: block[1]), text=f"the longest of {len(blocks)}")
-    with _Timed("undo_step", tell):
+    report("attach", ended[0] - first[0], ended[1] - first[1])
+    report("longest_block", *max(blocks, key=lambda block: block[1]), text=f"the longest of {len(blocks)}")
+    with _Timed("undo_step", report):
         bpy.ops.ed.undo_push(message="Bench")
 
 
-def _key(path: str, tell: Say) -> None:
+def _key(path: str, report: Report) -> None:
     """The motion onto a bare armature, without the body."""
     from ..blender import timing
     from ..character import keying, motion_io, rig
@@ -118,7 +118,7 @@ def _key(path: str, tell: Say) -> None:
     rest = rig.rest_pose(motion_io.read_body(motion)[0], motion_io.read_skeleton())
     scene = bpy.context.scene
     armature = rig.build_armature("Bench", rest, scene, scene.collection)
-    with _Timed("key", tell):
+    with _Timed("key", report):
         keying.apply(motion, rest, armature, timing.scene_rate(scene), 1)
 
 
@@ -141,11 +141,11 @@ def _rig(path: str) -> Any:
 
 
 class _Timed:
-    """Tells how long its block took."""
+    """Reports how long its block took."""
 
-    def __init__(self, name: str, tell: Say) -> None:
+    def __init__(self, name: str, report: Report) -> None:
         self.note = ""
-        self._name, self._tell = name, tell
+        self._name, self._report = name, report
 
     def __enter__(self) -> _Timed:
         self._began = now()
@@ -154,9 +154,9 @@ class _Timed:
     def __exit__(self, kind: object, *_rest: object) -> None:
         if kind is None:
             seconds, processor = (after - before for after, before in zip(now(), self._began, strict=True))
-            self._tell(self._name, seconds, processor, text=self.note)
+            self._report(self._name, seconds, processor, text=self.note)
 
 
-def _tell(name: str, seconds: float = 0.0, processor: float = 0.0, text: str = "") -> None:
-    told = {"figure": name, "seconds": seconds, "processor": processor, "text": text}
-    print(REPLY + json.dumps(told), flush=True)
+def _report(name: str, seconds: float = 0.0, processor: float = 0.0, text: str = "") -> None:
+    line = {"figure": name, "seconds": seconds, "processor": processor, "text": text}
+    print(REPLY + json.dumps(line), flush=True)

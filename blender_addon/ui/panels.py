@@ -52,7 +52,7 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
             row.scale_y = 1.5
             text = "Resume" if _can_resume(context) else "Adapt Motion"
             row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
-        if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences tell those
+        if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences show those
             run_box.draw_run(layout.column(), state, _width(context))
 
 
@@ -89,16 +89,16 @@ def _draw_offers(layout, context) -> None:
     if rate and rate != timing.scene_rate(scene):
         box = layout.box().column()
         rates = messages.rate(float(rate)), messages.rate(float(timing.scene_rate(scene)))
-        told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
-        drawing.draw_text(box, told, _width(context), "INFO")
+        message = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+        drawing.draw_text(box, message, _width(context), "INFO")
         text = messages.tr(texts.SET_RATE, rate=rates[0])
         button = box.operator("adapt_motion.match_footage", text=text, icon="TIME")
         button.rate, button.frames, button.size = True, False, False
     left = results.known(scene)
     if left is not None and left.motions and not running.busy() and not _is_attached(scene, left):
         box = layout.box().column()
-        told = messages.tr(texts.FINISHED_BEFORE, people=messages.people(len(left.motions)))
-        drawing.draw_text(box, told, _width(context), "FILE_TICK")
+        message = messages.tr(texts.FINISHED_BEFORE, people=messages.people(len(left.motions)))
+        drawing.draw_text(box, message, _width(context), "FILE_TICK")
         box.operator("adapt_motion.attach_results", icon="IMPORT")
 
 
@@ -310,8 +310,8 @@ def _draw_rate(layout, character, context) -> None:
         return
     box = layout.box().column()
     rates = messages.rate(float(rate)), messages.rate(float(ours))
-    told = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
-    drawing.draw_text(box, told, _width(context), "INFO")
+    message = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
+    drawing.draw_text(box, message, _width(context), "INFO")
     box.operator("adapt_motion.set_scene_rate", text=messages.tr(texts.SET_RATE, rate=rates[0]), icon="TIME")
 
 

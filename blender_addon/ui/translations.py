@@ -27,15 +27,15 @@ def languages() -> dict[str, dict[str, str]]:
 def table() -> dict[str, dict[tuple[str, str], str]]:
     """The texts as Blender takes them: by language, then by context and English text."""
     contexts = ("*", "Operator")  # names of operators have a context of their own
-    told = {}
+    found = {}
     for name, texts in languages().items():
         entries = {(context, english): other for english, other in texts.items() for context in contexts}
-        told |= dict.fromkeys({name, OLD_NAMES.get(name, name)}, entries)
-    return told
+        found |= dict.fromkeys({name, OLD_NAMES.get(name, name)}, entries)
+    return found
 
 
 def register() -> None:
-    """Tell Blender, and have our own texts looked up by it."""
+    """Register our texts with Blender, which looks them up."""
     bpy.app.translations.register(__package__, table())
     messages.translate_with(bpy.app.translations.pgettext_iface)
 

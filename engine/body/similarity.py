@@ -10,7 +10,7 @@ def aligned(points: Tensor, target: Tensor, weight: Tensor | None = None) -> Ten
     """Points (..., N, 3) turned, scaled and shifted onto others, `target`, as well as can be (Umeyama, 1991); `weight`
     (..., N) of each, by default the same for all.
 
-    As `engine.evaluation.metrics.aligned_errors` does, which tells errors alone and has no gradients. In these the
+    As `engine.evaluation.metrics.aligned_errors` does, which gives errors alone and has no gradients. In these the
     alignment counts as given: it is the best, so its own change matters in the second order alone.
     """
     with torch.no_grad():

@@ -39,7 +39,7 @@ class BodyArrays:
         joint_regressor: (24, V) joints from shaped vertices.
         weights: (V, 24) skinning weights, rows sum to 1.
         faces: (F, 3) vertex indices, counter-clockwise from outside.
-        landmark_vertices: name to the vertices whose mean is a point that detectors see; None if not told.
+        landmark_vertices: name to the vertices whose mean is a point that detectors see; None if not stated.
         surface_model_type: whose shape numbers these are: `smpl`, `smplh`, `smplx` or `open-body`.
         gender: `neutral`, `male` or `female`.
     """
@@ -76,8 +76,8 @@ def read_body_arrays(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise ModelFileError(f"The body file {path} does not exist.", _HINT)
     arrays = _read_pkl(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
-    told = str(arrays.get("gender", ""))
-    return {**arrays, "gender": np.array(told if told in _GENDERS else gender_of(path))}
+    stated = str(arrays.get("gender", ""))
+    return {**arrays, "gender": np.array(stated if stated in _GENDERS else gender_of(path))}
 
 
 def _read_npz(path: Path) -> dict[str, Array]:

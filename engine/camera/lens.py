@@ -1,6 +1,6 @@
 """Lenses that distort and that zoom: from pixels of the footage to those of one pinhole camera, and back.
 
-Everything after tracking works with a pinhole camera of one focal length. Where a camera file tells of distortion, or
+Everything after tracking works with a pinhole camera of one focal length. Where a camera file describes distortion, or
 has intrinsics that change, keypoints are carried over to such a camera beforehand, and pictures are straightened.
 Distortion works on normalised coordinates, x = (u - c_x) / f_x:
 
@@ -94,7 +94,7 @@ class Lens:
         return {"intrinsics": self.each.tolist(), "distortion": about}
 
     def rows(self, frame_indices: NDArray[np.int64]) -> Array:
-        """(T, 3, 3) the real camera in frames of the footage. Raises UsageError where it is not told."""
+        """(T, 3, 3) the real camera in frames of the footage. Raises UsageError where it is not stated."""
         if self.zooms and frame_indices.max() >= len(self.each):
             raise UsageError(
                 f"The camera file has intrinsics for {len(self.each)} frames, and frame {int(frame_indices.max()) + 1} "

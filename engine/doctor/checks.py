@@ -69,7 +69,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Findings:
+class DoctorReport:
     """All the checks."""
 
     checks: tuple[Check, ...]
@@ -80,7 +80,7 @@ class Findings:
         return all(check.state != "missing" for check in self.checks)
 
 
-def examine(settings: ModelSettings | None = None, body: str = "") -> Findings:
+def examine(settings: ModelSettings | None = None, body: str = "") -> DoctorReport:
     """Look at everything. Imports every package and loads every published model, which takes some seconds.
 
     Args:
@@ -88,13 +88,13 @@ def examine(settings: ModelSettings | None = None, body: str = "") -> Findings:
         body: the user's body file, as `--body` of a run takes it.
     """
     own = (*_engine(), *_packages(), *_devices(), *_models(), *_labels(), *_exports())
-    return Findings((*own, *_published(settings or ModelSettings(), body)))
+    return DoctorReport((*own, *_published(settings or ModelSettings(), body)))
 
 
-def show(findings: Findings, stream: TextIO, as_json: bool) -> None:
-    """Write the findings to `stream`, as JSON or as a table with the hints below it."""
+def show(report: DoctorReport, stream: TextIO, as_json: bool) -> None:
+    """Write the report to `stream`, as JSON or as a table with the hints below it."""
     if as_json:
-        value = {"usable": findings.usable, "checks": [asdict(check) for check in findings.checks]}
+        value = {"usable": report.usable, "checks": [asdict(check) for check in report.checks]}
         stream.write(json.dumps(value, indent=1) + "\n")
         return
     from rich.console import Console
@@ -105,16 +105,16 @@ def show(findings: Findings, stream: TextIO, as_json: bool) -> None:
     for column in ("", "What", "Found", "State"):
         table.add_column(column, overflow="fold")
     section = ""
-    for check in findings.checks:
+    for check in report.checks:
         first = check.section if check.section != section else ""
         section = check.section
         table.add_row(first, check.name, check.found, f"[{colours[check.state]}]{check.state}[/]")
     console = Console(file=stream, highlight=False)
     console.print(table)
-    for check in findings.checks:
+    for check in report.checks:
         if check.hint:
             console.print(f"{check.name}: {check.hint}", markup=False)
-    console.print("Ready." if findings.usable else "Something that is needed is missing: see above.")
+    console.print("Ready." if report.usable else "Something that is needed is missing: see above.")
 
 
 def _engine() -> list[Check]:

@@ -81,7 +81,7 @@ class _Notes:
         self.notes.append(message)
 
 
-def _told(what: str, path: Path, notes: _Notes) -> str:
+def _described(what: str, path: Path, notes: _Notes) -> str:
     files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files)
     return " ".join([f"{what}, whole, {size / 2**20:.0f} MiB.", *notes.notes])
@@ -99,7 +99,7 @@ def _check_hmr(path: Path) -> str:
 
     notes = _Notes()
     network = Hmr.from_checkpoint(path, notes)
-    return _told((HMR_BATCH_NORM if isinstance(network.bn1, FrozenBatchNorm) else HMR).name, path, notes)
+    return _described((HMR_BATCH_NORM if isinstance(network.bn1, FrozenBatchNorm) else HMR).name, path, notes)
 
 
 def _check_hmr2(path: Path) -> str:
@@ -107,7 +107,7 @@ def _check_hmr2(path: Path) -> str:
 
     notes = _Notes()
     network = Hmr2.from_checkpoint(path, notes)
-    return _told(f"{HMR2.name}, {len(network.backbone.blocks)} layers", path, notes)
+    return _described(f"{HMR2.name}, {len(network.backbone.blocks)} layers", path, notes)
 
 
 def _check_mdnet(path: Path) -> str:
@@ -115,7 +115,7 @@ def _check_mdnet(path: Path) -> str:
 
     notes = _Notes()
     MdNet.from_checkpoint(path, notes)
-    return _told(MDNET.name, path, notes)
+    return _described(MDNET.name, path, notes)
 
 
 def _check_motionclip(path: Path) -> str:
@@ -123,7 +123,7 @@ def _check_motionclip(path: Path) -> str:
 
     notes = _Notes()
     MotionClip.from_checkpoint(path, notes)
-    return _told(MOTIONCLIP.name, path, notes)
+    return _described(MOTIONCLIP.name, path, notes)
 
 
 def _check_clip(path: Path) -> str:
@@ -131,7 +131,7 @@ def _check_clip(path: Path) -> str:
 
     notes = _Notes()
     load_clip_text(path, notes)
-    return _told("CLIP ViT-B/32 with its merges", path, notes)
+    return _described("CLIP ViT-B/32 with its merges", path, notes)
 
 
 def _check_babel(path: Path) -> str:

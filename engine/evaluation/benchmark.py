@@ -15,7 +15,7 @@ from engine.evaluation.scores import figures_of
 
 
 class Watch(Protocol):
-    """Is told what is going on."""
+    """Receives what is going on."""
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """`done` of `total` results are there (total 0: not known), and `what` comes next."""
@@ -54,7 +54,7 @@ def run(plan: Sequence[Planned], runner: Runner, store: ResultStore, code: str, 
         runner: runs them.
         store: where finished results are and go to.
         code: fingerprint of all that results depend on beside the arguments.
-        watch: told before each result; may raise CancelledError.
+        watch: called before each result; may raise CancelledError.
 
     Returns:
         A record for each row on each case; rows that a case has not what they need for have none.
@@ -87,12 +87,12 @@ def run_stream(
     notes: dict[str, None] = {}
     for number, case in enumerate(cases):
 
-        def told(done: int, total: int, what: str, number: int = number) -> None:
+        def notify(done: int, total: int, what: str, number: int = number) -> None:
             if what:
                 watch(number * len(rows) + done, 0, what)
 
         planned = Planned(_content(case), lambda case=case: case, rows)  # type: ignore[misc]
-        records += run([planned], runner, store, code, told)
+        records += run([planned], runner, store, code, notify)
         notes |= dict.fromkeys(note for note in case.truth.note.split("; ") if note)
     return records, list(notes)
 
@@ -117,7 +117,7 @@ def _key(planned: Planned, row: Row, runner: Runner, code: str) -> str:
 
 
 def _content(case: Case) -> str:
-    """What tells a case of a data set apart from all others."""
+    """What identifies a case of a data set."""
     content = hashlib.sha256(case.track.keypoints.tobytes())
     content.update(case.truth.joints.tobytes())
     content.update(repr(case.labelled).encode())

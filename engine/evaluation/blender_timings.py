@@ -64,7 +64,7 @@ class BlenderTimings:
     figures: dict[str, Timing]
 
 
-def measure(program: str, frames: int, say: Callable[[str], None]) -> BlenderTimings:
+def measure(program: str, frames: int, log: Callable[[str], None]) -> BlenderTimings:
     """Time the add-on in `program`, a Blender or a Python with `bpy`, on a motion of so many frames.
 
     Raises ExportError if it is no program, or does not come to the end.
@@ -80,7 +80,7 @@ def measure(program: str, frames: int, say: Callable[[str], None]) -> BlenderTim
         path.parent.mkdir()
         write_walk(path, frames)
         command = [*script_command(found), str(_SCRIPT), "--", str(path)]
-        return _listen(command, child_environment(Path(scratch), Path(found)), frames, say)
+        return _listen(command, child_environment(Path(scratch), Path(found)), frames, log)
 
 
 def write_walk(path: Path, frames: int) -> None:
@@ -109,9 +109,9 @@ def as_json(timings: BlenderTimings) -> dict[str, Any]:
     return asdict(timings)
 
 
-def _listen(command: list[str], environment: dict[str, str], frames: int, say: Callable[[str], None]) -> BlenderTimings:
-    """Run the child to its end and collect what it tells."""
-    version, figures, done, last = "", {}, False, "it said nothing"
+def _listen(command: list[str], environment: dict[str, str], frames: int, log: Callable[[str], None]) -> BlenderTimings:
+    """Run the child to its end and collect its replies."""
+    version, figures, done, last = "", {}, False, "no output"
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -123,21 +123,21 @@ def _listen(command: list[str], environment: dict[str, str], frames: int, say: C
     ) as process:
         try:
             for line in process.stdout or ():
-                told = _told(line)
+                reply = _reply_in(line)
                 last = line.strip() or last
-                if "error" in told:
-                    raise ExportError(told["error"], told.get("hint", ""))
-                done = done or "done" in told
-                if told.get("figure") == "version":
-                    version = told["text"]
-                    say(f"Blender {version}, a walk of {frames} frames …")
-                elif "figure" in told:
-                    figures[told["figure"]] = Timing(told["seconds"], told["processor"], told["text"])
-                    say(f"{TITLES.get(told['figure'], told['figure'])}: {told['seconds']:.3f} s")
+                if "error" in reply:
+                    raise ExportError(reply["error"], reply.get("hint", ""))
+                done = done or "done" in reply
+                if reply.get("figure") == "version":
+                    version = reply["text"]
+                    log(f"Blender {version}, a walk of {frames} frames …")
+                elif "figure" in reply:
+                    figures[reply["figure"]] = Timing(reply["seconds"], reply["processor"], reply["text"])
+                    log(f"{TITLES.get(reply['figure'], reply['figure'])}: {reply['seconds']:.3f} s")
         except BaseException:
             process.kill()
             raise
-    if not done:  # some builds crash on leaving, with all told
+    if not done:  # some builds crash on leaving, after all replies
         raise ExportError(
             f"Blender ended with code {process.returncode} while it was timed: {last}",
             "Try another Blender (3.4 or newer) with --blender.",
@@ -145,12 +145,12 @@ def _listen(command: list[str], environment: dict[str, str], frames: int, say: C
     return BlenderTimings(version, frames, figures)
 
 
-def _told(line: str) -> dict[str, Any]:
+def _reply_in(line: str) -> dict[str, Any]:
     try:
-        told = json.loads(line[len(REPLY) :]) if line.startswith(REPLY) else {}
+        reply = json.loads(line[len(REPLY) :]) if line.startswith(REPLY) else {}
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return reply if isinstance(reply, dict) else {}
 
 
 def _walk(body: BodyModel, betas: torch.Tensor, frames: int) -> Motion:

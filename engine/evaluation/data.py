@@ -58,7 +58,7 @@ class Truth:
         pose: the true body; None where there is none.
         body: what `pose` is of, where that is not the body that predictions are of.
         mesh_step: every which frame meshes are compared in; more than 1 where time counts and frames are alike.
-        note: how the truth was got, if not as usual; told beside the tables.
+        note: how the truth was got, if not as usual; printed beside the tables.
     """
 
     joints: Float

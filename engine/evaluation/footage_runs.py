@@ -59,7 +59,7 @@ def run_and_score(
 
 
 def _detectors_own(footage: Path, truth: Truth) -> Scores:
-    """MediaPipe's landmarks in 3D of the main person. Their place in the room is not told."""
+    """MediaPipe's landmarks in 3D of the main person. Their place in the room is not known."""
     info = probe(footage)
     with MediaPipeDetector(MODELS["heavy"]) as detector:
         found = list(detector.detect(frames(footage)))

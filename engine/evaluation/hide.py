@@ -19,7 +19,7 @@ from engine.errors import CancelledError, EngineError
 from engine.evaluation import tables
 from engine.evaluation.hide_footage import Cover, Hiding, cover_of, full_view, hides, write_hidden
 from engine.evaluation.hide_rows import DEFAULT, HideRow, choose_rows, other_label
-from engine.evaluation.hide_runs import Runs, code_key, say
+from engine.evaluation.hide_runs import Runs, code_key, log
 from engine.evaluation.hide_scores import FIGURES, FullView, Joints, score, seen_change
 from engine.evaluation.hide_strips import Strips, strip_name
 from engine.evaluation.measures import Common
@@ -158,7 +158,7 @@ class _Bench:
         if target.is_file() and boxes.is_file():
             with np.load(boxes) as kept:
                 return target, Cover(kept["times"], kept["boxes"], cover.rgb, cover.cut)
-        say(f"{runs.folder.name}: hiding ({hiding.kind})")
+        log(f"{runs.folder.name}: hiding ({hiding.kind})")
         write_arrays(boxes, {"times": cover.times, "boxes": cover.boxes})
         write_hidden(path, cover, target, self.image_rate)
         return target, cover

@@ -60,7 +60,7 @@ class Runs:
     code: str
 
     def job(self, footage: Path, row: HideRow, focal_px: float | None, person: str = "main") -> Job:
-        """What the engine is asked for."""
+        """The engine's job."""
         common = self.common
         label, labeler = labels_of(row, self.right, self.wrong)
         return Job(
@@ -82,10 +82,10 @@ class Runs:
     def motion(self, job: Job, name: str) -> Motion:
         """The motion of a run, kept as `rows/<name>-<key>.npz`. Raises EngineError if the run fails."""
         footage = Path(job.footage[0])
-        asked = {key: value for key, value in asdict(job).items() if key not in ("footage", "out")}
-        kept = self.folder / "rows" / f"{name}-{key_of(self.code, fingerprint(footage), asked)}.npz"
+        requested = {key: value for key, value in asdict(job).items() if key not in ("footage", "out")}
+        kept = self.folder / "rows" / f"{name}-{key_of(self.code, fingerprint(footage), requested)}.npz"
         if not kept.is_file():
-            say(f"{self.folder.name}: {name}")
+            log(f"{self.folder.name}: {name}")
             made = self._run(job, footage)
             with replacing(kept) as file:
                 file.write(made.read_bytes())
@@ -102,7 +102,7 @@ class Runs:
         folder = self._prepared(footage)
         clip = Clip(footage, probe(footage, options.settings.footage.image_rate), fingerprint(footage))
         cache, progress = Cache(folder, True, lambda *_: None), Silent()
-        say(f"{self.folder.name}: people of {footage.stem}")
+        log(f"{self.folder.name}: people of {footage.stem}")
         found = stages.detect(clip, options, cache, progress)
         tracks = stages.track(clip, found, options, cache, progress)
         best = max(tracks, key=lambda track: shared_rows(track, motion))
@@ -172,7 +172,7 @@ class _Listener:
         raise kinds.get(code, EngineError)(message or "The run wrote no motion.", hint)
 
 
-def say(text: str) -> None:
-    """A line on stderr, which tells what comes next."""
+def log(text: str) -> None:
+    """A line on stderr that announces what comes next."""
     sys.stderr.write(f"{text} …\n")
     sys.stderr.flush()

@@ -92,7 +92,7 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
     if choice.share:
         return {}
     found = tables.benchmark(records, names, _notes(choice, common, len(pieces)), common.stream)
-    return {"clips": [piece.name for piece in pieces], **_told(common), **found}
+    return {"clips": [piece.name for piece in pieces], **_described(common), **found}
 
 
 def in_processes(jobs: int, results: Path | None, code: str) -> None:
@@ -119,7 +119,7 @@ def in_processes(jobs: int, results: Path | None, code: str) -> None:
         for worker in workers:
             worker.kill()
     if any(codes):
-        raise EngineError("A process of the benchmark failed.", "What it said stands above; what is done is kept.")
+        raise EngineError("A process of the benchmark failed.", "Its output stands above; what is done is kept.")
 
 
 def on_data_set(
@@ -142,7 +142,7 @@ def on_data_set(
     store = ResultStore(common.results)
     records, notes = benchmark.run_stream(people, DATA_SET, runner, store, fingerprint(), Counter())
     found = tables.data_set(name, DATA_SET, records, notes, common.stream)
-    return {"data_set": name, **_told(common), **found}
+    return {"data_set": name, **_described(common), **found}
 
 
 def _labelled(case: Case, labels: Path | None) -> Case:
@@ -150,7 +150,7 @@ def _labelled(case: Case, labels: Path | None) -> Case:
     return case if path is None or not path.is_file() else replace(case, segments=read_labels(path))
 
 
-def _told(common: Common) -> dict[str, Any]:
+def _described(common: Common) -> dict[str, Any]:
     return {"preset": common.preset, "backbone": common.backbone, "seed": common.seed, "set": list(common.overrides)}
 
 

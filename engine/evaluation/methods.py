@@ -77,7 +77,7 @@ LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
 """Table 7."""
 
 BRIEF = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FULL)
-"""What tells soonest whether a change helps."""
+"""The quickest check of whether a change helps."""
 
 PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
 """The presets as they ship."""
@@ -110,7 +110,7 @@ def rows_of(tables: Collection[str]) -> list[Row]:
 
 
 def wrong_label(case: str, category: str, categories: Mapping[str, str], seed: int) -> str:
-    """A label of another category, the same for a case whenever it is asked for.
+    """A label of another category, the same for a case on every call.
 
     Args:
         case: name of the case.

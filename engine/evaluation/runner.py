@@ -60,7 +60,7 @@ class Runner:
 
     Args:
         tools: networks and settings.
-        progress: told while a row runs; may raise CancelledError.
+        progress: called while a row runs; may raise CancelledError.
     """
 
     def __init__(self, tools: Tools, progress: Progress | None = None) -> None:

@@ -48,15 +48,15 @@ def demo_clip() -> Path:
 
 
 def compare_lengths(
-    clip: Path, repeats: int, arguments: Sequence[str], say: Callable[[str], None]
+    clip: Path, repeats: int, arguments: Sequence[str], log: Callable[[str], None]
 ) -> tuple[RunCost, RunCost]:
     """Cost of a run on `clip`, and on the clip repeated; `arguments` go to `adapt-motion run`. Raises EngineError."""
     with tempfile.TemporaryDirectory(prefix="adapt-motion-bench-") as scratch:
         long = Path(scratch) / f"{clip.stem}_x{repeats}{clip.suffix}"
         repeat_clip(clip, long, repeats)
-        say(f"Running on {clip.name} …")
+        log(f"Running on {clip.name} …")
         short_cost = measure(clip, Path(scratch) / "short", arguments)
-        say(f"Running on the same, {repeats} times as long …")
+        log(f"Running on the same, {repeats} times as long …")
         return short_cost, measure(long, Path(scratch) / "long", arguments)
 
 
@@ -140,7 +140,7 @@ def as_json(cost: RunCost) -> dict[str, Any]:
 
 
 def resident_mib(process_id: int) -> float | None:
-    """Resident memory of a process in MiB, None if it is gone or this system does not tell."""
+    """Resident memory of a process in MiB, None if it is gone or this system does not report it."""
     try:
         if sys.platform == "linux":
             text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")

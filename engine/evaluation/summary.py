@@ -87,7 +87,7 @@ class Goal:
         text: what it is.
         wanted: the bar in words.
         value: what was measured, in words.
-        met: whether it was reached; None where it cannot be told.
+        met: whether it was reached; None where it cannot be judged.
     """
 
     text: str

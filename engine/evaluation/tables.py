@@ -40,7 +40,7 @@ def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: Tex
     """Measure each stage on `clip` (None: the demo clip) and on it repeated, and print the table."""
 
     clip = clip or costs.demo_clip()
-    short, long = costs.compare_lengths(clip, repeats, arguments, _say)
+    short, long = costs.compare_lengths(clip, repeats, arguments, _log)
     title = f"{clip.name}: {short.frames} and {long.frames} frames"
     columns = ("stage", "ms/frame", f"ms/frame x{repeats}", "time ratio", "peak MiB", f"peak MiB x{repeats}")
     _print(title, columns, costs.table_rows(short, long), stream)
@@ -49,7 +49,7 @@ def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: Tex
 
 def blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:
     """Time the add-on in a Blender on a motion of so many frames, and print the table."""
-    timings = blender_timings.measure(program, frames, _say)
+    timings = blender_timings.measure(program, frames, _log)
     columns = ("", "seconds", "on the processor", "wanted", "")
     title = f"Blender {timings.version}, {timings.frames} frames"
     _print(title, columns, blender_timings.table_rows(timings), stream)
@@ -74,7 +74,7 @@ _TITLES = {
     "fill-in": "Fill-in threshold (Table 6, Figure 4)",
     "ema": "EMA (Table 8)",
     "presets": "Presets",
-    "brief": "What tells soonest",
+    "brief": "The quickest check",
 }
 _PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
 _HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")
@@ -274,7 +274,7 @@ def _short(interval: Interval) -> str:
     return f"{interval.mean:.{digits}f} ±{(interval.high - interval.low) / 2:.{digits}f}"
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 

@@ -28,7 +28,7 @@ _TRUTH = "_gt.npz"
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of one motion file; errors in millimetres unless told otherwise.
+    """Figures of one motion file; errors in millimetres unless noted otherwise.
 
     Attributes:
         frames: frames compared.

@@ -14,7 +14,7 @@ from typing import Any
 from .plain_file import open_plain
 
 MOST_BYTES = 2**26
-"""Of a file, unless more is asked for. Ten minutes of camera poses take 10 MB."""
+"""Of a file, unless more is requested. Ten minutes of camera poses take 10 MB."""
 
 MOST_DEPTH = 32
 """Lists and objects in each other. The deepest file that is read has six."""

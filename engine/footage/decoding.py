@@ -1,7 +1,7 @@
 """Footage in, upright RGB frames with their true times out. Frames are streamed: memory does not grow with length.
 
 Video files are decoded with PyAV. An image sequence is a folder, a numbered pattern (`shot_%04d.png`, `shot.####.png`)
-or a single image; it has no clock, so it runs at `image_rate`, 24 frames a second unless told otherwise.
+or a single image; it has no clock, so it runs at `image_rate`, 24 frames a second unless set otherwise.
 """
 
 from __future__ import annotations
@@ -336,13 +336,13 @@ def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:
         stream = _video_stream(container, path)
         given = stream.average_rate or stream.guessed_rate
         tick = float(stream.time_base or 0)
-        count_told, length = stream.frames or None, stream.duration
-        duration_told = length * tick if length else (container.duration / 1e6 if container.duration else None)
+        stated_count, length = stream.frames or None, stream.duration
+        stated_duration = length * tick if length else (container.duration / 1e6 if container.duration else None)
         ticks, complete = _packet_ticks(container, stream)
     times = np.asarray(ticks, np.float64) * tick
     if len(times) < 2 or times[-1] <= times[0]:
         rate = plausible(given)
-        count = max(len(times), 1) if complete else count_told
+        count = max(len(times), 1) if complete else stated_count
         return rate, False, count, (None if count is None else float(count / rate))
     intervals = np.diff(times)
     span = float(times[-1] - times[0])
@@ -360,7 +360,7 @@ def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:
     variable = bool(np.any(np.abs(intervals - 1 / float(rate)) > 0.25 / float(rate) + tick))
     if complete:
         return rate, variable, len(times), span + 1 / float(rate)
-    return rate, variable, count_told or (round(duration_told * rate) if duration_told else None), duration_told
+    return rate, variable, stated_count or (round(stated_duration * rate) if stated_duration else None), stated_duration
 
 
 def _packet_ticks(container: Any, stream: Any) -> tuple[list[int], bool]:

@@ -14,7 +14,7 @@ _STANDARD_RATES = (
 
 
 def plausible(given: Fraction | None) -> Fraction:
-    """The rate that a file tells of itself, where its times tell none: 25 if it makes no sense."""
+    """The rate that a file states, where its times give none: 25 if it makes no sense."""
     return Fraction(given) if given and 0 < given <= 1000 else Fraction(25)
 
 
@@ -26,10 +26,10 @@ def exact_rate(measured: float, tolerance: float, given: Fraction | None) -> Fra
         tolerance: relative error that rounding of the timestamps can have caused.
         given: what the file says.
     """
-    # What the file says counts where the times bear it out: over a short clip they cannot tell 120 from 119.88.
-    believed = float(given) if given and abs(float(given) / measured - 1) <= tolerance + 4e-4 else measured
-    close = 4e-4 if believed != measured else max(tolerance, 4e-4)  # 30 and 29.97 lie 1e-3 apart
-    standard = min(_STANDARD_RATES, key=lambda rate: abs(float(rate) / believed - 1))
-    if abs(float(standard) / believed - 1) <= close:
+    # What the file says counts where the times bear it out: over a short clip they cannot separate 120 from 119.88.
+    trusted = float(given) if given and abs(float(given) / measured - 1) <= tolerance + 4e-4 else measured
+    close = 4e-4 if trusted != measured else max(tolerance, 4e-4)  # 30 and 29.97 lie 1e-3 apart
+    standard = min(_STANDARD_RATES, key=lambda rate: abs(float(rate) / trusted - 1))
+    if abs(float(standard) / trusted - 1) <= close:
         return standard
-    return Fraction(believed).limit_denominator(1001 if believed >= 1 else 10**6)
+    return Fraction(trusted).limit_denominator(1001 if trusted >= 1 else 10**6)

@@ -1,4 +1,4 @@
-"""Where in the picture each person is looked for next: crops that follow people, and poses told apart.
+"""Where in the picture each person is looked for next: crops that follow people, and poses kept apart.
 
 A pose detector that sees a whole frame misses people who are small or partly hidden behind one another. Each person
 is therefore followed with a square crop of their own; now and then the whole frame, and tiles of it, are searched for

@@ -115,7 +115,7 @@ def _unreported() -> Iterator[None]:
     """Keep MediaPipe from reporting its use to its makers while the body runs, and so this process from the web.
 
     It does so now and then, and when it is closed, and has no switch for that. Footage is nobody's business, so it gets
-    a proxy at which nobody listens. The wait lets its last report fail, too.
+    a no-op proxy. The wait lets its last report fail, too.
     """
     before = os.environ.get("https_proxy")
     os.environ["https_proxy"] = _NOBODY_LISTENS

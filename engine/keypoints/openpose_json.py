@@ -30,7 +30,7 @@ class OpenPoseJson:
         folder: files named `…_<frame number>_keypoints.json`; the lowest number belongs to the first frame.
 
     Raises:
-        UsageError: the folder has no such files, or one that is asked about cannot be read.
+        UsageError: the folder has no such files, or a requested one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:

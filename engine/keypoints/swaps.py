@@ -28,9 +28,9 @@ _SMALLEST_NOISE = 0.01
 _LONGEST_GAP_S = 0.25
 
 
-def mend_swaps(track: PersonTrack) -> PersonTrack:
+def repair_swaps(track: PersonTrack) -> PersonTrack:
     """The track with left and right of the whole body, the arms or the legs exchanged back where a detector had
-    exchanged them. Where most of a track is exchanged, nothing in it tells so and it stays."""
+    exchanged them. Where most of a track is exchanged, nothing in it shows that and it stays."""
     states = find_swaps(track)
     if not states.any():
         return track

@@ -70,7 +70,7 @@ def export_motion(
     Args:
         motions: motion files of one clip, one per person, all in one folder.
         kinds: of `KINDS`. `person_N.fbx` and so on are one per person; `<folder's name>.blend` holds them all.
-        progress: told how many files are written, and asked several times a second whether to stop.
+        progress: called with the number of files written, several times a second, so that a run can be cancelled.
         footage: the clip, to become the background of the camera in the `.blend`.
         timeout_s: the child is ended after this many seconds.
 
@@ -106,7 +106,7 @@ def export_motion(
 def script_command(program: str) -> list[str]:
     """The command that runs a Python script in `program`, up to the script's path.
 
-    A Python takes the script as it is; Blender needs to be told, with the exit code first.
+    A Python takes the script as it is; Blender needs an option for it, with the exit code first.
     """
     if Path(program).name.lower().startswith("python"):
         return [program]
@@ -164,7 +164,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read(log: Path) -> str:
-    """All that the child has said so far."""
+    """The child's output so far."""
     return log.read_bytes().decode("utf-8", errors="replace")
 
 
@@ -186,7 +186,7 @@ def _outcome(code: int, text: str) -> list[Path]:
             raise ExportError(reply["error"], reply.get("hint", ""))
     written = [Path(reply["wrote"]) for reply in replies if "wrote" in reply]
     if not any("done" in reply for reply in replies):  # some builds crash on leaving, with all written
-        last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+        last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
         raise ExportError(
             f"Blender ended with code {code} while exporting: {last}",
             f"Try another Blender (3.4 or newer) by setting {BLENDER_VARIABLE}.",

@@ -23,7 +23,7 @@ REPORT = "report.json"
 
 
 def describe_run(options: RunOptions) -> dict[str, Any]:
-    """What was asked for."""
+    """The options of the run."""
     return {
         "versions": versions(),
         "platform": platform.platform(),
@@ -61,10 +61,10 @@ def describe_footage(info: FootageInfo, content: str) -> dict[str, Any]:
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
     """The camera and how sure we are of it."""
-    told = {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
+    described = {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
     if camera.lens is not None:
-        told |= {"distortion": camera.lens.key()["distortion"], "zooms": camera.lens.zooms}
-    return told
+        described |= {"distortion": camera.lens.key()["distortion"], "zooms": camera.lens.zooms}
+    return described
 
 
 def describe_person(

@@ -1,6 +1,6 @@
 """How a run learns that it should stop: signals, a line on stdin, or the end of stdin.
 
-A stop is asked for once. Work notices it at its next progress call and unwinds. Should that take longer than `GRACE_S`
+A stop is requested once. Work notices it at its next progress call and unwinds. Should that take longer than `GRACE_S`
 (a long call into C++, say), the process ends at once: everything on disk is written atomically, so nothing is lost.
 """
 
@@ -28,7 +28,7 @@ _LAST_WORDS_S = 0.4
 
 
 class Cancel:
-    """Whether the user asked to stop.
+    """Whether the user cancelled.
 
     Args:
         last_words: called just before the process ends hard, from another thread; must not block for long.
@@ -43,7 +43,7 @@ class Cancel:
 
     @property
     def requested(self) -> bool:
-        """True once somebody asked to stop."""
+        """True once a stop is requested."""
         return self._requested.is_set()
 
     def request(self) -> None:
@@ -56,23 +56,23 @@ class Cancel:
             threading.Thread(target=self._end_hard, daemon=True, name="hard-end").start()
 
     def check(self) -> None:
-        """Raise CancelledError if somebody asked to stop."""
+        """Raise CancelledError if a stop is requested."""
         if self._requested.is_set():
             raise CancelledError(*CANCELLED)
 
     def settle(self, code: int) -> None:
-        """All is done and told: whatever ends the process from here on, it ends with this code."""
+        """All is done and reported: whatever ends the process from here on, it ends with this code."""
         self._code = int(code)
         early_stop.settle(int(code))
 
     def _end_hard(self) -> None:
         threading.Event().wait(self._grace_s)
-        words = threading.Thread(target=self._say_last_words, daemon=True, name="last-words")
+        words = threading.Thread(target=self._write_last_words, daemon=True, name="last-words")
         words.start()
         words.join(_LAST_WORDS_S)  # the work may be stuck in writing and hold the lock that they need
         os._exit(self._code)
 
-    def _say_last_words(self) -> None:
+    def _write_last_words(self) -> None:
         with contextlib.suppress(Exception):
             self.last_words()
 

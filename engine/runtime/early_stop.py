@@ -1,7 +1,7 @@
 """Signals before and after a run listens to them itself (`engine/runtime/cancel.py`): while modules load, and after.
 
-Nothing is begun then, or all is told, so the process ends at once. Imports as little as it can: until `install` has run
-a signal does what Python makes of it.
+Nothing has begun then, or all is reported, so the process ends at once. Imports as little as it can: until `install`
+has run a signal does what Python makes of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def release() -> None:
 
 
 def settle(code: int) -> None:
-    """All is done and told: a signal from here on ends the process with this code, without a word."""
+    """All is done and reported: a signal from here on ends the process with this code."""
     global _settled
     _settled = code
 

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, and how it learns that it should stop."""
+"""How long work reports progress, and how it is cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Progress(Protocol):
     """Given to everything that runs long. Call it at least five times a second: a cancelled run stops there."""
 
     def __call__(self, done: int, total: int) -> None:
-        """Report `done` of `total` steps (total 0: not known). Raises CancelledError if the user asked to stop."""
+        """Report `done` of `total` steps (total 0: not known). Raises CancelledError if the user cancelled."""
 
     def warn(self, code: str, message: str) -> None:
         """Put a warning, one plain sentence, before the user and into the report."""

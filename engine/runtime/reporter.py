@@ -1,4 +1,4 @@
-"""Tells the user how far a run is: events for Blender, or a progress bar on a terminal. Implements `Progress`."""
+"""Reports to the user how far a run is: events for Blender, or a progress bar on a terminal. Implements `Progress`."""
 
 from __future__ import annotations
 
@@ -132,18 +132,18 @@ class Reporter:
             raise CancelledError("Nobody reads the events any more, so the run stopped.") from error
 
     def start(self, clips: list[str]) -> None:
-        """Tell which clips there are, by the names of their folders."""
+        """List the clips, by the names of their folders."""
         self.send("start", protocol=PROTOCOL_VERSION, engine=__version__, clips=clips)
 
     def end(self, code: ExitCode) -> None:
-        """Tell how the run ended; only the first call counts."""
+        """Report how the run ended; only the first call counts."""
         if not self._ended:
             self._ended = True
             with contextlib.suppress(CancelledError):
                 self.send("end", exit_code=int(code), succeeded=self.succeeded, failed=self.failed)
 
     def last_words(self) -> None:
-        """What is said when the process has to end before the work noticed that it was cancelled."""
+        """The last message when the process has to end before the work noticed that it was cancelled."""
         if not self._ended:
             with contextlib.suppress(CancelledError):
                 self.error(CancelledError(*CANCELLED))
@@ -170,7 +170,7 @@ class Reporter:
                 self._send_progress(*self._latest)
 
     def __call__(self, done: int, total: int) -> None:
-        """Report `done` of `total` steps of the stage; raises CancelledError if the user asked to stop."""
+        """Report `done` of `total` steps of the stage; raises CancelledError if the user cancelled."""
         self.cancel.check()
         self._latest = (done, total)
         if self._first_done is None:

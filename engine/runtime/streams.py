@@ -33,7 +33,7 @@ def clean_stdout() -> Iterator[TextIO]:
 def quiet_stderr() -> Iterator[None]:
     """While the body runs, stderr takes what Python writes; the chatter of C++ libraries, past Python, is dropped.
 
-    MediaPipe cannot be told to be quiet, and its lines would tear a progress bar apart.
+    MediaPipe has no quiet mode, and its lines would tear a progress bar apart.
     """
     before = sys.stderr
     before.flush()

@@ -78,7 +78,7 @@ def _read(path: Path) -> tuple[NDArray[np.floating], float]:
         raise ModelFileError(f"{path} cannot be read as an AMASS motion: {error}.", _HINT) from error
     rates = [float(arrays[name]) for name in ("mocap_framerate", "mocap_frame_rate") if name in arrays]
     if not rates:
-        raise ModelFileError(f"{path} is no AMASS motion: it does not tell its frame rate.", _HINT)
+        raise ModelFileError(f"{path} is no AMASS motion: it does not state its frame rate.", _HINT)
     poses, rate = arrays["poses"], rates[0]
     if not len(poses) or poses.shape[1] not in [3 * joints for joints in _HANDS]:
         raise ModelFileError(f"{path} is no AMASS motion: its poses are {poses.shape} at {rate:g} a second.", _HINT)

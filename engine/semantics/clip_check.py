@@ -43,5 +43,5 @@ class ClipCheck:
             crops = torch.stack([clip_picture(tiles[index]) for index in chosen]).to(self._device)
             seen = functional.normalize(self._image(crops), dim=1)
             names = [labels[index] for index in chosen]
-            said = functional.normalize(self._text(self._tokens(names).to(self._device)), dim=1)
-            return float((seen * said).sum(1).mean())
+            text = functional.normalize(self._text(self._tokens(names).to(self._device)), dim=1)
+            return float((seen * text).sum(1).mean())

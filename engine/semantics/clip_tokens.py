@@ -85,7 +85,7 @@ class ClipTokens:
             lines = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8").split("\n")
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             raise ModelFileError(f"{path} cannot be read: {error}.", hint) from error
-        pairs = [tuple(line.split()) for line in lines[1 : _MERGES + 1]]  # the first line tells the version
+        pairs = [tuple(line.split()) for line in lines[1 : _MERGES + 1]]  # the first line has the version
         if len(pairs) != _MERGES or any(len(pair) != 2 for pair in pairs):
             raise ModelFileError(f"{path} is not CLIP's table of {_MERGES} merges.", hint)
         return cls([(first, second) for first, second in pairs])

@@ -32,7 +32,7 @@ NEAR_ENOUGH = 0.55
 _SUGGESTIONS = 3
 _CLOSE = 0.05
 """How much lower a label without sides may score than one that is of the left or the right side."""
-_HINT = "Install the add-on again, or mend the file: presets/actions.json of the project shows how it should look."
+_HINT = "Install the add-on again, or repair the file: presets/actions.json of the project shows how it should look."
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -107,7 +107,7 @@ class MotionDictionary:
 
     Args:
         actions: the entries; labels and all texts are different from each other.
-        exemplars: file with a motion of each label, read when one is asked for.
+        exemplars: file with a motion of each label, read on demand.
         added: a studio's own actions, which have a file of exemplars of their own.
     """
 

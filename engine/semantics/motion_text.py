@@ -185,7 +185,7 @@ def map_sentences(embeddings: Tensor, sentence_map: Tensor) -> Tensor:
 def facing_ahead(six: Tensor) -> Tensor:
     """Windows (B, T, 24, 6) turned about the vertical so that the person's left points to +x on the mean.
 
-    The left-right axis tells the heading of people who lie or turn over, too. The turn counts as given: gradients pass
+    The left-right axis gives the heading of people who lie or turn over, too. The turn counts as given: gradients pass
     through the motion alone.
     """
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Labels from the motion itself: the first prediction against the dictionary, off unless asked for.
+"""Labels from the motion itself: the first prediction against the dictionary, off unless requested.
 
 Windows of two seconds are compared with all labels; the path of labels through time that fits best, with a price on
 every change, gives the change points. What fits no label well gets none: a wrong label pulls at the motion, no label
@@ -55,7 +55,7 @@ def retrieve_labels(
         poses: (T, 72) axis-angle, root in a world with z up.
         times: (T,) seconds, increasing.
         space: the motion-text space, on the CPU.
-        progress: told after every batch of windows.
+        progress: called after every batch of windows.
         settings: when a label is given.
 
     Returns:

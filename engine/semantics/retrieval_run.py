@@ -20,7 +20,7 @@ def label_rows(
         typed: the user's labels, which always win.
         poses: (T, 72) first prediction, root in a world with z up.
         times: (T,) seconds.
-        progress: told after every batch; is warned where labels were asked for and none was found.
+        progress: called after every batch; is warned where labels were requested and none was found.
 
     Raises:
         ModelFileError: the motion-text space is missing or damaged.

@@ -1,8 +1,8 @@
 """Which action a free text means, without a sentence encoder: words compared by shape, by stem and by meaning.
 
 What single words mean comes from a table of all-MiniLM-L6-v2's vectors; a text is the weighted mean of its words. The
-sentence encoder itself is no better at this: it hardly tells left from right, and what it gains by word order is little
-in texts of a few words. Legend: M texts of the dictionary, W words of the table.
+sentence encoder itself is no better at this: it hardly separates left from right, and what it gains by word order is
+little in texts of a few words. Legend: M texts of the dictionary, W words of the table.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ class TextMatcher:
     def _known(self, text: str) -> list[str]:
         """Words of a text without fillers; one that nobody knows is taken for a word of the dictionary it is like."""
         words = [word for word in _split(text) if word not in _FILLERS]
-        return [word if self._row(word) is not None else self._mended(word) for word in words]
+        return [word if self._row(word) is not None else self._corrected(word) for word in words]
 
-    def _mended(self, word: str) -> str:
+    def _corrected(self, word: str) -> str:
         if len(word) < 4:
             return word
         # a slip of the finger rarely hits the first letter, and "knitting" is not "sitting"

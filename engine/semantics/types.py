@@ -25,7 +25,7 @@ ALIGNED = 0.75
 
 
 class MotionTextSpace(Protocol):
-    """A space in which motions lie near the texts that tell of them. Frozen: gradients reach the motion alone."""
+    """A space in which motions lie near the texts that describe them. Frozen: gradients reach the motion alone."""
 
     def encode_motion(self, six: Tensor) -> Tensor:
         """Where windows of motion (B, 60, 24, 6) lie: unit vectors (B, D). Differentiable."""

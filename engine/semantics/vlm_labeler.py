@@ -1,4 +1,4 @@
-"""Labels by a vision-language model (Lin et al. 2025, appendix B), off unless asked for and consented to.
+"""Labels by a vision-language model (Lin et al. 2025, appendix B), off unless requested and consented to.
 
 The footage is looked at in segments of two seconds. Of each, some pictures of the person alone go to the server with
 the dictionary, and a label for each picture comes back. What is not in the dictionary is matched to it or dropped.
@@ -111,7 +111,7 @@ class VlmLabeler:
 
         Raises:
             UsageError: no client, no server, no consent, or more than the budget allows.
-            CancelledError: the user asked to stop; what was answered is kept.
+            CancelledError: the user cancelled; what was answered is kept.
         """
         wanted = typed == ""
         chosen = stretches(track.timestamps, wanted, track.detected, self.settings.pictures)
@@ -168,7 +168,7 @@ class VlmLabeler:
         failures: Counter[str] = Counter()
         try:
             waiting: dict[Future[list[str]], int] = {
-                pool.submit(self._asked, server, question): index
+                pool.submit(self._request, server, question): index
                 for index, (question, answer) in enumerate(zip(questions, answers, strict=True))
                 if answer is None
             }
@@ -195,7 +195,7 @@ class VlmLabeler:
         for reason, count in failures.items():
             progress.warn("labeler", f"{count} segments got no label from {server_name()}: {reason}.")
 
-    def _asked(self, server: Server, question: Question) -> list[str]:
+    def _request(self, server: Server, question: Question) -> list[str]:
         def check(answer: Any) -> list[str]:
             labels = answer.get("labels") if isinstance(answer, dict) else None
             if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):
@@ -262,10 +262,10 @@ class VlmLabeler:
                 start, end = (
                     float(track.timestamps[row]) for row in (pictures.stretch.first, pictures.stretch.last - 1)
                 )
-                said = ", ".join(sorted({name for name in names if name}))
+                label = ", ".join(sorted({name for name in names if name}))
                 progress.warn(
                     "label_doubtful",
-                    f"The label '{said}' from {start:.1f} s to {end:.1f} s may be wrong: picture and label agree by "
+                    f"The label '{label}' from {start:.1f} s to {end:.1f} s may be wrong: picture and label agree by "
                     f"{agreement:.2f}, less than {self.settings.least_agreement:g}. Type another label if it is.",
                 )
 

@@ -39,8 +39,8 @@ def label_rows(
         settings: see there.
         models: MotionCLIP's dictionary is used where MotionCLIP is, and CLIP checks labels where it is there.
         device: of CLIP.
-        allow_upload: whether the user has agreed already; else they are asked on the terminal.
-        progress: is told what is sent, and warned of what failed.
+        allow_upload: whether the user has agreed already; else a prompt on the terminal.
+        progress: receives what is sent, and a warning of what failed.
 
     Raises:
         UsageError: nobody agreed, the budget does not do, or there is no server.
@@ -57,7 +57,7 @@ def label_rows(
     def consent(plan: Plan) -> bool:
         if not (allow_upload or _agreed(plan)):
             return False
-        progress.warn("upload", f"Labels are asked for: {plan.sentence()}")
+        progress.warn("upload", f"Labels are requested: {plan.sentence()}")
         return True
 
     return VlmLabeler(settings, consent, check).label(frames, track, dictionary, typed, progress)

@@ -1,7 +1,7 @@
 """Asks a vision-language model over the API that OpenAI made common. Trusts nothing that comes back.
 
 No redirect is followed, silence and endless answers end, and neither the key nor a picture is ever logged or put into a
-message: of a failed answer only its kind is told.
+message: of a failed answer only its kind is reported.
 """
 
 from __future__ import annotations
@@ -148,14 +148,14 @@ class Server:
             RefusedError: nor would any other request.
         """
         try:
-            return self._asked(question, check)
+            return self._request(question, check)
         except RefusedError as error:
-            self._refusal = str(error)  # segments that wait for their turn are not asked for either
+            self._refusal = str(error)  # segments that wait for their turn are not requested either
             self._closed.set()
             raise
 
-    def _asked(self, question: Question, check: Callable[[Any], Answer]) -> Answer:
-        reason = "it was not asked"
+    def _request(self, question: Question, check: Callable[[Any], Answer]) -> Answer:
+        reason = "no request was made"
         for attempt in range(self.settings.attempts):
             if self._closed.is_set():
                 raise RefusedError(self._refusal)
@@ -202,9 +202,9 @@ class Server:
         names = [name for name in _OPTIONAL if name not in self._left_out and name in text]
         return names[0] if names else None
 
-    def _pause(self, attempt: int, asked_s: float | None) -> None:
+    def _pause(self, attempt: int, retry_after_s: float | None) -> None:
         own = self.settings.backoff_s * 2**attempt * random.uniform(0.8, 1.2)
-        self._closed.wait(min(own if asked_s is None else asked_s, _LONGEST_PAUSE_S))
+        self._closed.wait(min(own if retry_after_s is None else retry_after_s, _LONGEST_PAUSE_S))
 
     def _answer(self, question: Question) -> Any:
         """One request. The JSON in the answer. Raises ValueError, _CutOffError, the client's errors."""

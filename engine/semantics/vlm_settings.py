@@ -27,11 +27,11 @@ class VlmSettings(BaseModel):
     timeout_s: float = Field(
         default=60.0, gt=0, le=600, description="Longest silence of the server; an answer may take three times that."
     )
-    attempts: int = Field(default=4, ge=1, le=10, description="How often a segment is asked for when answers fail.")
+    attempts: int = Field(default=4, ge=1, le=10, description="How often a segment is requested when answers fail.")
     backoff_s: float = Field(
         default=1.0, gt=0, le=60, description="Pause after the first failure; doubled after each further one."
     )
-    at_once: int = Field(default=4, ge=1, le=32, description="Segments that are asked for at the same time.")
+    at_once: int = Field(default=4, ge=1, le=32, description="Segments that are requested at the same time.")
     most_requests: int = Field(
         default=VLM_MOST_REQUESTS, ge=1, le=100_000, description="Requests of a run at most, repeated ones included."
     )
@@ -47,6 +47,6 @@ class VlmSettings(BaseModel):
         default=500, ge=2, le=5000, description="Labels of the dictionary that are offered, the first of the list."
     )
     least_agreement: float = Field(
-        default=0.3, ge=-1, le=1, description="Mean cosine of picture and label by CLIP below which you are asked."
+        default=0.3, ge=-1, le=1, description="Mean cosine of picture and label by CLIP below which a warning is shown."
     )
     cache: str = Field(default="", description="Folder of earlier answers; empty: in the user's data folder.")

@@ -2,7 +2,7 @@
 
 A PyTorch checkpoint is a pickle, and an ordinary unpickler calls whatever the file names. This one knows a short table
 of names, gives stand-ins that do nothing for all but tensors, and refuses the file at the first other name. Tensors are
-read one by one when asked for, so optimiser states that fill most of a training checkpoint never reach memory.
+read one by one on demand, so optimiser states that fill most of a training checkpoint never reach memory.
 """
 
 from __future__ import annotations
@@ -56,22 +56,22 @@ def open_tensors(path: Path) -> Iterator[dict[str, StoredTensor]]:
         head = file.read(265)
         file.seek(0)
         if head[8:9] == b"{":
-            with _damage_told():
+            with _damage_reported():
                 plain: Any = safetensors.safe_open(path, framework="pt")
                 names = list(plain.keys())
             with plain:
-                with _damage_told():
+                with _damage_reported():
                     found = {name: _from_safetensors(plain, name) for name in names}
                 yield found
         elif head[:4] == b"PK\x03\x04":
-            with _damage_told():
+            with _damage_reported():
                 archive = zipfile.ZipFile(file)
             with archive:
-                with _damage_told():
+                with _damage_reported():
                     found = _flat(_read_archive(archive))
                 yield found
         elif head[:1] == b"\x80":
-            with _damage_told():
+            with _damage_reported():
                 found = _flat(_read_sequence(file))
             yield found
         else:
@@ -87,7 +87,7 @@ def _kind_of(head: bytes) -> str:
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_reported() -> Iterator[None]:
     """Whatever damaged or hostile bytes raise becomes NotACheckpointError."""
     try:
         yield
@@ -136,7 +136,7 @@ def _read_archive(archive: zipfile.ZipFile) -> Any:
         raise NotACheckpointError("it was written on a machine with another byte order")
 
     def read(storage: _Storage) -> Tensor:
-        with _damage_told():
+        with _damage_reported():
             name = f"{root}data/{storage.key}"
             if archive.getinfo(name).file_size != storage.length * storage.dtype.itemsize:
                 raise NotACheckpointError("it is damaged (it ends too early)")
@@ -155,12 +155,12 @@ def _read_sequence(file: IO[bytes]) -> Any:
     positions: dict[str, tuple[int, int]] = {}
 
     def read(storage: _Storage) -> Tensor:
-        with _damage_told():
+        with _damage_reported():
             position, size = positions[storage.key]
             file.seek(position)
             return _numbers(bytearray(file.read(size)), storage)
 
-    with _damage_told():
+    with _damage_reported():
         first = _Reader(file, read).load()
         if first != _MAGIC or _Reader(file, read).load() != _PROTOCOL:
             raise NotACheckpointError("it is a pickle, but no checkpoint")
@@ -276,7 +276,7 @@ _SCRIPT_PREFIX = "__torch__."
 
 
 class _Reader(PlainUnpickler):
-    """Unpickles with the table above; `read` fetches a storage's numbers when a tensor is asked for."""
+    """Unpickles with the table above; `read` fetches a storage's numbers when a tensor is requested."""
 
     fault: ClassVar[type[Exception]] = UnsafeCheckpointError
 

@@ -1,4 +1,4 @@
-"""The published models: what their files hold, how to tell them apart, and loading them into a network.
+"""The published models: what their files hold, how to identify them, and loading them into a network.
 
 Nothing in a file is run (`engine.weights.checkpoint_reader`). Every tensor is used or named in a warning, and a file
 of another model is refused with the name of the model that it seems to be.
@@ -262,8 +262,8 @@ def _warn_unused(checkpoint: OpenCheckpoint, unused: Sequence[str], progress: Pr
         group = f"{name.split('.')[0]}.* (outside of the model)" if "." in name else name
         groups[group] = groups.get(group, 0) + 1
     if groups:
-        told = ", ".join(group if count == 1 else f"{count} in {group}" for group, count in groups.items())
-        sentence = f"Not used from {checkpoint.path.name}: {told}."
+        unused = ", ".join(group if count == 1 else f"{count} in {group}" for group, count in groups.items())
+        sentence = f"Not used from {checkpoint.path.name}: {unused}."
         if progress is None:
             log.warning(sentence)
         else:

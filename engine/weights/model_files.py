@@ -150,7 +150,7 @@ def find(key: str, settings: ModelSettings) -> Path | None:
     return None
 
 
-def require(key: str, settings: ModelSettings, asked_by: str) -> Path:
+def require(key: str, settings: ModelSettings, needed_by: str) -> Path:
     """The path of a model that `asked_by` (an option or setting) needs.
 
     Raises:
@@ -161,7 +161,7 @@ def require(key: str, settings: ModelSettings, asked_by: str) -> Path:
         entry = published(key)
         where = f"{path} is not there" if path is not None else f"it is not in {models_folder(settings)}"
         raise ModelFileError(
-            f"{asked_by} needs {entry.title}, and {where}.",
+            f"{needed_by} needs {entry.title}, and {where}.",
             f"It is had from: {entry.obtain} Put {entry.names[0]} into that folder, or give {entry.option}PATH.",
         )
     return path

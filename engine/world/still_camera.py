@@ -5,8 +5,8 @@ person's first frame, and +Y is the camera's horizontal viewing direction, so th
 people of a clip share it but for the height of the floor, which is each one's own.
 
 The camera's frame is rigidly fixed to the world: what is corrected (feet that float, sink or slide) is corrected by
-moving the root in both, mostly along the viewing ray, where the picture hardly tells. So the body stays over the person
-in the picture, and `camera_to_world` takes `joints3d_cam` exactly to `joints3d_world`.
+moving the root in both, mostly along the viewing ray, where the picture constrains it least. So the body stays over
+the person in the picture, and `camera_to_world` takes `joints3d_cam` exactly to `joints3d_world`.
 
 Legend: T frames. Foot points are left heel, left toe, right heel, right toe.
 """

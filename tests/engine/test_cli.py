@@ -133,7 +133,7 @@ def test_a_device_that_is_not_there_is_refused(run_here, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     ran = run_here("run", DEMO_CLIP, "-o", tmp_path, "--device", "cuda", "--events", "jsonl")
-    assert_refused(ran, 2, "'cuda' was asked for", "adapt-motion doctor")
+    assert_refused(ran, 2, "'cuda' is not available", "adapt-motion doctor")
 
 
 def test_labels_that_overlap_are_refused_by_entry(run_here, tmp_path):

@@ -67,7 +67,7 @@ def test_overrides_win_over_the_preset_and_the_last_one_wins():
     assert load_settings("fast", ["detection.model=heavy"]).detection.model == "heavy"
     assert load_settings("fast", ["detection.max_people=2", "detection.max_people = 3"]).detection.max_people == 3
     assert load_settings("balanced", ['detection.model="full"']).detection.model == "full"
-    assert load_settings("balanced", ["tracking.mend_swaps=false"]).tracking.mend_swaps is False
+    assert load_settings("balanced", ["tracking.repair_swaps=false"]).tracking.repair_swaps is False
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_image_rates_are_exact(text, rate):
     ("override", "sentence", "hint"),
     [
         ("detection.max_peple=3", "There is no setting 'detection.max_peple'", "Did you mean detection.max_people?"),
-        ("tracing.mend_swaps=true", "There is no setting 'tracing'", "Did you mean tracking?"),
+        ("tracing.repair_swaps=true", "There is no setting 'tracing'", "Did you mean tracking?"),
         ("detection.max_people=0", "The setting detection.max_people is 0", ""),
         ("detection.max_people=many", "The setting detection.max_people is 'many'", ""),
         ("detection.model=3", "The setting detection.model is 3", "heavy"),

@@ -100,7 +100,7 @@ def test_a_setting_runs_again_what_depends_on_it(copied_run, run_here, quick):
     assert run_here(*arguments).code == 0
     assert report_of(copied_run.folder)["reused"] == ["detect", "track"]
     assert report_of(copied_run.folder)["camera"]["focal_source"] == "given"
-    assert run_here(*arguments, "--set", "tracking.mend_swaps=false").code == 0
+    assert run_here(*arguments, "--set", "tracking.repair_swaps=false").code == 0
     assert report_of(copied_run.folder)["reused"] == ["detect"]
 
 

@@ -121,8 +121,8 @@ def test_rooms_of_the_engine_import_only_what_lies_before(path):
     if path.name == "studio.py":  # reads BVH files as the corpus is read
         used -= {"training"}
     assert used <= set().union(*ENGINE[: place + 1])
-    told = {name.removeprefix("engine.") for name in imported(path)} & STORY
-    assert not told or room == "evaluation"
+    story = {name.removeprefix("engine.") for name in imported(path)} & STORY
+    assert not story or room == "evaluation"
 
 
 def test_the_arrows_have_no_circle():

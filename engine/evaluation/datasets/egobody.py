@@ -1,6 +1,6 @@
 """EgoBody (Zhang et al. 2022), seen from the HoloLens: SMPL of the person faced, much of the body out of the picture.
 
-The layout is that of the data set's own README and renderer: `data_info_release.csv` and `data_splits.csv` tell the
+The layout is that of the data set's own README and renderer: `data_info_release.csv` and `data_splits.csv` hold the
 test recordings, their frames, and which body is the person faced; `egocentric_color/<recording>/202*/` has
 `*_pv.txt` (first row cx, cy, width, height; then time stamp in 100 ns, fx, fy and the camera's pose in the
 HoloLens's world), `keypoints.npz` (OpenPose's BODY_25) and `valid_frame.npz` (all pictures);
@@ -191,7 +191,7 @@ def _picture(name: str, folder: Path) -> tuple[int, int]:
         ticks, _, number = Path(name).stem.split("_")
         return int(ticks), int(number)
     except ValueError as error:
-        raise UsageError(f"{folder} names a picture {name}, which tells no time and frame.", _HINT) from error
+        raise UsageError(f"{folder} names a picture {name}, which has no time and frame.", _HINT) from error
 
 
 def _keypoints(path: Path) -> dict[int, Float]:

@@ -2,11 +2,11 @@
 
 The layout is that of the data set's own test tools: `TS1` to `TS6`, each with `annot_data.mat`, in which `annot2`
 (2, 17, 1, N) are pixels, `annot3` and `univ_annot3` (3, 17, 1, N) millimetres in the camera frame, the latter
-brought to one skeleton size, and `valid_frame` tells the frames that count. The files are MATLAB's version 7.3,
+brought to one skeleton size, and `valid_frame` marks the frames that count. The files are MATLAB's version 7.3,
 which is HDF5 and needs `h5py`, an optional package; files saved again as version 5 or 7 are read without it.
 
 There are no cameras in the files: focal length and principal point follow from `annot3` and `annot2`. There are no
-detected keypoints either: without OpenPose's (`--keypoints`) the true ones are given to the methods, which is said
+detected keypoints either: without OpenPose's (`--keypoints`) the true ones are given to the methods, which is noted
 in the table. Protocol as in SPIN and CycleAdapt: 17 joints of Human3.6M's vertex regressor against `univ_annot3`,
 pelvis put together; without a regressor the 14 of them that SMPL has.
 """
@@ -41,7 +41,7 @@ _KEYPOINTS = tuple(name for name in JOINTS if name not in ("head_top", "pelvis",
 _PLACES = ("mpi_inf_3dhp_test_set/TS*/annot_data.mat", "TS*/annot_data.mat", "annot_data.mat")
 _WIDE_PICTURES = ("TS5", "TS6")
 _RATE = 25.0
-"""Frames a second, which the files do not tell. Acceleration errors rest on it."""
+"""Frames a second, which the files do not state. Acceleration errors rest on it."""
 _TRUE_2D = "the methods were given the true 2D keypoints: no --keypoints were given"
 _NO_REGRESSOR = "14 joints are SMPL's own, not Human3.6M's 17: no --regressor was given"
 
@@ -87,7 +87,7 @@ def _case(path: Path, values: dict[str, Any], licensed: Licensed, joint_set: Joi
 def _keypoints(
     points: Float, sequence: str, licensed: Licensed, size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], tuple[str, ...], list[str]]:
-    """What the methods see (T, K, 3), the names, and what has to be said about them."""
+    """What the methods see (T, K, 3), the names, and the notes on them."""
     if licensed.keypoints is not None:
         found, names = openpose.read(licensed.keypoints / sequence, len(points), size, points.mean(1))
         return found, names, []

@@ -21,7 +21,7 @@ def read(
         folder: with one `*_keypoints.json` a frame.
         frames: T.
         size: width and height of the pictures.
-        middles: (T, 2) pixels, where the person is; tells people apart and nothing else.
+        middles: (T, 2) pixels, where the person is; identifies people and nothing else.
     """
     reader = OpenPoseJson(folder)
     names = tuple(reader.keypoint_names)

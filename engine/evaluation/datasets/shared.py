@@ -74,18 +74,18 @@ class Licensed:
                 f"The regressor {self.regressor} does not fit the body: it is {matrix.shape}, not {wanted}.",
                 "J_regressor_h36m.npy belongs to SMPL's mesh: give SMPL_NEUTRAL as --body beside it.",
             )
-        return _sides_mended(matrix, self.body)
+        return _sides_repaired(matrix, self.body)
 
 
-def _sides_mended(matrix: Float, body: BodyModel) -> Float:
+def _sides_repaired(matrix: Float, body: BodyModel) -> Float:
     """Rows named as they lie: a well-known copy of the regressor has left and right legs exchanged."""
     rest = matrix @ body.rest(torch.zeros(10)).vertices
-    mended = matrix.copy()
+    repaired = matrix.copy()
     for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"):
         left, right = H36M_17.index(f"left_{part}"), H36M_17.index(f"right_{part}")
         if rest[left, 0] < rest[right, 0]:  # x points to the body's left
-            mended[[left, right]] = matrix[[right, left]]
-    return mended
+            repaired[[left, right]] = matrix[[right, left]]
+    return repaired
 
 
 def joint_set(names: tuple[str, ...], roots: tuple[str, ...], licensed: Licensed) -> JointSet | None:
@@ -120,7 +120,7 @@ def rest_pelvis(body: BodyModel, betas: Float) -> Float:
 def truth_joints(
     licensed: Licensed, true_body: BodyModel | None, pose: Pose | None, wanted: JointSet | None, plain: Float | None
 ) -> tuple[Float, JointSet, list[str]]:
-    """The joints that are compared, from the best that there is, and what has to be said about them.
+    """The joints that are compared, from the best that there is, and the notes on them.
 
     Args:
         licensed: what the user has.

@@ -13,18 +13,18 @@ from engine.weights.model_settings import ModelSettings
 
 
 @pytest.fixture(scope="module")
-def findings():
+def report():
     return checks.examine()
 
 
-def test_this_installation_is_usable(findings):
-    assert findings.usable, [check for check in findings.checks if check.state == "missing"]
-    names = {(check.section, check.name.split(" ")[0]) for check in findings.checks}
+def test_this_installation_is_usable(report):
+    assert report.usable, [check for check in report.checks if check.state == "missing"]
+    names = {(check.section, check.name.split(" ")[0]) for check in report.checks}
     assert {("packages", "torch"), ("devices", "cpu"), ("models", "open_body.npz"), ("exports", "Blender")} <= names
 
 
-def test_model_files_are_told_with_size_hash_and_licence(findings):
-    (heavy,) = [check for check in findings.checks if check.name.startswith("pose_landmarker_heavy")]
+def test_model_files_are_told_with_size_hash_and_licence(report):
+    (heavy,) = [check for check in report.checks if check.name.startswith("pose_landmarker_heavy")]
     assert "MiB, sha256 " in heavy.found
     assert "Apache-2.0" in heavy.found
 
@@ -36,7 +36,7 @@ def test_missing_and_damaged_model_files_are_told(tmp_path, monkeypatch):
     states = {check.name.split(" ")[0]: (check.state, check.found.split(":")[0]) for check in found}
     assert states["open_body.npz"] == ("missing", "damaged")
     assert states["pose_landmarker_full.task"] == ("missing", "not there")
-    assert not checks.Findings(tuple(found)).usable
+    assert not checks.DoctorReport(tuple(found)).usable
     assert all(check.hint for check in found if check.state != "ok")
 
 
@@ -53,14 +53,14 @@ def test_published_models_are_told_with_origin_licence_and_place(tmp_path, monke
         assert check.licence in check.hint
     assert (found["hmr"].state, found["hmr"].path) == ("refused", str(tmp_path / "hmr_basemodel.pt"))
     assert (found["hmr2"].state, found["hmr2"].path) == ("optional", "")
-    assert checks.Findings(tuple(found.values())).usable, "nothing of these is needed"
+    assert checks.DoctorReport(tuple(found.values())).usable, "nothing of these is needed"
 
 
 def test_the_key_of_a_server_is_never_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
     text = io.StringIO()
-    checks.show(checks.Findings(tuple(checks._labels())), text, as_json=True)
+    checks.show(checks.DoctorReport(tuple(checks._labels())), text, as_json=True)
     assert "127.0.0.1" in text.getvalue()
     assert "sk-secret" not in text.getvalue()
 
@@ -81,14 +81,14 @@ def test_a_missing_blender_is_no_obstacle(monkeypatch):
     assert (check.state, check.hint) == ("optional", "Install Blender.")
 
 
-def test_the_table_and_the_json_say_the_same(findings):
+def test_the_table_and_the_json_say_the_same(report):
     text, data = io.StringIO(), io.StringIO()
-    checks.show(findings, text, as_json=False)
-    checks.show(findings, data, as_json=True)
+    checks.show(report, text, as_json=False)
+    checks.show(report, data, as_json=True)
     assert "Ready." in text.getvalue()
     value = json.loads(data.getvalue())
     assert value["usable"] is True
-    assert len(value["checks"]) == len(findings.checks)
+    assert len(value["checks"]) == len(report.checks)
 
 
 def test_the_command_writes_nothing_but_json_on_stdout():

@@ -10,7 +10,7 @@ from stick_figures import detections, figure, info
 from engine.footage.decoding import frames, probe
 from engine.keypoints.joint_sets import LIMBS, MEDIAPIPE_33, mirror_order
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
-from engine.keypoints.swaps import find_swaps, mend_swaps
+from engine.keypoints.swaps import find_swaps, repair_swaps
 from engine.keypoints.tracking import track_people
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,37 +41,37 @@ def balance():
     return real_track(ROOT / "presets" / "demo" / "demo.mp4", stop_s=1.0)
 
 
-def still_wrong(mended, truth):
+def still_wrong(repaired, truth):
     """Rows in which a limb is not where it was before the exchange, by more than 3 % of the person."""
     limbs = [MEDIAPIPE_33.index(name) for name in LIMBS]
-    apart = np.linalg.norm(mended.keypoints[:, limbs, :2] - truth.keypoints[:, limbs, :2], axis=-1).max(1)
+    apart = np.linalg.norm(repaired.keypoints[:, limbs, :2] - truth.keypoints[:, limbs, :2], axis=-1).max(1)
     return np.flatnonzero(apart > 0.03 * np.ptp(truth.boxes[:, [1, 3]], axis=1))
 
 
 def test_a_clean_real_track_is_left_alone(balance):
     assert len(balance.timestamps) == 60
     assert not find_swaps(balance).any()
-    assert mend_swaps(balance) is balance
+    assert repair_swaps(balance) is balance
 
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("start", "stop"), [(20, 21), (10, 22), (40, 55), (0, 6), (52, 60)])
 def test_exchanges_in_a_real_track_are_mended(balance, part, start, stop):
     broken = exchanged(balance, PARTS[part], slice(start, stop))
-    mended = mend_swaps(broken)
+    repaired = repair_swaps(broken)
     assert len(still_wrong(broken, balance)) > (stop - start) / 2
-    assert len(still_wrong(mended, balance)) == 0
+    assert len(still_wrong(repaired, balance)) == 0
 
 
 def test_landmarks_are_exchanged_with_their_keypoints(balance):
     broken = exchanged(balance, PARTS["body"], slice(10, 22))
-    np.testing.assert_array_equal(mend_swaps(broken).landmarks3d, balance.landmarks3d)
-    np.testing.assert_array_equal(mend_swaps(broken).keypoints, balance.keypoints)
+    np.testing.assert_array_equal(repair_swaps(broken).landmarks3d, balance.landmarks3d)
+    np.testing.assert_array_equal(repair_swaps(broken).keypoints, balance.keypoints)
 
 
 def test_several_exchanges_at_different_times_are_mended(balance):
     broken = exchanged(exchanged(balance, PARTS["legs"], slice(8, 15)), PARTS["body"], slice(30, 38))
-    assert len(still_wrong(mend_swaps(broken), balance)) == 0
+    assert len(still_wrong(repair_swaps(broken), balance)) == 0
 
 
 def crossing_legs(count=60, rate=30.0):
@@ -98,7 +98,7 @@ def test_exchanges_beside_a_gap_are_mended():
     detected[28:31] = False
     clean = replace(clean, detected=detected)
     broken = exchanged(clean, PARTS["legs"], slice(31, 37))
-    rows = still_wrong(mend_swaps(broken), clean)
+    rows = still_wrong(repair_swaps(broken), clean)
     assert len(rows[(rows < 28) | (rows > 30)]) == 0
 
 
@@ -112,7 +112,7 @@ def test_unseen_keypoints_are_no_evidence():
 
 def test_tracks_too_short_to_tell_are_left_alone():
     short = track_people(detections([[figure(300, 100, 300)]] * 2), info())[0]
-    assert mend_swaps(short) is short
+    assert repair_swaps(short) is short
 
 
 @pytest.mark.skipif(not FOOTAGE.is_dir(), reason="the test footage is not beside this checkout")
@@ -121,8 +121,8 @@ def test_real_walking_seen_from_the_side_is_left_alone_and_exchanges_in_it_mende
     track = real_track(FOOTAGE / clip, stop_s=2.1)
     states = find_swaps(track)
     assert np.count_nonzero(states) <= 2
-    clean = mend_swaps(track)
+    clean = repair_swaps(track)
     for start, stop in ((8, 14), (20, 23), (32, 44)):
         for part in ("body", "legs with hips"):
             broken = exchanged(clean, PARTS[part], slice(start, stop))
-            assert len(still_wrong(mend_swaps(broken), clean)) <= 2, (part, start, stop)
+            assert len(still_wrong(repair_swaps(broken), clean)) <= 2, (part, start, stop)

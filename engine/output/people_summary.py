@@ -1,4 +1,4 @@
-"""What a run tells that stops before adapting (`--only`): who is in the footage, and which actions were found."""
+"""The result of a run that stops before adapting (`--only`): who is in the footage, and which actions were found."""
 
 from __future__ import annotations
 

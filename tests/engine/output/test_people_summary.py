@@ -9,7 +9,7 @@ import pytest
 from engine.footage.clip import Clip
 from engine.keypoints.joint_sets import JOINT_SETS
 from engine.keypoints.types import PersonTrack
-from engine.output.findings import THUMBNAIL_PX, describe_people, label_segments, occluded
+from engine.output.people_summary import THUMBNAIL_PX, describe_people, label_segments, occluded
 
 NAMES = next(iter(JOINT_SETS.values()))
 
@@ -54,8 +54,8 @@ def test_everybody_is_told_with_time_in_view_and_a_picture(clip, tmp_path):
 
 
 def test_a_person_at_the_edge_has_a_whole_picture(clip, tmp_path):
-    (told,) = describe_people(clip, [track_of(1, (3, 6), (-30, -10, 10, 70))], tmp_path / "people", Fraction(10))
-    picture = cv2.imread(told["thumbnail"])
+    (people,) = describe_people(clip, [track_of(1, (3, 6), (-30, -10, 10, 70))], tmp_path / "people", Fraction(10))
+    picture = cv2.imread(people["thumbnail"])
     assert picture[80, 20].tolist() == [64, 64, 64]
     assert picture[80, 130].tolist() == [60, 60, 60], "the first of the frames in which most is seen"
 
@@ -71,8 +71,8 @@ def test_occlusion_is_the_share_of_unseen_keypoints():
 def test_labels_become_stretches():
     labels = np.array(["", "walk", "walk", "kick", "kick", "kick", "", "walk"])
     similarity = np.array([0, 0.5, 0.7, 0.1, 0.2, 0.3, 0, 0.9], np.float32)
-    told = label_segments(labels, similarity, np.arange(8) / 10)
-    assert told == [
+    people = label_segments(labels, similarity, np.arange(8) / 10)
+    assert people == [
         {"start": 0.1, "end": 0.3, "label": "walk", "similarity": 0.6},
         {"start": 0.3, "end": 0.6, "label": "kick", "similarity": 0.2},
         {"start": 0.7, "end": 0.8, "label": "walk", "similarity": 0.9},
@@ -85,15 +85,15 @@ def test_a_run_can_stop_once_the_people_or_the_labels_are_known(copied_run, run_
     arguments = ("run", copied_run.clip, "-o", copied_run.out, "--resume", "--events", "jsonl", *quick)
     ran = run_here(*arguments, "--only", "people")
     assert ran.code == 0, ran.stderr
-    (told,) = ran.named("people")
-    assert [person["person"] for person in told["people"]] == [1, 2], "the one in front, and who looks on"
-    assert cv2.imread(told["people"][0]["thumbnail"]).shape == (THUMBNAIL_PX, THUMBNAIL_PX, 3)
+    (people,) = ran.named("people")
+    assert [person["person"] for person in people["people"]] == [1, 2], "the one in front, and who looks on"
+    assert cv2.imread(people["people"][0]["thumbnail"]).shape == (THUMBNAIL_PX, THUMBNAIL_PX, 3)
     assert [event["stage"] for event in ran.named("stage")] == ["footage", "detect", "track"]
     assert {event["count"] for event in ran.named("stage")} == {3}
     ran = run_here(*arguments, "--only", "labels", "--label", "kick")
     assert ran.code == 0, ran.stderr
-    (told,) = ran.named("labels")
-    assert [(segment["label"], segment["start"]) for segment in told["segments"]] == [("kick", 0.0)]
+    (people,) = ran.named("labels")
+    assert [(segment["label"], segment["start"]) for segment in people["segments"]] == [("kick", 0.0)]
     assert ran.named("stage")[-1]["stage"] == "segment"
     assert not ran.named("result")
     assert (copied_run.folder / "person_1.npz").read_bytes() == before, "nothing else was done"
