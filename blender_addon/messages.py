@@ -113,7 +113,7 @@ def hint_in_blender(hint: str) -> str:
     """A hint of the engine's for somebody who has buttons and not a command line."""
     if "--debug" in hint:
         return "Press Adapt Motion again; if it happens again, open the log and report it."
-    return hint.replace("Use --backbone landmark.", "Choose the method Adapted Network under Options.")
+    return hint.replace("Use --backbone landmark.", "Choose Network + Adaptation under Options.")
 
 
 def wrap(text: str, width: float, icon: bool = False) -> list[str]:

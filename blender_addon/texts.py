@@ -16,6 +16,8 @@ RATES_DIFFER = "The clip runs at {clip} frames a second, the scene at {scene}."
 FINISHED_BEFORE = "There are finished results of this footage: {people}."
 SET_RATE = "Set Scene to {rate} fps"
 RANGE = "Frames {first} to {last}"
-KEY_TYPES = "Keys that were filled in are of the type Jitter; those from what was seen are plain keyframes."
+KEY_TYPES = (
+    "Keys estimated for hidden joints have the keyframe type Jitter; keys of visible joints are plain keyframes."
+)
 IN_VIEW = "{first} to {last}"
 HIDDEN = "{percent:.0f} % hidden"

@@ -81,7 +81,7 @@ class ADAPT_MOTION_OT_show_footage(bpy.types.Operator):
 class ADAPT_MOTION_OT_match_footage(bpy.types.Operator):
     """Give the scene the footage's frame rate, range or resolution"""
 
-    bl_idname, bl_label, bl_options = "adapt_motion.match_footage", "Match Scene to Footage", {"REGISTER", "UNDO"}
+    bl_idname, bl_label, bl_options = "adapt_motion.match_footage", "Set Scene from Footage", {"REGISTER", "UNDO"}
 
     rate: BoolProperty(name="Frame Rate", description="Set the scene's frame rate", default=True)
     frames: BoolProperty(name="Frame Range", description="Set the scene's first and last frame", default=True)

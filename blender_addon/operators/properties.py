@@ -24,8 +24,12 @@ PRESETS = (
     ("paper", "Paper", "The numbers of the publication, for comparison with it"),
 )
 BACKBONES = (
-    ("landmark", "Adapted Network", "A pose network that is fine-tuned to this clip, guided by the labels"),
-    ("fit", "Fit", "Body and pose fitted to the keypoints; labels are kept but do not change the motion"),
+    ("landmark", "Network + Adaptation", "A pose network, fine-tuned on this clip and its labels"),
+    (
+        "fit",
+        "Keypoint Fit",
+        "Body and pose fitted to the keypoints, without a network. Labels are kept but do not change the motion",
+    ),
     ("hmr", "HMR", "A published network, fine-tuned to this clip; needs its weights, see the preferences"),
     ("hmr2", "HMR 2.0", "A published network, fine-tuned to this clip; needs its weights, see the preferences"),
 )
@@ -34,7 +38,7 @@ PEOPLE = (
     ("all", "Everybody", "Every person found; each becomes a character of their own"),
 )
 CAMERAS = (
-    ("guess", "Guess", "Focal length from the file's metadata, else from the size of the picture"),
+    ("guess", "Automatic", "Focal length from the file's metadata, else estimated from the size of the picture"),
     ("clip", "Movie Clip", "Lens, its distortion and the middle of the picture as the Movie Clip's camera has them"),
     ("solved", "Camera Track", "The Movie Clip's solved camera: the motion lands in the solved scene, "
      "although the camera moves"),
@@ -138,7 +142,7 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         default="balanced",
     )
     backbone: EnumProperty(
-        name="Method",
+        name="Pose Estimation",
         description="What estimates the pose",
         items=BACKBONES,
         default=protocol.Job.backbone,

@@ -67,7 +67,7 @@ def guess(parents: dict[str, str | None]) -> BoneMap:
         shared = [name for name in left if name in right]
         bones |= {"pelvis": shared[0]} if shared else {}
     bones |= _spine(found.get(("", "spine"), []), bones, parents)
-    return BoneMap("Guess", bones)
+    return BoneMap("By bone names", bones)
 
 
 def words(name: str) -> list[str]:

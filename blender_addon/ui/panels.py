@@ -75,7 +75,7 @@ def _draw_engine(layout, context) -> None:
     if machine is not None and not machine.engine_python:
         text = "Install Engine" if engine.state is EngineState.MISSING else "Install Engine Again"
         box.operator("adapt_motion.install_engine", text=text, icon="IMPORT")
-    box.operator("adapt_motion.open_preferences", text="Use an Existing One", icon="PREFERENCES")
+    box.operator("adapt_motion.open_preferences", text="Use an Existing Environment", icon="PREFERENCES")
 
 
 def _draw_offers(layout, context) -> None:
@@ -264,8 +264,8 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
             _draw_rate(layout, character, context)
             if comparison.has(character):
                 column = layout.column(align=True)
-                column.label(text="Before Adaptation … Adapted")
-                column.prop(character.animation_data, "action_influence", text="Adapted", slider=True)
+                column.label(text="Compare Before and After Adaptation")
+                column.prop(character.animation_data, "action_influence", text="After Adaptation", slider=True)
         column = layout.column(align=True)
         column.operator("adapt_motion.view_camera", icon="VIEW_CAMERA")
         shown = context.scene.adapt_motion.show_keypoints

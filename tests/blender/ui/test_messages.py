@@ -47,7 +47,7 @@ EXITS = [messages.explain_exit(code)[0].partition("(")[0] for code in (-9, -11, 
 
 
 def test_messages_are_found():
-    assert {"install.py", "engine_check.py", "adapt.py", "scene.py", "files.py"} <= {
+    assert {"install.py", "engine_check.py", "clip_run.py", "scene.py", "files.py"} <= {
         name for name, _ in RAISED_MESSAGES
     }
     assert len(CONSTANTS) > 10
