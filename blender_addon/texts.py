@@ -12,9 +12,13 @@ NOT_EXAMINED = "Press Examine to see in words what is there and what is missing.
 KEY_IN_ENVIRONMENT = "The key comes from the environment (OPENAI_API_KEY)."
 KEY_UNKNOWN = "The key is kept in your system's keyring, or comes from OPENAI_API_KEY."
 KEY_STORED = "The key is in your system's keyring."
-RATES_DIFFER = "The clip runs at {clip} frames a second, the scene at {scene}."
+RATES_DIFFER = (
+    "The clip has {clip} frames a second, the scene {scene}: it plays at its speed, with keys between frames."
+)
+TOO_SLOW = "Laid out for {laid} frames a second, and the scene runs at {scene}: {times:.3g} times too slow."
+TOO_FAST = "Laid out for {laid} frames a second, and the scene runs at {scene}: {times:.3g} times too fast."
+OTHER_SHAPE = "The scene's resolution has another shape than the footage's camera was set for."
 FINISHED_BEFORE = "There are finished results of this footage: {people}."
-SET_RATE = "Set Scene to {rate} fps"
 RANGE = "Frames {first} to {last}"
 KEY_TYPES = (
     "Keys estimated for hidden joints have the keyframe type Jitter; keys of visible joints are plain keyframes."

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # numpy is imported where it is used: some builds of Blender lack it
     import numpy
 
+CLIP_RATE, KEY_RATE, KEY_START = "adapt_motion_clip_rate", "adapt_motion_key_rate", "adapt_motion_key_start"
+"""Custom properties of actions and Movie Clips: the clip's rate, the scene's rate that they are laid out for (both as
+`30000/1001`), and the frame of the clip's time 0. Exports turn frames back into seconds with them."""
+
 JITTER = 0.1
 """Frames that a timestamp of constant-rate footage may lie beside its frame, from rounding in the container."""
 

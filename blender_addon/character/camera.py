@@ -11,14 +11,12 @@ import bpy
 from mathutils import Matrix
 
 from ..blender import axes, compat, timing
+from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
 from ..errors import UserError
-from . import motion_io
+from . import framing, motion_io
+from .clip_times import FOOTAGE
 from .motion_io import Motion
 
-FOOTAGE = "adapt_motion_footage"
-"""Custom property of cameras that show footage: its path."""
-
-SENSOR_MM = 36.0
 _AHEAD = 50_000
 
 
@@ -32,7 +30,7 @@ def build_camera(name: str, motion: Motion, scene, collection):
 
 def aim(camera, motion: Motion, scene) -> None:
     """Give a camera of ours the lens and the place of the one that took the footage of `motion`."""
-    _set_lens(camera.data, motion.intrinsics.tolist(), motion.image_size, scene)
+    framing.set_lens(camera.data, motion.intrinsics.tolist(), motion.image_size, scene)
     camera.matrix_world = Matrix(axes.camera_matrix(motion.camera_to_world).tolist())
 
 
@@ -48,7 +46,7 @@ def footage_camera(scene, footage: Path, clip):
         camera[FOOTAGE] = str(footage)
         focal = hypot(width, height)
         lens = [[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]]
-        _set_lens(camera.data, lens, (width, height), scene)
+        framing.set_lens(camera.data, lens, (width, height), scene)
         camera.location, camera.rotation_euler = (0.0, -4.0, 1.5), (radians(90), 0.0, 0.0)
         scene.collection.objects.link(camera)
     show_clip(camera, clip)
@@ -70,45 +68,17 @@ def _new_camera(name: str):
     return bpy.data.objects.new(name, data)
 
 
-def _set_lens(data, intrinsics: list[list[float]], image_size: tuple[int, int], scene) -> None:
-    """Lens and shift of a camera with `intrinsics`, 3 x 3 pixels; the keys of a lens that zoomed go."""
-    if data.animation_data and data.animation_data.action:
-        bpy.data.actions.remove(data.animation_data.action)
-    data.sensor_width = data.sensor_height = SENSOR_MM
-    data.sensor_fit = "VERTICAL" if _fits_upright(image_size, scene) else "HORIZONTAL"
-    data.lens, data.shift_x, data.shift_y = _lens(intrinsics, image_size, scene)
-
-
-def _fits_upright(image_size: tuple[int, int], scene) -> bool:
-    """Whether the rendered picture is wider in shape than the footage.
-
-    The longer fit of the sensor is chosen so that the whole frame of the footage is seen whatever the resolution of
-    the scene is, as the background (method `FIT`) is.
-    """
-    width, height = image_size
-    render = scene.render
-    return render.resolution_x * render.pixel_aspect_x * height >= render.resolution_y * render.pixel_aspect_y * width
-
-
-def _lens(intrinsics: list[list[float]], image_size: tuple[int, int], scene) -> tuple[float, float, float]:
-    """Focal length in millimetres and both shifts of a camera with `intrinsics`, 3 x 3 pixels."""
-    width, height = image_size
-    fitted, side = (height, 1) if _fits_upright(image_size, scene) else (width, 0)
-    focal, centre_x, centre_y = intrinsics[side][side], intrinsics[0][2], intrinsics[1][2]
-    return SENSOR_MM * focal / fitted, (width / 2 - centre_x) / fitted, (centre_y - height / 2) / fitted
-
-
-def show_footage(camera, footage: Path, motion: Motion, scene, start: int):
-    """The clip as background of `camera`, its first frame at frame `start`; gives back the movie clip.
+def show_footage(camera, footage: Path, motion: Motion, scene, rate: Fraction, start: float):
+    """The clip as background of `camera`, laid for `rate`, its first frame at `start`; gives back the movie clip.
 
     Raises UserError if Blender cannot read the footage.
     """
     clip = load_clip(footage)
-    follow_keys(clip, motion.rate, timing.scene_rate(scene), start)
+    follow_keys(clip, motion.rate, rate, start)
     show_clip(camera, clip)
-    if motion.keypoints2d_footage is not None:  # a lens without distortion cannot show it as it was filmed
-        for background in camera.data.background_images:
-            background.clip_user.use_render_undistorted = background.clip == clip
+    for background in camera.data.background_images:
+        if background.clip == clip:  # a lens without distortion cannot show it as it was filmed
+            background.clip_user.use_render_undistorted = motion.keypoints2d_footage is not None
     turn_upright(camera, motion, scene)
     return clip
 
@@ -135,7 +105,7 @@ def show_clip(camera, clip) -> None:
     background.display_depth = "BACK"
 
 
-def follow_path(camera, motion: Motion, scene, start: int) -> None:
+def follow_path(camera, motion: Motion, rate: Fraction, start: float) -> None:
     """Key a camera of ours along the path of the one that took the footage."""
     if camera.animation_data and camera.animation_data.action:
         bpy.data.actions.remove(camera.animation_data.action)
@@ -147,40 +117,27 @@ def follow_path(camera, motion: Motion, scene, start: int) -> None:
     values = {
         (path, index): [place[part][index] for place in places] for path, part, size in parts for index in range(size)
     }
-    _key(camera, f"{camera.name} path", values, motion, scene, start)
+    _key(camera, f"{camera.name} path", values, motion, rate, start)
 
 
-def follow_zoom(camera, motion: Motion, scene, start: int) -> None:
+def follow_zoom(camera, motion: Motion, scene, rate: Fraction, start: float) -> None:
     """Key the focal length of a camera of ours as the one that took the footage zoomed."""
-    lenses = [_lens(one.tolist(), motion.image_size, scene) for one in motion.camera_intrinsics]
+    lenses = [framing.lens_of(one.tolist(), motion.image_size, scene) for one in motion.camera_intrinsics]
     names = ("lens", "shift_x", "shift_y")
     values = {(name, 0): [lens[number] for lens in lenses] for number, name in enumerate(names)}
-    _key(camera.data, f"{camera.name} zoom", values, motion, scene, start)
+    _key(camera.data, f"{camera.name} zoom", values, motion, rate, start)
 
 
-def _key(datablock, name: str, values: dict[tuple[str, int], list[float]], motion: Motion, scene, start: int) -> None:
+def _key(datablock, name: str, values: dict[tuple[str, int], list[float]], motion: Motion, rate, start: float) -> None:
     """A new action with a key for each row of the motion; `values` (T,) by path and index."""
-    from . import keying  # needs NumPy
-
     action, new_curve = compat.new_action(datablock, name)
-    rate = timing.scene_rate(scene)
-    action[keying.KEY_RATE], action[keying.KEY_START] = str(rate), float(start)
+    action[KEY_RATE], action[KEY_START] = str(rate), float(start)
     frames = timing.frames_at(motion.timestamps, motion.rate, rate, start)
     for (path, index), row in values.items():
         curve = new_curve(path, index, "Camera")
         curve.keyframe_points.add(len(frames))
         curve.keyframe_points.foreach_set("co", [value for pair in zip(frames, row, strict=True) for value in pair])
         curve.update()
-
-
-def retime(camera, rate: Fraction) -> None:
-    """Lay the keys of a camera of ours for another frame rate, as `keying.retime` does for characters."""
-    from . import keying
-
-    for datablock in (camera, camera.data):
-        action = datablock.animation_data.action if datablock.animation_data else None
-        if action is not None and keying.KEY_RATE in action:
-            keying.retime_curves(action, compat.curves_of(datablock), rate)
 
 
 def turn_upright(camera, motion: Motion, scene) -> None:
@@ -191,13 +148,11 @@ def turn_upright(camera, motion: Motion, scene) -> None:
     """
     quarters = motion_io.stored_rotation(motion) // 90 % 4
     stored = motion.image_size[::-1] if quarters % 2 else motion.image_size
-    render = scene.render
-    frame = (render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y)
-    wanted, without = (min(frame[0] / size[0], frame[1] / size[1]) for size in (motion.image_size, stored))
     for background in camera.data.background_images if quarters else ():
         done_already = compat.turns_movies_upright() if quarters == 2 else tuple(background.clip.size) != stored
         if not done_already:
-            background.rotation, background.scale = radians(90 * quarters), wanted / without
+            background.rotation = radians(90 * quarters)
+            background.scale = framing.turned_scale(motion.image_size, quarters, scene)
 
 
 def follow_keys(clip, clip_rate: Fraction, key_rate: Fraction, start: float) -> None:
@@ -208,6 +163,7 @@ def follow_keys(clip, clip_rate: Fraction, key_rate: Fraction, start: float) -> 
     """
     if clip.animation_data and clip.animation_data.action:
         bpy.data.actions.remove(clip.animation_data.action)
+    clip[CLIP_RATE], clip[KEY_RATE], clip[KEY_START] = str(clip_rate), str(key_rate), float(start)
     clip.frame_offset = 0
     if clip_rate == key_rate:
         clip.frame_start = round(start)

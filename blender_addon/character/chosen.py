@@ -5,28 +5,27 @@ from __future__ import annotations
 import bpy
 
 from ..blender.paths import absolute
+from . import clip_times
 
 
 def character_of(context) -> bpy.types.Object | None:
     """The armature that the user means: the active one (or its body's), else the last result of the scene."""
-    from . import scene
-
     active = context.active_object
     for candidate in (active, active.parent if active else None, context.scene.adapt_motion.character):
-        if candidate is not None and candidate.type == "ARMATURE" and scene.CLIP in candidate:
+        if candidate is not None and candidate.type == "ARMATURE" and clip_times.CLIP in candidate:
             return candidate if candidate.name in context.scene.objects else None
     return None
 
 
 def camera_of(context) -> bpy.types.Object | None:
     """The camera that took the footage of the character, or of the scene while there is none."""
-    from . import camera, scene, solved_camera
+    from . import solved_camera
 
     armature, ours = character_of(context), context.scene
     cameras = [item for item in ours.objects if item.type == "CAMERA"]
     if armature is not None:
         for item in cameras:
-            if item.get(scene.CLIP) == armature.get(scene.CLIP):
+            if clip_times.of_one_clip(item, armature):
                 return item
     solved = solved_camera.camera_object(ours)
     if solved is not None and ours.adapt_motion.camera_source == "solved":
@@ -34,7 +33,7 @@ def camera_of(context) -> bpy.types.Object | None:
     if armature is not None or not ours.adapt_motion.footage:
         return None
     path = absolute(ours.adapt_motion.footage)
-    return next((item for item in cameras if item.get(camera.FOOTAGE) == path), None)
+    return next((item for item in cameras if item.get(clip_times.FOOTAGE) == path), None)
 
 
 NO_MOTION = "Select an armature that has motion"

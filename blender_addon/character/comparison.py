@@ -34,15 +34,16 @@ def has(armature) -> bool:
     return bool(animation and animation.action and any(track.name == TRACK for track in animation.nla_tracks))
 
 
-def retime(armature, rate: Fraction) -> None:
-    """Lay the keys of the action before adaptation for another frame rate, as `keying.retime` does for the other."""
+def retime(armature, rate: Fraction, start: float | None = None) -> None:
+    """Lay the keys of the action before adaptation for another frame rate, as `keying.retime` does for the other, and
+    from another first frame."""
     from . import keying  # needs NumPy
 
     for track in armature.animation_data.nla_tracks:
         if track.name != TRACK:
             continue
         for action in [strip.action for strip in track.strips if strip.action and keying.KEY_RATE in strip.action]:
-            keying.retime_curves(action, compat.all_curves(action), rate)
+            keying.retime_curves(action, compat.all_curves(action), rate, start=start)
             for strip in [one for one in track.strips if one.action == action]:
                 track.strips.remove(strip)
             _add_strip(track, action)

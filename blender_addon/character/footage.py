@@ -9,6 +9,7 @@ import bpy
 
 from ..blender import compat, timing
 from ..blender.paths import absolute
+from . import clip_times
 
 MOVIES = (
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".3gp",
@@ -27,8 +28,6 @@ def choose(scene, path: str | Path) -> None:
         except ValueError:  # on another drive
             text = str(path)
     settings.footage = text
-    settings.footage_start = scene.frame_start
-    settings.movie_clip = None
 
 
 def load(scene, *, as_background: bool = True, as_strip: bool = False):
@@ -43,8 +42,9 @@ def load(scene, *, as_background: bool = True, as_strip: bool = False):
     footage = Path(absolute(settings.footage))
     clip = camera.load_clip(footage)
     settings.movie_clip = clip
-    rate = clip_rate(clip) or timing.scene_rate(scene)
-    camera.follow_keys(clip, rate, timing.scene_rate(scene), settings.footage_start)
+    rate, start = clip_times.shown_at(scene)
+    settings.laid_rate = str(rate)
+    camera.follow_keys(clip, clip_rate(clip) or timing.scene_rate(scene), rate, start)
     if as_background:
         camera.footage_camera(scene, footage, clip)
     if as_strip:

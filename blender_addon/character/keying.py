@@ -14,17 +14,13 @@ import bpy
 import numpy as np
 
 from ..blender import axes, compat, steps, timing
+from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
 from . import contacts, evidence
 from .motion_io import Motion
 from .rig import Rest
 
 INTERPOLATION = "LINEAR"
 """Between the keys, which lie one frame apart: what a renderer's motion blur and a slower playback expect."""
-
-CLIP_RATE, KEY_RATE, KEY_START = "adapt_motion_clip_rate", "adapt_motion_key_rate", "adapt_motion_key_start"
-"""Custom properties of the action: the clip's rate, the scene's rate that the keys were laid out for (both as
-`30000/1001`), and the frame of the clip's time 0. Exports turn frames back into seconds with them."""
-
 
 SEEN, FILLED_IN = "KEYFRAME", "JITTER"
 """Types of keys: what a keypoint in the picture shows, and what was filled in."""
@@ -191,15 +187,16 @@ def retime(armature, rate: Fraction, first_frame: float | None = None) -> tuple[
 
 
 def retime_curves(
-    action, curves: Iterable[Any], rate: Fraction, first_frame: float | None = None
+    action, curves: Iterable[Any], rate: Fraction, first_frame: float | None = None, start: float | None = None
 ) -> tuple[float, float]:
-    """`retime` for the curves of any action of ours, whoever uses it."""
+    """`retime` for the curves of any action of ours, whoever uses it; with `start`, time 0 of the clip comes there."""
     ratio = float(rate / key_rate(action, rate))
     curves = [curve for curve in curves if len(curve.keyframe_points)]
     if not curves:
         return 0.0, 0.0
     first = min(curve.keyframe_points[0].co[0] for curve in curves)
-    old, new = (action.get(KEY_START, 1.0),) * 2 if first_frame is None else (first, first_frame)
+    zero = action.get(KEY_START, 1.0)
+    old, new = (zero, zero if start is None else start) if first_frame is None else (first, first_frame)
     ends = []
     for curve in curves:
         for part in ("co", "handle_left", "handle_right"):
@@ -208,7 +205,8 @@ def retime_curves(
             frames = new + (points[:, 0].astype(np.float64) - old) * ratio
             whole = np.round(frames)
             # single precision of the old frames must not move a key off its frame
-            points[:, 0] = np.where(np.abs(frames - whole) < 0.01, whole, frames)
+            near = np.maximum(1e-3, 16 * np.spacing(np.abs(points[:, 0]) * np.float32(max(ratio, 1.0))))
+            points[:, 0] = np.where(np.abs(frames - whole) < near, whole, frames)
             curve.keyframe_points.foreach_set(part, points.ravel())
             if part == "co":
                 ends += [float(points[0, 0]), float(points[-1, 0])]

@@ -9,6 +9,8 @@ from typing import Any
 import bpy
 
 from ..blender import timing
+from ..blender.paths import absolute
+from . import clip_times, solved_camera
 from . import scene as scenes
 
 _known: dict[str, Any] = {}
@@ -102,6 +104,28 @@ def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tu
 def characters(scene) -> list[Any]:
     """Armatures of the scene that came from footage and are shown."""
     return [item for item in scene.objects if item.type == "ARMATURE" and scenes.PERSON in item and item.visible_get()]
+
+
+def seen_by(scene, camera) -> list[Any]:
+    """Characters of the clip that `camera` has filmed: the others' keypoints mean nothing in its picture."""
+    if camera == solved_camera.camera_object(scene):
+        path = absolute(scene.adapt_motion.footage)
+        return [item for item in characters(scene) if item.get(clip_times.FOOTAGE) == path]
+    return [item for item in characters(scene) if clip_times.of_one_clip(item, camera)]
+
+
+def seen_in(scene, clip) -> list[Any]:
+    """Characters that came from the footage that is the Movie Clip `clip`."""
+    filmed = [
+        item
+        for item in scene.objects
+        if item.type == "CAMERA" and any(background.clip == clip for background in item.data.background_images)
+    ]
+    found = [item for item in characters(scene) if any(clip_times.of_one_clip(item, camera) for camera in filmed)]
+    if clip == scene.adapt_motion.movie_clip:
+        path = absolute(scene.adapt_motion.footage)
+        found += [item for item in characters(scene) if item.get(clip_times.FOOTAGE) == path and item not in found]
+    return found
 
 
 def direction(motion, x: float, y: float):

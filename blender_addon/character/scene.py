@@ -17,12 +17,11 @@ import bpy
 
 from ..blender import steps, timing
 from ..errors import UserError
+from . import clip_times, framing
+from .clip_times import CLIP, FOOTAGE, PERSON
 
 if TYPE_CHECKING:
     from .motion_io import Motion
-
-CLIP, PERSON = "adapt_motion_clip", "adapt_motion_person"
-"""Custom properties: name of the clip, on armatures and cameras; path of the motion file, on armatures."""
 
 
 @dataclass
@@ -53,12 +52,13 @@ def import_people(
     footage: str | Path | None = None,
     with_mesh: bool = True,
     with_camera: bool = True,
-    start_frame: int | None = None,
+    start_frame: float | None = None,
 ) -> Imported:
     """Bring the people of one clip into `scene`, in one space, with the camera that filmed them.
 
     The scene's frame rate, range, resolution and camera stay as they are (`match_scene` sets them): keys are laid so
-    that the motion lasts as long as in the footage at the scene's rate.
+    that the motion lasts as long as in the footage at the scene's rate, or, where the footage is in the scene already,
+    where that lies.
 
     Args:
         paths: motion files of one clip.
@@ -66,7 +66,8 @@ def import_people(
         footage: the clip, to be shown behind the character.
         with_mesh: also build the skinned body.
         with_camera: also build the camera.
-        start_frame: frame of the clip's time 0; the scene's first frame if not given.
+        start_frame: frame of the clip's time 0 where the footage is not in the scene; the scene's first frame if not
+            given.
 
     Raises:
         UserError: a file is missing or damaged, or this Blender lacks NumPy. Nothing is left in the scene then.
@@ -82,7 +83,7 @@ def import_steps(
     footage: str | Path | None = None,
     with_mesh: bool = True,
     with_camera: bool = True,
-    start_frame: int | None = None,
+    start_frame: float | None = None,
 ) -> Generator[None, None, Imported]:
     """`import_people` in steps of a few milliseconds; files are read and keys computed beside them.
 
@@ -91,8 +92,9 @@ def import_steps(
     """
     if not paths:
         raise UserError("There is no motion to import.", "Adapt a clip first.")
+    known = clip_times.laid_at(scene, str(footage)) if footage else None
     start = scene.frame_start if start_frame is None else start_frame
-    rate = timing.scene_rate(scene)
+    rate, start = known or (timing.scene_rate(scene), start)
     read = yield from steps.beside(lambda: [_read(path, rate, start) for path in paths])
     result = Imported(bpy.data.collections.new(read[0].motion.clip_name))
     result.collection[steps.UNFINISHED] = True
@@ -100,10 +102,12 @@ def import_steps(
     try:
         for one in read:
             person = yield from _person_steps(one, read[0].motion, scene, result.collection, with_mesh)
+            if footage:
+                person.armature[FOOTAGE] = str(footage)
             result.people.append(person)
             result.warnings += [one.warning] if one.warning else []
         if with_camera:
-            _add_camera(result, scene, footage, start)
+            _add_camera(result, scene, footage, rate, start)
     except BaseException:
         sweep()
         raise
@@ -162,29 +166,16 @@ def rate_warning(scene, imported: Imported) -> str:
 def set_clip_rate(scene, armature) -> Fraction:
     """Give the scene the frame rate of the clip that `armature` came from; gives back the rate.
 
-    The keys of every character of that clip are laid for it, and the footage follows them.
-    Raises UserError if the armature's action does not state the rate.
+    All clips in the scene are laid for it. Raises UserError if the armature's action does not state the rate.
     """
-    from . import camera, comparison, keying
+    from . import keying
 
     action = armature.animation_data.action if armature.animation_data else None
     if action is None or keying.CLIP_RATE not in action:
         raise UserError(f"{armature.name} does not state its clip's frame rate.", "Import the motion again.")
     rate = keying.clip_rate(action, Fraction(1))
     timing.set_scene_rate(scene, rate)
-    of_clip = [item for item in scene.objects if item.get(CLIP) == armature.get(CLIP)]
-    characters = {
-        item.animation_data.action: item for item in of_clip if item.type == "ARMATURE" and item.animation_data
-    }
-    for other, character in characters.items():
-        if other is not None and keying.CLIP_RATE in other:
-            keying.retime(character, rate)
-            comparison.retime(character, rate)
-    for item in [one for one in of_clip if one.type == "CAMERA"]:
-        camera.retime(item, rate)
-        for background in item.data.background_images:
-            if background.clip:
-                camera.follow_keys(background.clip, rate, rate, action[keying.KEY_START])
+    clip_times.lay(scene, rate)
     return rate
 
 
@@ -205,6 +196,7 @@ def match_scene(scene, imported: Imported) -> None:
         from . import camera
 
         scene.camera = imported.camera
+        framing.refit(imported.camera, scene)
         camera.turn_upright(imported.camera, motion, scene)
     scene.frame_set(scene.frame_start)
 
@@ -234,7 +226,7 @@ def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bo
     return Person(motion, armature, mesh, action)
 
 
-def _add_camera(result: Imported, scene, footage, start: int) -> None:
+def _add_camera(result: Imported, scene, footage, rate: Fraction, start: float) -> None:
     from . import camera, solved_camera
 
     motion = result.people[0].motion
@@ -246,14 +238,15 @@ def _add_camera(result: Imported, scene, footage, start: int) -> None:
     else:
         camera.aim(ours, motion, scene)
     if motion.camera_path is not None:
-        camera.follow_path(ours, motion, scene, start)
+        camera.follow_path(ours, motion, rate, start)
     if motion.camera_intrinsics is not None:
-        camera.follow_zoom(ours, motion, scene, start)
+        camera.follow_zoom(ours, motion, scene, rate, start)
     result.camera = ours
     result.camera[CLIP] = motion.clip_name
     if footage:
+        result.camera[FOOTAGE] = str(footage)
         try:
-            result.movie_clip = camera.show_footage(result.camera, Path(footage), motion, scene, start)
+            result.movie_clip = camera.show_footage(result.camera, Path(footage), motion, scene, rate, start)
         except UserError as error:  # the motion is there; only the picture behind it is missing
             result.warnings.append(str(error))
 

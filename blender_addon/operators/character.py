@@ -1,4 +1,4 @@
-"""What is done with a character: bring it in, look at it over the footage, set its frame rate, write it as FBX."""
+"""What is done with a character: bring it in, look at it over the footage, write it as FBX."""
 
 from __future__ import annotations
 
@@ -15,16 +15,7 @@ from ..character.chosen import NO_MOTION, armature_of, camera_of, character_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
 from ..run.clip_run import remember
-
-
-def clip_rate_of(armature):
-    """Frames a second of the clip that a character came from, as a Fraction; None if its action does not state it."""
-    from ..character import keying
-
-    action = armature.animation_data.action if armature.animation_data else None
-    if action is None or keying.CLIP_RATE not in action:
-        return None
-    return keying.clip_rate(action, None)
+from . import match
 
 
 class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
@@ -106,32 +97,6 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_set_scene_rate(bpy.types.Operator):
-    """Give the scene the clip's frame rate and lay the character's keys on whole frames again"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.set_scene_rate", "Set Scene Rate", {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a character."""
-        found = character_of(context) is not None
-        if not found:
-            cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
-        return found
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set the rate; every character of the same clip and the footage follow."""
-        from ..character import scene
-
-        try:
-            rate = scene.set_clip_rate(context.scene, character_of(context))
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"The scene runs at {messages.rate(float(rate))} frames a second")
-        return {"FINISHED"}
-
-
 class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
     """Look through the camera that filmed the footage, in this view only; the scene's camera stays what it is"""
 
@@ -149,17 +114,13 @@ class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Use it as the view's own camera."""
-        space = context.space_data
-        space.use_local_camera = True
-        space.camera = camera_of(context)
-        space.region_3d.view_perspective = "CAMERA"
+        match.look_through(context, camera_of(context))
         return {"FINISHED"}
 
 
 _CLASSES = (
     ADAPT_MOTION_OT_import_motion,
     ADAPT_MOTION_OT_export_fbx,
-    ADAPT_MOTION_OT_set_scene_rate,
     ADAPT_MOTION_OT_view_camera,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -1,4 +1,4 @@
-"""Footage: choose a file, show it behind a camera, give the scene its rate, range or size."""
+"""Footage: choose a file, show it behind a camera."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from .. import messages
-from ..blender import timing
 from ..character import footage as clips
-from ..character.footage import MOVIES, clip_rate
+from ..character.footage import MOVIES
 from ..errors import UserError
-from ..run import labels
+from . import match
 
 FOOTAGE_FILTER = ";".join(f"*{ending}" for ending in MOVIES)
 
 
 class ADAPT_MOTION_OT_choose_footage(bpy.types.Operator, ImportHelper):
-    """Choose a video file, or a folder of images. It is shown behind a camera; the scene's frame rate stays"""
+    """Choose a video file, or a folder of images. It is shown behind a camera"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.choose_footage", "Choose Footage", {"REGISTER", "UNDO"}
 
@@ -32,6 +31,12 @@ class ADAPT_MOTION_OT_choose_footage(bpy.types.Operator, ImportHelper):
         name="Sequencer Strip", description="Also put the footage into the video sequencer", default=False
     )
 
+    match_new: BoolProperty(
+        name="Match New Scene",
+        description="Give a scene that is as Blender starts with the footage's frame rate, range, resolution and view",
+        default=True,
+    )
+
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """A file that was dropped comes with its path; else ask."""
         return self.execute(context) if self.filepath else super().invoke(context, event)
@@ -41,11 +46,14 @@ class ADAPT_MOTION_OT_choose_footage(bpy.types.Operator, ImportHelper):
         from ..run import people, results
 
         scene = context.scene
+        is_new = self.match_new and match.is_new(scene)
         clips.choose(scene, self.filepath)
         try:
             clips.load(scene, as_background=self.as_background, as_strip=self.as_strip)
         except UserError as error:
             self.report({"WARNING"}, str(error))
+        if is_new and scene.adapt_motion.movie_clip is not None:
+            match.start_scene(context)
         people.load_pictures(scene)
         results.look(scene)
         return {"FINISHED"}
@@ -78,42 +86,7 @@ class ADAPT_MOTION_OT_show_footage(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_match_footage(bpy.types.Operator):
-    """Give the scene the footage's frame rate, range or resolution"""
-
-    bl_idname, bl_label, bl_options = "adapt_motion.match_footage", "Set Scene from Footage", {"REGISTER", "UNDO"}
-
-    rate: BoolProperty(name="Frame Rate", description="Set the scene's frame rate", default=True)
-    frames: BoolProperty(name="Frame Range", description="Set the scene's first and last frame", default=True)
-    size: BoolProperty(name="Resolution", description="Set the size of the rendered picture", default=False)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs footage that is shown."""
-        if context.scene.adapt_motion.movie_clip is None:
-            cls.poll_message_set(messages.tr(messages.NO_MOVIE_CLIP))
-            return False
-        return True
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set what is wanted; the footage follows the new rate."""
-        from ..character import camera  # needs NumPy
-
-        scene = context.scene
-        settings = scene.adapt_motion
-        clip, rate = settings.movie_clip, clip_rate(settings.movie_clip)
-        if self.rate and rate:
-            timing.set_scene_rate(scene, rate)
-            camera.follow_keys(clip, rate, rate, settings.footage_start)
-        if self.frames:
-            scene.frame_start, scene.frame_end = labels.clip_range(scene)
-        if self.size and all(clip.size):
-            scene.render.resolution_x, scene.render.resolution_y = clip.size
-            scene.render.resolution_percentage = 100
-        return {"FINISHED"}
-
-
-_CLASSES = [ADAPT_MOTION_OT_choose_footage, ADAPT_MOTION_OT_show_footage, ADAPT_MOTION_OT_match_footage]
+_CLASSES = [ADAPT_MOTION_OT_choose_footage, ADAPT_MOTION_OT_show_footage]
 
 if hasattr(bpy.types, "FileHandler"):  # 4.1 and later; before, a file may be dropped onto the field Footage
 

@@ -15,8 +15,9 @@ from bpy.props import (
 
 from ...engine import protocol
 from ..blender import compat
+from ..character import clip_times
 from ..retarget.properties import ADAPT_MOTION_PG_retarget
-from ..run import dictionary
+from ..run import clip_memory, dictionary
 
 PRESETS = (
     ("balanced", "Balanced", "The best result for everyday footage"),
@@ -90,6 +91,8 @@ class ADAPT_MOTION_PG_label(bpy.types.PropertyGroup):
     )
     frame_start: IntProperty(name="Start", description="First frame of the action")
     frame_end: IntProperty(name="End", description="Last frame of the action")
+    start_s: FloatProperty(name="From", description="Second of the footage that the start was laid from")
+    end_s: FloatProperty(name="To", description="Second of the footage that the end was laid from")
     similarity: FloatProperty(
         name="Similarity",
         description="How well the motion agrees with the action, as measured in the last run; 0: not measured",
@@ -110,18 +113,37 @@ class ADAPT_MOTION_PG_clip(bpy.types.PropertyGroup):
     frame: IntProperty(name="First Frame", description="Frame of the scene at which the clip begins", default=1)
 
 
+class ADAPT_MOTION_PG_kept(bpy.types.PropertyGroup):
+    """What belongs to footage that is not in the panel now (`clip_memory`)."""
+
+    footage: StringProperty(name="Footage", description="The clip")
+    state: StringProperty(name="Settings", description="Labels, people and settings, as JSON")
+    movie_clip: PointerProperty(name="Movie Clip", type=bpy.types.MovieClip)
+    character: PointerProperty(name="Character", type=bpy.types.Object)
+
+
 class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
     """Settings of the next run, and where the last one left its result."""
 
     footage: StringProperty(
         name="Footage",
         description="Video file, or folder of images, of somebody moving. // is the folder of the .blend file",
+        update=clip_memory.switch,
     )
+    kept: CollectionProperty(name="Footage", type=ADAPT_MOTION_PG_kept)
+    kept_for: StringProperty(name="Footage", description="Footage that labels, people and first frame belong to")
     movie_clip: PointerProperty(
         name="Movie Clip", description="The footage as Blender's Movie Clip", type=bpy.types.MovieClip
     )
     footage_start: IntProperty(
-        name="First Frame", description="Frame of the scene at which the footage begins", default=1
+        name="First Frame",
+        description="Frame of the scene at which the footage begins; characters, camera and labels move along",
+        default=1,
+        update=clip_times.start_moved,
+    )
+    laid_rate: StringProperty(name="Frame Rate", description="Frame rate that footage and labels are laid for")
+    laid_start: IntProperty(
+        name="First Frame", description="First frame that footage and labels are laid from", default=1
     )
     use_preview_range: BoolProperty(
         name="Preview Range Only",
@@ -192,7 +214,13 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
     )
 
 
-_CLASSES = (ADAPT_MOTION_PG_person, ADAPT_MOTION_PG_label, ADAPT_MOTION_PG_clip, ADAPT_MOTION_PG_scene)
+_CLASSES = (
+    ADAPT_MOTION_PG_person,
+    ADAPT_MOTION_PG_label,
+    ADAPT_MOTION_PG_clip,
+    ADAPT_MOTION_PG_kept,
+    ADAPT_MOTION_PG_scene,
+)
 
 
 def register() -> None:

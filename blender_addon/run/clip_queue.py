@@ -23,6 +23,7 @@ def add(context) -> None:
     """Put the footage of the panel into the queue, with its settings as they are. Raises UserError, OSError."""
     settings = context.scene.adapt_motion
     run = run_settings.job_of(context)
+    run_settings.remember_folder(settings)
     item = settings.queue.add()
     item.name = os.path.basename(settings.footage.rstrip("/\\")) or settings.footage
     item.footage, item.frame = settings.footage, settings.footage_start

@@ -45,6 +45,7 @@ def start(context, kind: str, labeler: str = "none") -> RunState:
     except OSError as error:
         prefs.forget_engine()
         raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
+    run_settings.remember_folder(settings)
     state = RunState(kind, source)
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start

@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from fractions import Fraction
 
-from ..blender import timing
+from ..character.label_times import END_MARK, clip_range, laid, seconds, write_markers
 from ..errors import UserError
-
-END_MARK = "(end)"
-"""Name of the marker that ends a segment where no other one begins."""
 
 _UNNAMED = re.compile(r"(F_\d+|Marker(\.\d+)?|)$")
 """What Blender calls markers that nobody has named."""
@@ -34,25 +32,12 @@ def measured(similarity: float) -> float:
     return 0.0 if similarity == 0 else min(1.0, max(LEAST, similarity))
 
 
-def clip_range(scene) -> tuple[int, int]:
-    """First and last frame of the scene in which the footage is; the scene's range while no footage is loaded."""
-    settings = scene.adapt_motion
-    clip = settings.movie_clip
-    if clip is None or not clip.frame_duration:
-        return scene.frame_start, scene.frame_end
-    frames = clip.frame_duration
-    if clip.source == "MOVIE" and clip.fps:
-        frames = round(frames * float(timing.scene_rate(scene) / timing.exact_rate(clip.fps)))
-    return settings.footage_start, settings.footage_start + max(0, frames - 1)
-
-
 def segments(scene) -> list[dict]:
     """The labels as the engine takes them: seconds into the footage, in order of time.
 
     Raises UserError if two of them overlap.
     """
     settings = scene.adapt_motion
-    rate = timing.scene_rate(scene)
     items = sorted(
         (item for item in settings.labels if item.label.strip() and item.frame_end >= item.frame_start),
         key=lambda item: item.frame_start,
@@ -65,9 +50,7 @@ def segments(scene) -> list[dict]:
             )
     found = []
     for item in items:
-        start, end = (
-            float((frame - settings.footage_start) / rate) for frame in (item.frame_start, item.frame_end + 1)
-        )
+        start, end = (seconds(scene, frame) for frame in (item.frame_start, item.frame_end + 1))
         if end > 0:
             found.append({"start": max(0.0, start), "end": end, "label": item.label.strip()})
     return found
@@ -76,13 +59,13 @@ def segments(scene) -> list[dict]:
 def take(scene, found: list[dict]) -> None:
     """Replace the list by segments of the engine: `start`, `end` (seconds), `label`, `similarity`."""
     settings = scene.adapt_motion
-    rate = float(timing.scene_rate(scene))
+    rate, first = laid(scene)
     settings.labels.clear()
     for segment in found:
         item = settings.labels.add()
         item.label = str(segment["label"])
-        item.frame_start = settings.footage_start + round(float(segment["start"]) * rate)
-        item.frame_end = max(item.frame_start, settings.footage_start + round(float(segment["end"]) * rate) - 1)
+        item.frame_start = first + round(float(segment["start"]) * float(rate))
+        item.frame_end = max(item.frame_start, first + round(float(segment["end"]) * float(rate)) - 1)
         item.similarity = measured(float(segment.get("similarity", 0.0)))
     settings.label_index = 0
     write_markers(scene)
@@ -100,12 +83,12 @@ def measure(scene, motion) -> None:
     import numpy as np
 
     settings = scene.adapt_motion
-    rate = float(timing.scene_rate(scene))
+    rate, first = laid(scene)
     named = motion.labels != ""
     if not len(settings.labels) and named.any() and motion.label_similarity.any():
         ends = [*(np.flatnonzero(motion.labels[1:] != motion.labels[:-1]) + 1), len(named)]
         starts = [0, *ends[:-1]]
-        step = float(np.median(np.diff(motion.timestamps))) if len(named) > 1 else 1 / rate
+        step = float(np.median(np.diff(motion.timestamps))) if len(named) > 1 else float(1 / rate)
         found = [
             {"start": motion.timestamps[start], "end": motion.timestamps[end - 1] + step, "label": motion.labels[start]}
             for start, end in zip(starts, ends, strict=True)
@@ -114,29 +97,10 @@ def measure(scene, motion) -> None:
         take(scene, found)
     if not named.any():
         return
-    frames = settings.footage_start + motion.timestamps * rate
+    frames = first + motion.timestamps * float(rate)
     for item in settings.labels:
         rows = (frames >= item.frame_start - 0.5) & (frames < item.frame_end + 0.5) & (motion.labels == item.label)
         item.similarity = measured(float(motion.label_similarity[rows].mean())) if rows.any() else 0.0
-
-
-def write_markers(scene) -> None:
-    """Put the labels on the timeline: a marker where each begins, and one where it ends unless another follows.
-
-    Markers of the user stay; those that were written before and have not been touched since are replaced.
-    """
-    settings = scene.adapt_motion
-    written = {tuple(mark) for mark in json.loads(settings.marks or "[]")}
-    markers = scene.timeline_markers
-    for marker in [one for one in markers if (one.name, one.frame) in written]:
-        markers.remove(marker)
-    items = sorted(settings.labels, key=lambda item: item.frame_start)
-    starts = {item.frame_start for item in items}
-    marks = [(item.label, item.frame_start) for item in items if item.label]
-    marks += [(END_MARK, item.frame_end + 1) for item in items if item.frame_end + 1 not in starts]
-    for name, frame in marks:
-        markers.new(name, frame=frame)
-    settings.marks = json.dumps(marks)
 
 
 def read_markers(scene) -> int:

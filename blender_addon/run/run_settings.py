@@ -24,6 +24,12 @@ def output_folder(settings) -> Path:
     return beside / "adapt_motion"
 
 
+def remember_folder(settings) -> None:
+    """Keep where results go from now on: saving the file must not take a next run elsewhere, to begin all anew."""
+    if not settings.output_folder:
+        settings.output_folder = str(output_folder(settings))
+
+
 def footage_path(settings) -> str:
     """The footage as the system knows it. Raises UserError if it is not there."""
     footage = paths.absolute(settings.footage)
@@ -66,9 +72,7 @@ def range_seconds(scene) -> tuple[float | None, float | None]:
     settings = scene.adapt_motion
     if not (settings.use_preview_range and scene.use_preview_range):
         return None, None
-    rate = timing.scene_rate(scene)
-    first, last = (scene.frame_preview_start, scene.frame_preview_end)
-    start, end = (float((frame - settings.footage_start) / rate) for frame in (first, last + 1))
+    start, end = (labels.seconds(scene, frame) for frame in (scene.frame_preview_start, scene.frame_preview_end + 1))
     if end <= 0:
         raise UserError(
             "The preview range ends before the footage begins.", "Move the preview range, or the footage's first frame."

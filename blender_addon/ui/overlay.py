@@ -38,7 +38,7 @@ def _draw_in_view() -> None:
     camera = space.camera if space.use_local_camera else scene.camera
     if camera is None or camera.type != "CAMERA":
         return
-    for armature in keypoints.characters(scene):
+    for armature in keypoints.seen_by(scene, camera):
         motion = keypoints.known(armature)
         if motion is None:
             continue
@@ -55,10 +55,10 @@ def _draw_in_clip_editor() -> None:
     """In a Movie Clip Editor, whose view counts in parts of the picture, y up."""
     context = bpy.context
     scene, space = context.scene, context.space_data
-    if not scene.adapt_motion.show_keypoints or space.clip is None or space.clip != scene.adapt_motion.movie_clip:
+    if not scene.adapt_motion.show_keypoints or space.clip is None:
         return
     view = context.region.view2d
-    for armature in keypoints.characters(scene):
+    for armature in keypoints.seen_in(scene, space.clip):
         drawn = {}
         straight = space.clip_user.use_render_undistorted
         for name, x, y, detected in keypoints.points_at(

@@ -6,8 +6,8 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat, drawing, timing
-from ..character import chosen, comparison, footage
-from ..operators import character as character_operators
+from ..character import chosen, clip_times, comparison, footage
+from ..operators import match
 from ..run import prefs, results, run_settings, running
 from ..run.engine_home import EngineState
 from . import lists, run_box
@@ -85,15 +85,7 @@ def _draw_offers(layout, context) -> None:
     if not footage.is_shown(settings):
         layout.operator("adapt_motion.show_footage", icon="IMAGE_BACKGROUND")
         return
-    rate = footage.clip_rate(settings.movie_clip)
-    if rate and rate != timing.scene_rate(scene):
-        box = layout.box().column()
-        rates = messages.rate(float(rate)), messages.rate(float(timing.scene_rate(scene)))
-        message = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
-        drawing.draw_text(box, message, _width(context), "INFO")
-        text = messages.tr(texts.SET_RATE, rate=rates[0])
-        button = box.operator("adapt_motion.match_footage", text=text, icon="TIME")
-        button.rate, button.frames, button.size = True, False, False
+    _draw_timing(layout, context)
     left = results.known(scene)
     if left is not None and left.motions and not running.busy() and not _is_attached(scene, left):
         box = layout.box().column()
@@ -133,12 +125,7 @@ class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
         layout.prop(settings, "camera_source")
         if settings.camera_source != "guess":
             layout.operator("adapt_motion.read_camera", icon="CAMERA_DATA")
-        column = layout.column(align=True)
-        button = column.operator("adapt_motion.match_footage", text="Set Scene Range", icon="PREVIEW_RANGE")
-        button.rate, button.frames, button.size = False, True, False
-        button = column.operator("adapt_motion.match_footage", text="Set Resolution", icon="FULLSCREEN_ENTER")
-        button.rate, button.frames, button.size = False, False, True
-        column.operator("adapt_motion.show_footage", text="Add Sequencer Strip", icon="SEQUENCE").as_strip = True
+        layout.operator("adapt_motion.show_footage", text="Add Sequencer Strip", icon="SEQUENCE").as_strip = True
 
 
 class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
@@ -261,7 +248,8 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
         character = chosen.character_of(context)
         if character is not None:
             layout.label(text=character.name, icon="ARMATURE_DATA", translate=False)
-            _draw_rate(layout, character, context)
+            if context.scene.adapt_motion.movie_clip is None:
+                _draw_timing(layout, context)
             if comparison.has(character):
                 column = layout.column(align=True)
                 column.label(text="Compare Before and After Adaptation")
@@ -303,16 +291,33 @@ def _properties(item) -> list[str]:
     return list(item.keys())
 
 
-def _draw_rate(layout, character, context) -> None:
-    rate = character_operators.clip_rate_of(character)
-    ours = timing.scene_rate(context.scene)
-    if rate is None or abs(float(rate / ours) - 1) < 1e-6:
-        return
-    box = layout.box().column()
-    rates = messages.rate(float(rate)), messages.rate(float(ours))
-    message = messages.tr(texts.RATES_DIFFER, clip=rates[0], scene=rates[1])
-    drawing.draw_text(box, message, _width(context), "INFO")
-    box.operator("adapt_motion.set_scene_rate", text=messages.tr(texts.SET_RATE, rate=rates[0]), icon="TIME")
+def _draw_timing(layout, context) -> None:
+    """Whether what is in the scene plays at its speed, and the one button for what the scene is not yet."""
+    scene = context.scene
+    character, view = match.whose(context)
+    rate, ours = match.wanted_rate(scene, character), timing.scene_rate(scene)
+    others = clip_times.rates(scene) - {ours}
+    message = ""
+    if others:
+        laid = min(others)
+        slower = laid > ours
+        message = messages.tr(
+            texts.TOO_SLOW if slower else texts.TOO_FAST,
+            laid=messages.rate(float(laid)),
+            scene=messages.rate(float(ours)),
+            times=float(laid / ours if slower else ours / laid),
+        )
+    elif not match.is_laid(scene):
+        message = messages.tr(texts.OTHER_SHAPE)
+    if message:
+        box = layout.box().column()
+        drawing.draw_text(box, message, _width(context), "ERROR")
+        box.operator("adapt_motion.retime_to_scene", icon="MOD_TIME")
+    elif rate and rate != ours:
+        rates = {"clip": messages.rate(float(rate)), "scene": messages.rate(float(ours))}
+        drawing.draw_text(layout, messages.tr(texts.RATES_DIFFER, **rates), _width(context), "INFO")
+    if not match.is_matched(scene, character, view):
+        layout.operator("adapt_motion.match_footage", icon="TIME")
 
 
 def _draw_status(self, context: bpy.types.Context) -> None:

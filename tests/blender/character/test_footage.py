@@ -35,15 +35,36 @@ def test_footage_is_shown_behind_a_camera_and_the_scene_stays(addon):
     assert counts() == before, "what is there is used again"
 
 
-def test_rate_range_and_size_are_offered(addon):
+def test_rate_range_size_and_view_are_offered_in_one_button(addon):
     scene = bpy.context.scene
-    bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO))
-    assert "Set Scene to 60 fps" in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
-    bpy.ops.adapt_motion.match_footage(rate=True, frames=True, size=True)
+    bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO), match_new=False)
+    assert scene.render.fps == 24
+    assert draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).operators.count("adapt_motion.match_footage") == 1
+    bpy.ops.adapt_motion.match_footage()
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
     assert (scene.render.resolution_x, scene.render.resolution_y) == (1080, 1920)
-    assert "Set Scene to 60 fps" not in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+    assert scene.camera == adapt.camera_of(bpy.context)
+    assert "adapt_motion.match_footage" not in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).operators
     draw(panels.ADAPT_MOTION_PT_footage, bpy.context)
+
+
+def test_a_scene_as_blender_starts_becomes_its_footages(addon):
+    """The range of 1 to 250 had turned the view magenta after the clip's end, and the cube had hidden the character."""
+    bpy.ops.mesh.primitive_cube_add()
+    scene = bpy.context.scene
+    bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO))
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (1080, 1920)
+    assert scene.objects["Cube"].hide_get()
+
+
+def test_a_scene_of_the_users_own_is_left_as_it_is(addon):
+    bpy.ops.mesh.primitive_cube_add()
+    scene = bpy.context.scene
+    scene.frame_end = 400
+    bpy.ops.adapt_motion.choose_footage(filepath=str(DEMO))
+    assert (scene.render.fps, scene.frame_start, scene.frame_end, scene.render.resolution_x) == (24, 1, 400, 1920)
+    assert not scene.objects["Cube"].hide_get()
 
 
 def test_the_range_of_the_clip_counts_in_the_scenes_frames(addon):
@@ -116,7 +137,7 @@ def test_only_the_preview_range_is_worked_on(addon, tmp_path):
     assert run_settings.range_seconds(scene) == (0.0, 2.0)
     settings.use_preview_range = False
     assert run_settings.range_seconds(scene) == (None, None)
-    settings.use_preview_range, settings.footage_start = True, 70
+    settings.footage_start, settings.use_preview_range = 70, True
     with pytest.raises(UserError, match="ends before the footage begins"):
         run_settings.range_seconds(scene)
 

@@ -8,6 +8,9 @@ import pytest
 import synthetic
 from adapt_motion.blender_addon.character import keypoints
 from bpy_extras.object_utils import world_to_camera_view
+from conftest import REPOSITORY
+
+DEMO = REPOSITORY / "presets" / "demo" / "demo.mp4"
 
 
 @pytest.fixture
@@ -70,3 +73,31 @@ def test_over_the_footage_itself_points_are_where_the_lens_put_them(addon, tmp_p
         for as_filmed in (False, True)
     )
     assert filmed - straight == pytest.approx(np.full_like(straight, 0.01), abs=1e-5)
+
+
+def test_only_the_clips_own_camera_shows_its_keypoints(character, tmp_path):
+    """They had been drawn through any camera, and over another clip's footage."""
+    scene = bpy.context.scene
+    own = next(item for item in scene.objects if item.type == "CAMERA")
+    assert overlay.seen_by(scene, own) == [character]
+    mine = bpy.data.objects.new("mine", bpy.data.cameras.new("mine"))
+    scene.collection.objects.link(mine)
+    assert overlay.seen_by(scene, mine) == []
+    bpy.ops.adapt_motion.import_motion(filepath=str(synthetic.write_person(tmp_path / "other", seed=4)))
+    other = scene.adapt_motion.character
+    assert overlay.seen_by(scene, own) == [character]
+    (camera,) = [item for item in scene.objects if item.type == "CAMERA" and item not in (own, mine)]
+    assert overlay.seen_by(scene, camera) == [other]
+
+
+def test_over_footage_there_are_the_keypoints_of_that_footage_alone(addon, tmp_path):
+    scene = bpy.context.scene
+    paths = []
+    for name in ("one", "two"):
+        paths.append(tmp_path / f"{name}.mp4")
+        paths[-1].write_bytes(DEMO.read_bytes())
+        bpy.ops.adapt_motion.choose_footage(filepath=str(paths[-1]))
+        motion = synthetic.write_person(tmp_path / name, image_size=(1080, 1920))
+        bpy.ops.adapt_motion.import_motion(filepath=str(motion), footage=str(paths[-1]))
+    clips = {clip.name: [item.name for item in overlay.seen_in(scene, clip)] for clip in bpy.data.movieclips}
+    assert clips == {"one.mp4": ["one person_1"], "two.mp4": ["two person_1"]}

@@ -118,7 +118,7 @@ def test_grey_buttons_say_why(addon):
     assert messages.ENGINE_GONE in refused(ops.check_engine)
     assert messages.NOTHING_RUNS in refused(ops.cancel)
     assert chosen.NO_MOTION in refused(ops.export_fbx, filepath="x.fbx")
-    assert messages.NO_CHARACTER in refused(ops.set_scene_rate)
+    assert messages.NO_MOVIE_CLIP in refused(ops.match_footage)
     assert messages.NO_CAMERA in refused(ops.view_camera)
     assert messages.NO_LOG in refused(ops.open_log)
 
@@ -252,14 +252,14 @@ def test_rate_of_the_scene_is_offered_and_set_on_demand(addon, tmp_path):
     bpy.ops.adapt_motion.import_motion(filepath=str(path))
     assert (scene.render.fps, scene.render.fps_base) == (25, 1.0)
     layout = recorder.draw(panels.ADAPT_MOTION_PT_result, bpy.context)
-    assert "Set Scene to 29.97 fps" in layout.texts
-    assert bpy.ops.adapt_motion.set_scene_rate() == {"FINISHED"}
+    assert "adapt_motion.match_footage" in layout.operators
+    assert bpy.ops.adapt_motion.match_footage() == {"FINISHED"}
     assert scene.render.fps == 30
     assert scene.render.fps_base == pytest.approx(1.001)
     action = scene.adapt_motion.character.animation_data.action
     assert action.frame_range[1] - action.frame_range[0] == pytest.approx(60, abs=1e-3)
     layout = recorder.draw(panels.ADAPT_MOTION_PT_result, bpy.context)
-    assert not any("Set Scene" in text for text in layout.texts)
+    assert "adapt_motion.match_footage" not in layout.operators
 
 
 def test_export_fbx_writes_the_character(addon, tmp_path):

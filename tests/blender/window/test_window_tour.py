@@ -76,7 +76,7 @@ def test_from_an_empty_file_to_an_fbx(window, pictures, tmp_path):  # noqa: F811
     wait_for(lambda: window.ask("answer = settings.footage") == footage, 60, "the footage")
     press(window, "Show Footage")
     wait_for(lambda: window.ask("answer = settings.movie_clip is not None"), 60, "the Movie Clip")
-    press(window, "Set Scene from Footage")
+    press(window, "Match Footage")
     assert window.ask("answer = bpy.context.scene.render.fps") == 60
     window.screenshot(pictures / "tour_2_footage.png")
 
