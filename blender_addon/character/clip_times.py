@@ -16,8 +16,8 @@ from typing import Any
 import bpy
 
 from ..blender import compat, timing
-from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
 from ..blender.paths import absolute
+from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
 from . import framing, label_times
 
 CLIP, PERSON, FOOTAGE = "adapt_motion_clip", "adapt_motion_person", "adapt_motion_footage"
@@ -169,7 +169,9 @@ class _ranges_follow:
     def __enter__(self) -> None:
         self._old = shown_at(self._scene)
         range_now = (self._scene.frame_start, self._scene.frame_end)
-        self._whole = self._settings is not None and self._has_range() and range_now == label_times.clip_range(self._scene)
+        self._whole = (
+            self._settings is not None and self._has_range() and range_now == label_times.clip_range(self._scene)
+        )
 
     def __exit__(self, *_: object) -> None:
         scene, settings = self._scene, self._settings

@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import messages
 from ..blender.paths import absolute
-from ..character.chosen import NO_MOTION, armature_of, camera_of, character_of
+from ..character.chosen import NO_MOTION, armature_of, camera_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
 from ..run.clip_run import remember

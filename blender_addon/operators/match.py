@@ -10,9 +10,9 @@ from bpy.props import BoolProperty
 
 from .. import messages
 from ..blender import timing
-from ..blender.timing import CLIP_RATE
-from ..character import chosen, clip_times, label_times, footage, framing, solved_camera
 from ..blender.paths import absolute
+from ..blender.timing import CLIP_RATE
+from ..character import chosen, clip_times, footage, framing, label_times, solved_camera
 
 
 def wanted_rate(scene, character=None) -> Fraction | None:

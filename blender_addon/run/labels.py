@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from fractions import Fraction
 
 from ..character.label_times import END_MARK, clip_range, laid, seconds, write_markers
 from ..errors import UserError

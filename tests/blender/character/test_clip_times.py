@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import synthetic
 from adapt_motion.blender_addon.blender import timing
-from adapt_motion.blender_addon.character import clip_times, footage
-from adapt_motion.blender_addon.operators import adapt, match
+from adapt_motion.blender_addon.character import chosen, clip_times, footage, keypoints
+from adapt_motion.blender_addon.operators import match
 from adapt_motion.blender_addon.run import labels
-from adapt_motion.blender_addon.ui import overlay, panels
+from adapt_motion.blender_addon.ui import panels
 from bpy_extras.object_utils import world_to_camera_view
 from conftest import REPOSITORY
 from recorder import draw
@@ -62,7 +62,7 @@ def worst_pixel(name: str, rows=(0, 7, 30)) -> float:
     """How far the joints lie beside the keypoints of their row, through the clip's camera, where each row's key is; and
     the footage shows that row there."""
     scene, armature = bpy.context.scene, bpy.data.objects[name]
-    motion = overlay._known[armature[clip_times.PERSON]]
+    motion = keypoints._known[armature[clip_times.PERSON]]
     action = armature.animation_data.action
     view = next(item for item in scene.objects if item.type == "CAMERA" and clip_times.of_one_clip(item, armature))
     (clip,) = [background.clip for background in view.data.background_images]
@@ -74,7 +74,7 @@ def worst_pixel(name: str, rows=(0, 7, 30)) -> float:
         scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
         bpy.context.view_layer.update()
         whole = int(np.ceil(frame))
-        points = {point[0]: point[1:3] for point in overlay.points_at(scene, armature, frame + 1e-3)}
+        points = {point[0]: point[1:3] for point in keypoints.points_at(scene, armature, frame + 1e-3)}
         for bone, place in points.items():
             seen = world_to_camera_view(scene, view, armature.matrix_world @ armature.pose.bones[bone].head)
             x, y = fitted(scene, motion.image_size, seen)
@@ -237,7 +237,7 @@ def test_a_character_that_comes_later_lies_where_its_footage_does(addon, tmp_pat
     scene.render.fps = 24
     motion = synthetic.write_person(tmp_path / "late", frames=100, rate=Fraction(60), image_size=SIZE)
     bpy.ops.adapt_motion.import_motion(filepath=str(motion), footage=str(DEMO))
-    armature = adapt.character_of(bpy.context)
+    armature = chosen.character_of(bpy.context)
     assert armature.animation_data.action["adapt_motion_key_rate"] == "30"
     assert armature.animation_data.action.frame_range[0] == 41
     assert worst_pixel(armature.name) < 0.1

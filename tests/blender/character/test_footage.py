@@ -43,7 +43,7 @@ def test_rate_range_size_and_view_are_offered_in_one_button(addon):
     bpy.ops.adapt_motion.match_footage()
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
     assert (scene.render.resolution_x, scene.render.resolution_y) == (1080, 1920)
-    assert scene.camera == adapt.camera_of(bpy.context)
+    assert scene.camera == chosen.camera_of(bpy.context)
     assert "adapt_motion.match_footage" not in draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).operators
     draw(panels.ADAPT_MOTION_PT_footage, bpy.context)
 

@@ -79,15 +79,15 @@ def test_only_the_clips_own_camera_shows_its_keypoints(character, tmp_path):
     """They had been drawn through any camera, and over another clip's footage."""
     scene = bpy.context.scene
     own = next(item for item in scene.objects if item.type == "CAMERA")
-    assert overlay.seen_by(scene, own) == [character]
+    assert keypoints.seen_by(scene, own) == [character]
     mine = bpy.data.objects.new("mine", bpy.data.cameras.new("mine"))
     scene.collection.objects.link(mine)
-    assert overlay.seen_by(scene, mine) == []
+    assert keypoints.seen_by(scene, mine) == []
     bpy.ops.adapt_motion.import_motion(filepath=str(synthetic.write_person(tmp_path / "other", seed=4)))
     other = scene.adapt_motion.character
-    assert overlay.seen_by(scene, own) == [character]
+    assert keypoints.seen_by(scene, own) == [character]
     (camera,) = [item for item in scene.objects if item.type == "CAMERA" and item not in (own, mine)]
-    assert overlay.seen_by(scene, camera) == [other]
+    assert keypoints.seen_by(scene, camera) == [other]
 
 
 def test_over_footage_there_are_the_keypoints_of_that_footage_alone(addon, tmp_path):
@@ -99,5 +99,5 @@ def test_over_footage_there_are_the_keypoints_of_that_footage_alone(addon, tmp_p
         bpy.ops.adapt_motion.choose_footage(filepath=str(paths[-1]))
         motion = synthetic.write_person(tmp_path / name, image_size=(1080, 1920))
         bpy.ops.adapt_motion.import_motion(filepath=str(motion), footage=str(paths[-1]))
-    clips = {clip.name: [item.name for item in overlay.seen_in(scene, clip)] for clip in bpy.data.movieclips}
+    clips = {clip.name: [item.name for item in keypoints.seen_in(scene, clip)] for clip in bpy.data.movieclips}
     assert clips == {"one.mp4": ["one person_1"], "two.mp4": ["two person_1"]}
