@@ -1,4 +1,4 @@
-"""The body: SMPL's layer (through `smplx`), with fast paths for joints and for the few points that detectors see.
+"""The body: a layer of SMPL's format, with fast paths for joints and for the few points that detectors see.
 
 Legend: T frames, V vertices, L landmarks, F faces. Rotations are relative to the parent joint, index 0 is the global
 orientation, which turns the body about the pelvis joint. The rest frame has +X to the body's left, +Y up and +Z to its
@@ -12,10 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import smplx
 import torch
 from numpy.typing import NDArray
-from smplx.utils import Struct
 from torch import Tensor, nn
 
 from engine.body.landmarks import JOINT_NAMES, LANDMARKS, SMPL_VERTEX_COUNT, SMPL_VERTICES
@@ -49,8 +47,14 @@ class BodyModel(nn.Module):
         faces: (F, 3) vertex indices, counter-clockwise from outside.
         surface_model_type: `smpl`, `smplh`, `smplx` or `open-body`.
         gender: `neutral`, `male` or `female`.
+        template, shape_directions: vertices of the mean shape (V, 3), and how each shape number moves them (V, 3, 10).
+        skin_weights: (V, 24), rows sum to 1.
     """
 
+    template: Tensor
+    shape_directions: Tensor
+    pose_directions: Tensor
+    skin_weights: Tensor
     joint_template: Tensor
     joint_directions: Tensor
     joint_mix: Tensor
@@ -64,23 +68,31 @@ class BodyModel(nn.Module):
         super().__init__()
         self.surface_model_type, self.gender = arrays.surface_model_type, arrays.gender
         self.faces: NDArray[np.int64] = arrays.faces
-        self.layer = _smplx_layer(arrays)
         points = _Points.of(arrays)
         self.landmark_names = points.names
-        posedirs = arrays.posedirs[points.vertices].reshape(-1, POSE_COUNT).T
+        posedirs = arrays.posedirs if np.any(arrays.posedirs) else np.zeros((0, 3, POSE_COUNT))
+        at_points = arrays.posedirs[points.vertices]
         constants = {
+            "template": arrays.v_template,
+            "shape_directions": arrays.shapedirs,
+            "pose_directions": posedirs.reshape(-1, POSE_COUNT).T,
+            "skin_weights": arrays.weights,
             "joint_template": arrays.joint_regressor @ arrays.v_template,
             "joint_directions": np.einsum("jv,vcs->jcs", arrays.joint_regressor, arrays.shapedirs),
             "joint_mix": points.joint_mix,
             "point_mix": points.vertex_mix,
             "point_template": arrays.v_template[points.vertices],
             "point_directions": arrays.shapedirs[points.vertices],
-            "point_pose_directions": posedirs,
+            "point_pose_directions": (at_points if np.any(at_points) else posedirs[:0]).reshape(-1, POSE_COUNT).T,
             "point_weights": arrays.weights[points.vertices],
         }
         for name, value in constants.items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32), persistent=False)
-        self._has_pose_directions = bool(np.any(posedirs))
+
+    @property
+    def vertex_count(self) -> int:
+        """V."""
+        return len(self.template)
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints (..., 24, 3) of the rest pose for shape numbers (..., 10)."""
@@ -126,41 +138,52 @@ class BodyModel(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Joints (T, 24, 3) and keypoints (T, L, 3) in one go; arguments as in `pose`."""
         turns, joints = self.pose(rotations, betas, transl)
-        points = self.point_template + torch.einsum("lcs,...s->...lc", self.point_directions, betas)
-        if self._has_pose_directions:
-            eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-            feature = (rotations[:, 1:] - eye).reshape(len(rotations), -1)
-            points = points + (feature @ self.point_pose_directions).reshape(len(rotations), -1, 3)
-        # skinning: a point is carried by its blend of the maps x -> turn (x - rest joint) + joint
-        shifts = joints - (turns @ self.rest_joints(betas)[..., None]).squeeze(-1)
-        blend = self.point_weights @ torch.cat((turns.flatten(2), shifts), -1)
-        turn = blend[..., :9].reshape(*blend.shape[:2], 3, 3)
-        skinned = (turn @ points[..., None]).squeeze(-1) + blend[..., 9:]
+        skinned = self._skinned(
+            (self.point_template, self.point_directions, self.point_pose_directions, self.point_weights),
+            (rotations, betas),
+            (turns, joints),
+        )
         return joints, torch.cat((self.joint_mix @ joints, self.point_mix @ skinned), 1)
 
     def vertices(self, rotations: Tensor, betas: Tensor, transl: Tensor | None = None) -> Tensor:
         """All vertices (T, V, 3) in metres; arguments as in `pose`. Takes about 100 V bytes a frame: go in batches."""
-        _check_shapes(rotations, betas)
-        output = self.layer(
-            betas=betas.expand(len(rotations), SHAPE_COUNT),
-            global_orient=rotations[:, :1],
-            body_pose=rotations[:, 1:],
-            transl=None if transl is None else transl.expand(len(rotations), 3),
-            pose2rot=False,
-        )
-        vertices: Tensor = output.vertices
-        return vertices
+        placed = self.pose(rotations, betas, transl)
+        surface = (self.template, self.shape_directions, self.pose_directions, self.skin_weights)
+        return self._skinned(surface, (rotations, betas), placed)
+
+    def _skinned(
+        self, surface: tuple[Tensor, ...], pose: tuple[Tensor, Tensor], placed: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Points (T, N, 3) of a surface: shaped, corrected for the pose, and carried by their joints.
+
+        Args:
+            surface: template (N, 3), shape directions (N, 3, 10), pose directions (207, 3 N or none), weights (N, 24).
+            pose: rotations and shape numbers, as in `pose`.
+            placed: what `pose` makes of them.
+        """
+        template, shape_directions, pose_directions, weights = surface
+        (rotations, betas), (turns, joints) = pose, placed
+        points = template + torch.einsum("ncs,...s->...nc", shape_directions, betas)
+        if pose_directions.numel():
+            eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+            feature = (rotations[:, 1:] - eye).reshape(len(rotations), -1)
+            points = points + (feature @ pose_directions).reshape(len(rotations), -1, 3)
+        # a point is carried by its blend of the maps x -> turn (x - rest joint) + joint
+        shifts = joints - (turns @ self.rest_joints(betas)[..., None]).squeeze(-1)
+        blend = weights @ torch.cat((turns.flatten(2), shifts), -1)
+        turn = blend[..., :9].reshape(*blend.shape[:2], 3, 3)
+        return (turn @ points[..., None]).squeeze(-1) + blend[..., 9:]
 
     def rest(self, betas: Tensor | NDArray[np.float32]) -> RestBody:
         """The body with shape numbers (10,) in its rest pose, as plain arrays."""
         with torch.no_grad():
             shape = torch.as_tensor(betas, dtype=torch.float32, device=self.joint_template.device).reshape(SHAPE_COUNT)
-            vertices = self.layer.v_template + self.layer.shapedirs @ shape
+            vertices = self.template + self.shape_directions @ shape
             joints = self.rest_joints(shape)
         return RestBody(
             vertices.cpu().numpy(),
             joints.cpu().numpy(),
-            self.layer.lbs_weights.cpu().numpy(),
+            self.skin_weights.cpu().numpy(),
             self.faces.astype(np.int32),
         )
 
@@ -198,27 +221,6 @@ class _Points:
             for vertex in found:
                 row[vertices.index(vertex)] += 1 / len(found)
         return cls((*at_joints, *on_surface), mix, vertices, vertex_mix)
-
-
-class _Layer(smplx.SMPL):  # type: ignore[misc]
-    SHAPE_SPACE_DIM = SHAPE_COUNT  # or smplx prints a warning on stdout, where events alone may go
-
-
-def _smplx_layer(arrays: BodyArrays) -> smplx.SMPL:
-    struct = Struct(
-        v_template=arrays.v_template,
-        shapedirs=arrays.shapedirs,
-        posedirs=arrays.posedirs,
-        J_regressor=arrays.joint_regressor,
-        weights=arrays.weights,
-        kintree_table=np.array([PARENTS, range(JOINT_COUNT)], dtype=np.int64),
-        f=arrays.faces,
-    )
-    unused = dict.fromkeys(("nose", "reye", "leye", "rear", "lear"), 0)  # smplx's own would be outside of other meshes
-    return _Layer(
-        "", data_struct=struct, vertex_ids=unused, use_hands=False, use_feet_keypoints=False,
-        create_betas=False, create_global_orient=False, create_body_pose=False, create_transl=False,
-    )  # fmt: skip
 
 
 def _check_shapes(rotations: Tensor, betas: Tensor) -> None:

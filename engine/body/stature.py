@@ -18,7 +18,7 @@ def standing_height(body: BodyModel, betas: Tensor) -> Tensor:
 
 def height_slope(body: BodyModel, betas: Tensor) -> Tensor:
     """(10,) float64: metres that the standing height grows by for each shape number, near `betas` (10,)."""
-    heights, directions = _heights(body, betas), body.layer.shapedirs[:, 1].detach().cpu().double()
+    heights, directions = _heights(body, betas), body.shape_directions[:, 1].detach().cpu().double()
     slope: Tensor = directions[int(heights.argmax())] - directions[int(heights.argmin())]
     return slope
 
@@ -37,8 +37,6 @@ def with_height(body: BodyModel, betas: Tensor, height_m: float) -> Tensor:
 
 def _heights(body: BodyModel, betas: Tensor) -> Tensor:
     """(V,) float64, on the CPU, as not every device has double precision."""
-    template, directions = (
-        part[:, 1].detach().cpu().double() for part in (body.layer.v_template, body.layer.shapedirs)
-    )
+    template, directions = (part[:, 1].detach().cpu().double() for part in (body.template, body.shape_directions))
     heights: Tensor = template + directions @ betas.detach().cpu().double()
     return heights

@@ -29,7 +29,6 @@ _PACKAGES = {
     "rich": "rich",
     "safetensors": "safetensors",
     "scipy": "scipy",
-    "smplx": "smplx",
     "torch": "torch",
     "typer": "typer",
 }

@@ -112,4 +112,4 @@ def vertices_of(body: BodyModel, pose: Pose) -> Iterator[Float]:
 
 def vertex_count(body: BodyModel) -> int:
     """V of the body's mesh."""
-    return len(body.layer.v_template)
+    return body.vertex_count

@@ -160,7 +160,7 @@ class Artist:
     def __init__(self, motion: Motion, body: BodyModel) -> None:
         self._motion, self._body = motion, body
         self._device = body.joint_template.device
-        self._rasteriser = MeshRasteriser(body.faces, len(body.layer.v_template))
+        self._rasteriser = MeshRasteriser(body.faces, body.vertex_count)
         width, height = (int(side) for side in motion.image_size)
         scale = min(_LARGEST_PX[0] / width, _LARGEST_PX[1] / height, 1.0)
         self._size = _even(width * scale), _even(height * scale)

@@ -7,7 +7,7 @@ import platform
 
 from engine import __version__
 
-_PACKAGES = ("av", "mediapipe", "numpy", "pydantic", "scipy", "smplx", "torch")
+_PACKAGES = ("av", "mediapipe", "numpy", "pydantic", "scipy", "torch")
 
 
 def versions() -> dict[str, str | None]:

@@ -108,7 +108,7 @@ IMPORTING = """
 import importlib, logging, os, random, sys, threading
 from pathlib import Path
 here = Path("{here}")
-import av, cv2, mediapipe, numpy, pydantic, rich.progress, safetensors.torch, scipy.optimize, smplx, torch, typer
+import av, cv2, mediapipe, numpy, pydantic, rich.progress, safetensors.torch, scipy.optimize, torch, typer
 # what these do by themselves is not ours to judge
 before = (sorted(here.iterdir()), dict(os.environ), threading.active_count(), os.getcwd(), list(sys.path),
           list(logging.getLogger().handlers), random.getstate(), torch.initial_seed(), torch.get_num_threads())
@@ -145,7 +145,7 @@ def test_importing_the_engine_does_nothing(tmp_path):
 def test_help_is_quick_because_heavy_packages_wait():
     code = (
         "import sys; from engine import cli\n"
-        "heavy = {'torch', 'mediapipe', 'cv2', 'av', 'smplx', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "heavy = {'torch', 'mediapipe', 'cv2', 'av', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -42,6 +42,6 @@ def test_memory_that_ran_out_is_told_apart(tmp_path):
 
 def test_a_package_that_is_missing_is_told(tmp_path):
     assert (
-        "not installed: No module named 'smplx'"
-        in explain(raised(ImportError("No module named 'smplx'")), tmp_path).message
+        "not installed: No module named 'scipy'"
+        in explain(raised(ImportError("No module named 'scipy'")), tmp_path).message
     )
