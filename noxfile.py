@@ -60,7 +60,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Lint, types and the engine's tests; queues the Blender sessions."""
-    install(session, "-e", ".[dev]")
+    _install_for_tests(session)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -70,6 +70,11 @@ def tests(session: nox.Session) -> None:
     for version in BPY_VERSIONS:
         session.notify(f"blender(bpy='{version}')")
     session.notify("blender_window")
+
+
+def _install_for_tests(session: nox.Session) -> None:
+    install(session, "-e", ".[dev]")
+    install(session, "--no-deps", "clip-anytorch")  # for its vocabulary and tokenizer: the rest wants torchvision
 
 
 @nox.session

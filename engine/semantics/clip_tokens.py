@@ -21,7 +21,19 @@ _MERGES = 49152 - 256 - 2
 _START, _END = 49406, 49407
 _FILES = ("merges.txt", "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt")
 _WORD_END = "</w>"
-_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")  # quotes as a keyboard writes them
+_WIDE = (0x3000, *range(0xFF01, 0xFFF0))  # letters of full and half width
+_DOUBLE = (0x132, 0x133, 0x149, *range(0x1C4, 0x1CD), *range(0x1F1, 0x1F4), *range(0xFB00, 0xFB07))  # two in one
+_UNSEEN = (*range(9), 11, *range(14, 32), 127, *range(0x206A, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFD))
+_AS_TYPED: dict[int, str | None] = {
+    **{code: unicodedata.normalize("NFKC", chr(code)) for code in (*_WIDE, *_DOUBLE)},
+    **dict.fromkeys(_UNSEEN),
+    **dict.fromkeys((0x149,), "'n"),
+    **dict.fromkeys((0x2BC, *range(0x2018, 0x201C)), "'"),
+    **dict.fromkeys(range(0x201C, 0x2020), '"'),
+}
+"""Letters as a keyboard writes them, as CLIP's own reader of texts (ftfy) has them. What was read with a wrong encoding
+is not repaired."""
+
 _PARTS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
 
 
@@ -47,7 +59,7 @@ class ClipTokens:
         return rows
 
     def _encode(self, text: str) -> list[int]:
-        plain = unicodedata.normalize("NFC", html.unescape(html.unescape(text))).translate(_STRAIGHT)
+        plain = unicodedata.normalize("NFC", html.unescape(html.unescape(text)).translate(_AS_TYPED))
         cleaned = " ".join(plain.split()).lower()
         numbers: list[int] = []
         for match in _PARTS.finditer("".join(map(_kind, cleaned))):

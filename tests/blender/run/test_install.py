@@ -343,7 +343,8 @@ def test_check_of_an_environment_says_what_is_missing(tmp_path):
     finding = next(event for event in running.stream() if event["event"] == "checked")
     assert finding["python"].startswith("3.")
     missing = {problem for problem in finding["problems"] if "is missing" in problem}
-    assert len(missing) + len(finding["versions"]) == 10
+    lines = (REPOSITORY / "engine" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert len(missing) + len(finding["versions"]) == sum(not line.startswith("#") for line in lines if line) > 5
 
 
 def test_a_folder_or_its_python_may_be_pointed_at(tmp_path):

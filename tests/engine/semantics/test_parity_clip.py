@@ -1,11 +1,8 @@
 """CLIP's text side against the official code, from each of the files it comes in."""
 
-import gzip
-import json
-
 import pytest
 import torch
-from parity_fixtures import FOLDER, agree, arrays, filled, needs_fixtures, shapes, shapes_of
+from parity_fixtures import agree, arrays, filled, needs_fixtures, shapes, shapes_of
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
@@ -113,7 +110,7 @@ def test_a_folder_of_transformers_loads_whole(tmp_path, network, caplog):
     save_file(as_transformers(half_state(network)), tmp_path / "model.safetensors")
     with pytest.raises(ModelFileError, match="table of merges is not in"):
         load_clip_text(tmp_path)
-    write_merges(tmp_path / "merges.txt", {})
+    write_merges(tmp_path / "merges.txt")
     loaded, tokens = load_clip_text(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     assert_same_half(loaded, network)
@@ -123,35 +120,13 @@ def test_a_folder_of_transformers_loads_whole(tmp_path, network, caplog):
         load_clip_text(tmp_path)
 
 
-def write_merges(path, words):
-    """A table of CLIP's length that makes `words`, {word: its number}; the true one may not be passed on."""
-    lines = [f"x{rank} y{rank}" for rank in range(48894)]
-    # words grow from their ends, so that at any time one pair alone can be joined
-    endings = {word[start:] for word in words for start in range(len(word) - 1)}
-    free = iter(range(40000, 48894))
-    for ending in sorted(endings):
-        lines[words[ending] - 512 if ending in words else next(free)] = f"{ending[0]} {ending[1:]}</w>"
-    content = "\n".join(["#version: 0.2", *lines, ""]).encode()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-
-
-@needs_fixtures
-@pytest.mark.parametrize("file", ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"])
-def test_phrases_become_the_official_numbers(tmp_path, file):
-    phrases = json.loads((FOLDER / "clip_text_vitb32" / "meta.json").read_text())["phrases"]
-    official = arrays("clip_text_vitb32")["tokens"]
-    words: dict[str, int] = {}
-    for phrase, row in zip(phrases, official.tolist(), strict=True):
-        words.update(zip(phrase.lower().replace("!", " !").split(), row[1:], strict=False))
-    words = {word: number for word, number in words.items() if len(word) > 1}  # letters and signs need no merges
-    write_merges(tmp_path / file, words)
-    tokens = ClipTokens.from_folder(tmp_path)
-    assert torch.equal(tokens(phrases), official)
-    assert torch.equal(tokens(["  A   person&amp;#32;\n JUMPS "]), tokens(["a person jumps"]))
+def write_merges(path):
+    """A table of CLIP's length that joins nothing."""
+    path.write_text("\n".join(["#version: 0.2", *(f"x{rank} y{rank}" for rank in range(48894)), ""]))
 
 
 def test_text_of_any_kind_becomes_numbers(tmp_path):
-    write_merges(tmp_path / "merges.txt", {})
+    write_merges(tmp_path / "merges.txt")
     tokens = ClipTokens.from_folder(tmp_path)
     rows = tokens(["", "日本語 ½ 😀 don\u2019t", "long " * 100])
     assert rows[0].tolist()[:3] == [49406, 49407, 0]
