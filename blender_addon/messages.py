@@ -22,6 +22,7 @@ def tr(text: str, **values: object) -> str:
 
 STAGE_TITLES = {
     "footage": "Reading the footage",
+    "shots": "Finding cuts",
     "detect": "Finding people",
     "track": "Following people",
     "predict": "Estimating poses",

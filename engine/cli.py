@@ -53,6 +53,17 @@ def run(
     person: Annotated[
         str, typer.Option(help="main (largest and longest in view), all, or numbers: 1,3.", rich_help_panel=_WHO)
     ] = "main",
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(help="People who are one: 2=4; repeat it. `--only people` tells numbers.", rich_help_panel=_WHO),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="A person whose stretches are people of their own: 2; repeat it.", rich_help_panel=_WHO),
+    ] = None,
+    shots: Annotated[
+        str, typer.Option(help="Where footage is cut, split or join each person's motion.", rich_help_panel=_WHO)
+    ] = "split",
     only: Annotated[
         str, typer.Option(help="people or labels: stop when that is known and print it.", rich_help_panel=_HOW)
     ] = "",
@@ -120,6 +131,9 @@ def run(
         resume=resume,
         seed=seed,
         overrides=overrides or [],
+        shots=shots,
+        split=split or [],
+        merge=merge or [],
     )
     raise typer.Exit(_run(job, keypoints, preview, events == "jsonl", watch_stdin, debug))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +16,22 @@ from engine.adaptation import stage as adaptation
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
+from engine.backbones.one_body import in_one_body
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.model import BodyModel, load_body
 from engine.camera.lens import Lens
 from engine.errors import CancelledError, EngineError
-from engine.files.atomic import write_arrays
 from engine.files.folder_lock import LOCK, only_run_in
 from engine.footage.clip import Clip
 from engine.footage.decoding import Frame, fingerprint, frames, probe
-from engine.keypoints.types import PersonTrack
+from engine.keypoints.types import FrameDetections, PersonTrack
 from engine.output import folders as outputs
 from engine.output import people_summary, report
 from engine.output.blender_export import export_motion
-from engine.output.motion_file import Motion, write_motion
+from engine.output.motion_file import Motion
 from engine.output.preview import write_preview
+from engine.output.results import Result, Stretch, together, write_results
+from engine.people.across_cuts import confirmed, describe_cuts
 from engine.protocol import ExitCode
 from engine.run_options import RunOptions
 from engine.runtime.cache import FOLDER, Cache
@@ -39,7 +42,7 @@ from engine.semantics import retrieval_run, segments
 from engine.world.moving_camera import rows_of, to_moving_world
 from engine.world.still_camera import WorldMotion, to_world
 
-_STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write")
+_STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}
 """Where a run with `--only` stops."""
 
@@ -89,18 +92,6 @@ def run_clips(
     return first_failure
 
 
-@dataclass(frozen=True)
-class _Person:
-    """One person's results."""
-
-    track: PersonTrack
-    adapted: Adapted
-    motion: Motion
-    motion_file: Path
-    body_file: Path
-    exports: tuple[Path, ...] = ()
-
-
 class _ClipRun:
     """One clip from footage to files."""
 
@@ -112,6 +103,7 @@ class _ClipRun:
         self.stages = (*stages_of_all, *(("export",) if options.exports or options.preview else ()))
         self._backbone: Backbone | None = None
         self._lens: Lens | None = None
+        self._cuts_s: list[float] = []
         if options.only:
             self.stages = self.stages[: self.stages.index(_LAST_STAGE[options.only]) + 1]
 
@@ -123,9 +115,12 @@ class _ClipRun:
             info = probe(self.path, options.settings.footage.image_rate)
             clip = Clip(self.path, info, fingerprint(self.path))
             camera = stages.make_camera(info, options)
+        with self._stage("shots"):
+            clip = stages.find_cuts(clip, options, self.cache, reporter)
         with self._stage("detect"):
             found = stages.detect(clip, options, self.cache, reporter)
         with self._stage("track"):
+            self._report_cuts(clip, found)
             tracks = stages.track(clip, found, options, self.cache, reporter)
             if options.only == "people":
                 return self._report_people(clip, tracks)
@@ -145,16 +140,28 @@ class _ClipRun:
                 return self._report_labels(camera, tracks, predictions, labels)
         adapted = self._adapted(clip, camera, tracks, predictions, labels)
         with self._stage("world"):
-            motions: list[Motion] = []
-            for person in zip(tracks, predictions, adapted, labels, strict=True):
-                shared = motions[0].camera_to_world if motions else None
-                motions.append(self._motion(camera, float(info.frame_rate), shared, *person))
+            predictions, last = in_one_body(tracks, predictions, [one.prediction for one in adapted], self.body)
+            adapted = [replace(one, prediction=prediction) for one, prediction in zip(adapted, last, strict=True)]
+            shared: dict[int, NDArray[np.float64]] = {}  # the camera of each shot, as its first person has it
+            stretches = []
+            for track, initial, after, names in zip(tracks, predictions, adapted, labels, strict=True):
+                like = shared.get(track.shot)
+                motion = self._motion(camera, float(info.frame_rate), like, track, initial, after, names)
+                shared.setdefault(track.shot, motion.camera_to_world)
+                stretches.append(Stretch(track, after.prediction, motion, after.takes, after.about))
         with self._stage("write"):
-            people = [self._write(*person) for person in zip(tracks, adapted, motions, strict=True)]
-        self._finish(clip, camera, people)
+            apart = options.shots == "split"
+            results = write_results(stretches, self.folder, self.body, bool(self._cuts_s) and apart)
+        self._finish(clip, camera, results)
 
     def _stage(self, name: str) -> AbstractContextManager[None]:
         return self.reporter.stage(name, self.stages.index(name) + 1, len(self.stages))
+
+    def _report_cuts(self, clip: Clip, found: list[FrameDetections]) -> None:
+        times = {frame.index: frame.time_s for frame in found}
+        self._cuts_s = [times[cut] for cut in confirmed(clip.cuts, found) if cut in times]
+        if self._cuts_s:
+            self.reporter.warn("cuts", describe_cuts(self._cuts_s))
 
     def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"
@@ -182,11 +189,13 @@ class _ClipRun:
     def _report_labels(
         self, camera: Camera, tracks: list[PersonTrack], predictions: list[Prediction], labels: list[NDArray[np.str_]]
     ) -> None:
+        of_person: dict[int, list[dict[str, Any]]] = {}
         for track, prediction, names in zip(tracks, predictions, labels, strict=True):
             world = to_world(prediction, track.timestamps, self.body, camera)
             fits = retrieval_run.agreement(names, world.poses, track.timestamps)
-            segments = people_summary.label_segments(names, fits, track.timestamps)
-            self.reporter.send("labels", clip=self.folder.name, person=track.person, segments=segments)
+            of_person.setdefault(track.person, []).extend(people_summary.label_segments(names, fits, track.timestamps))
+        for person, segments_of_one in of_person.items():
+            self.reporter.send("labels", clip=self.folder.name, person=person, segments=segments_of_one)
 
     def _network(self) -> Backbone:
         """The backbone, made once for all people of the clip."""
@@ -242,7 +251,7 @@ class _ClipRun:
         adapted: Adapted,
         labels: NDArray[np.str_],
     ) -> Motion:
-        """One person's motion file, from what the camera saw to the world; `shared` is the first person's."""
+        """One stretch of a person, from what the camera saw to the world; `shared` is the shot's first person's."""
         self.reporter.cancel.check()
         prediction, lens = adapted.prediction, camera.lens
         path = None if camera.path is None else rows_of(camera.path, track.frame_indices)
@@ -283,26 +292,18 @@ class _ClipRun:
             camera_path=path,
             keypoints2d_footage=lens.bend(adapted.keypoints, track.frame_indices) if lens is not None else None,
             camera_intrinsics=lens.rows(track.frame_indices) if lens is not None and lens.zooms else None,
+            shots=np.array([[0, len(track.timestamps) - 1]]) if self._cuts_s else None,
+            cuts_s=np.array(self._cuts_s) if self._cuts_s else None,
         )
 
-    def _write(self, track: PersonTrack, adapted: Adapted, motion: Motion) -> _Person:
-        motion_file = self.folder / f"person_{track.person}.npz"
-        body_file = self.folder / f"person_{track.person}_body.npz"
-        rest = self.body.rest(adapted.prediction.betas)
-        write_arrays(body_file, {item.name: getattr(rest, item.name) for item in fields(rest)})
-        write_motion(motion, motion_file)
-        if adapted.takes:
-            write_arrays(self.folder / f"person_{track.person}_takes.npz", adapted.takes)
-        return _Person(track, adapted, motion, motion_file, body_file)
-
-    def _finish(self, clip: Clip, camera: Camera, people: list[_Person]) -> None:
+    def _finish(self, clip: Clip, camera: Camera, results: list[Result]) -> None:
         """Exports, the report and the results; the report is written also if the exports fail."""
         exports: list[Path] = []
         trouble: EngineError | None = None
         try:
             if "export" in self.stages:
                 with self._stage("export"):
-                    exports = self._export(people)
+                    exports = self._export(results)
         except EngineError as error:
             trouble = error
         path = self.folder / report.REPORT
@@ -310,16 +311,15 @@ class _ClipRun:
             path,
             {
                 **report.describe_run(self.options),
-                "footage": report.describe_footage(clip.info, clip.footage_key),
+                "footage": report.describe_footage(clip.info, clip.footage_key, self._cuts_s),
                 "camera": report.describe_camera(camera),
                 "people": [
                     {
-                        **report.describe_person(
-                            one.track, one.adapted.prediction, one.motion, one.motion_file, self.body
-                        ),
-                        "adaptation": one.adapted.about,
+                        **report.describe_person(one.track, one.prediction, one.motion, result.motion_file, self.body),
+                        "adaptation": one.about,
                     }
-                    for one in people
+                    for result in results
+                    for one in result.stretches
                 ],
                 "exports": [file.name for file in exports],
                 "seconds": {name: round(value, 3) for name, value in self.reporter.seconds.items()},
@@ -330,12 +330,12 @@ class _ClipRun:
         )
         if trouble is not None:
             raise trouble
-        for one in people:
+        for one in results:
             stem = one.motion_file.stem
             self.reporter.send(
                 "result",
                 clip=self.folder.name,
-                person=one.track.person,
+                person=one.person,
                 motion=str(one.motion_file),
                 body=str(one.body_file),
                 report=str(path),
@@ -343,11 +343,12 @@ class _ClipRun:
                 frames=len(one.motion.timestamps),
             )
 
-    def _export(self, people: list[_Person]) -> list[Path]:
+    def _export(self, results: list[Result]) -> list[Path]:
         """What Blender writes, and the preview of the first person."""
-        options, files = self.options, [person.motion_file for person in people]
+        options, files = self.options, [one.motion_file for one in results]
         previews: list[Path] = []
         parts = [Part(self.reporter, number, 2) for number in range(2)] if options.preview else [self.reporter]
         if options.preview:
-            previews += write_preview(people[0].motion, self.body, self._frames(), self.folder, parts[1])
+            first = [part for one in results if one.person == results[0].person for part in one.stretches]
+            previews += write_preview(together(first), self.body, self._frames(), self.folder, parts[1])
         return [*export_motion(files, options.exports, parts[0], footage=self.path), *previews]

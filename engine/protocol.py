@@ -34,7 +34,7 @@ EVENTS = {
 on progress once there is an estimate. `people` and `labels` come from runs with `--only` (`engine/output/`).
 `log` is never sent: `parse_event` makes it of any line that is not an event."""
 
-STAGES = ("footage", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
+STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
 """Stage names in the order in which they run."""
 
 
@@ -110,6 +110,12 @@ class Job:
     seed: int = 0
     overrides: list[str] = field(default_factory=list)
     """Settings in the form `section.name=value`, as `--set` takes them."""
+    shots: str = "split"
+    """`split`: a motion file per person and shot; `join`: one per person."""
+    split: list[str] = field(default_factory=list)
+    """Numbers of people whose stretches are people of their own, such as `2`."""
+    merge: list[str] = field(default_factory=list)
+    """People who are one, such as `2=4`."""
 
     def arguments(self) -> list[str]:
         """Command-line arguments that run this job: `python -m engine` + these."""
@@ -124,6 +130,10 @@ class Job:
                 arguments += [f"--{name.replace('_', '-')}", repr(float(getattr(self, name)))]
         arguments += [f"--{kind}" for kind in self.exports]
         arguments += [part for override in self.overrides for part in ("--set", override)]
+        arguments += [part for one in self.split for part in ("--split", one)]
+        arguments += [part for one in self.merge for part in ("--merge", one)]
+        if self.shots != "split":
+            arguments += ["--shots", self.shots]
         if self.allow_upload:
             arguments.append("--allow-upload")
         if self.resume:

@@ -17,6 +17,7 @@ from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
 from engine.files.plain_zip import shown
 from engine.keypoints.tracking import chosen_numbers
+from engine.people.merging import merges, splits
 from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
 from engine.weights.model_files import require
@@ -24,6 +25,7 @@ from engine.weights.model_files import require
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
 """What `--only` takes: the run stops once that is known, and reports it."""
+SHOTS = ("split", "join")
 _LABELERS = ("none", "retrieval", "openai")
 _BACKBONES = ("fit", "landmark", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -54,6 +56,9 @@ class RunOptions:
         preview: whether the body is drawn over the footage.
         resume: whether results of earlier runs are used.
         seed: of everything random.
+        shots: `split` for a motion file per person and shot, `join` for one per person.
+        split: people whose stretches are people of their own.
+        merge: numbers of people who are one.
     """
 
     settings: Settings
@@ -78,6 +83,9 @@ class RunOptions:
     camera_path: NDArray[np.float64] | None = None
     lens: Lens | None = None
     height_m: float | None = None
+    shots: str = "split"
+    split: tuple[int, ...] = ()
+    merge: tuple[tuple[int, ...], ...] = ()
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
@@ -90,16 +98,14 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     if job.label and job.labels:
         raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
     chosen_numbers(job.person)
-    if job.only and job.only not in ONLY:
-        raise UsageError(f"--only does not know '{job.only}'.", f"Choose from {', '.join(ONLY)}.")
+    _offered("--shots", job.shots, SHOTS)
+    _offered("--only", job.only, ("", *ONLY))
     if job.focal_px is not None and job.camera:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
     _positive("--focal-px", job.focal_px)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
-    unknown = [kind for kind in job.exports if kind not in EXPORTS]
-    if unknown:
-        raise UsageError(f"There is no export '{unknown[0]}'.", f"Choose from {', '.join(EXPORTS)}.")
+    _check_exports(job.exports)
     if not 0 <= job.seed < 2**32:
         raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
     settings = load_settings(job.preset, job.overrides)
@@ -129,6 +135,9 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         preview=preview,
         resume=job.resume,
         seed=job.seed,
+        shots=job.shots,
+        split=splits(job.split),
+        merge=merges(job.merge),
     )
 
 
@@ -199,7 +208,9 @@ def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | N
 
 def _offered(option: str, value: str, offered: Sequence[str]) -> None:
     if value not in offered:
-        raise UsageError(f"{option} does not know '{shown(value)}'.", f"Choose from {', '.join(offered)}.")
+        raise UsageError(
+            f"{option} does not know '{shown(value)}'.", f"Choose from {', '.join(filter(None, offered))}."
+        )
 
 
 def _positive(option: str, value: float | None) -> None:
@@ -213,6 +224,12 @@ def _check_height(height_m: float | None) -> None:
             f"--height-m is {height_m:g}, not a person's height from {LEAST_HEIGHT_M:g} to {MOST_HEIGHT_M:g} m.",
             "Give the height in metres, or leave it out to have it estimated.",
         )
+
+
+def _check_exports(exports: Sequence[str]) -> None:
+    unknown = [kind for kind in exports if kind not in EXPORTS]
+    if unknown:
+        raise UsageError(f"There is no export '{unknown[0]}'.", f"Choose from {', '.join(EXPORTS)}.")
 
 
 def _range(start_s: float | None, end_s: float | None) -> None:

@@ -16,13 +16,19 @@ from engine.backbones.known_height import at_height
 from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction
 from engine.body.model import BodyModel
 from engine.camera.pinhole import default_focal_px, intrinsics
+from engine.footage import shots
 from engine.footage.clip import Clip
 from engine.footage.decoding import FootageInfo, Frame, frames
+from engine.footage.shots import Pieces
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.swaps import repair_swaps
 from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
+from engine.people.across_cuts import confirmed
+from engine.people.appearance import Appearance, describe
+from engine.people.merging import arranged
+from engine.people.returning import may_return, number_people
 from engine.run_options import RunOptions
 from engine.runtime.cache import Arrays, Cache, Recorder, content_of, key_of, load_entry, text_array
 from engine.runtime.progress import Progress
@@ -34,6 +40,19 @@ _TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height
 """Names of a track's arrays in the cache: what was detected, not what the user adds."""
 
 
+def find_cuts(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> Clip:
+    """The clip with its cuts, as far as pictures show them."""
+    rate = options.settings.footage.image_rate
+    key = key_of(footage=clip.footage_key, range=(options.start_s, options.end_s), image_rate=str(rate))
+    entry = load_entry(cache, "shots", key, progress)
+    if entry is None:
+        footage = frames(clip.path, options.start_s, options.end_s, image_rate=rate)
+        cuts = shots.find_cuts(_counted(footage, 0, _expected_frames(clip.info, options), progress))
+        entry = {name: np.array(getattr(cuts, name), np.int64) for name in ("sure", "possible")}
+        cache.store("shots", key, entry)
+    return replace(clip, cuts=shots.Cuts(tuple(entry["sure"].tolist()), tuple(entry["possible"].tolist())))
+
+
 def detection_key(clip: Clip, options: RunOptions) -> str:
     """What the detections depend on."""
     return key_of(
@@ -42,6 +61,7 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
         image_rate=str(options.settings.footage.image_rate),
         settings=options.settings.detection.model_dump(),
         keypoints=content_of(options.keypoints) if options.keypoints else None,
+        cuts=(clip.cuts.sure, clip.cuts.possible),
     )
 
 
@@ -60,7 +80,7 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
         if entry is None:
             break
         found += _unpack_detections(entry)
-        if len(found) < (part + 1) * CHUNK:  # the last entry is never full, though it may be empty
+        if bool(entry["last"]):
             return found
     total = _expected_frames(clip.info, options)
     recorder = Recorder(progress)
@@ -68,15 +88,16 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
         clip.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate, warn=recorder.warn
     )
     rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
+    pieces = Pieces(rest, CHUNK, {*clip.cuts.sure, *clip.cuts.possible})
     with _detector(options) as detector:
-        for part in itertools.count(len(found) // CHUNK):
-            # A detector remembers what it saw; it starts anew with each chunk, so that an interruption changes nothing.
-            chunk = list(detector.detect(itertools.islice(rest, CHUNK)))
-            cache.store("detect", key, {**_pack_detections(chunk), "warnings": text_array(recorder.warnings)}, part)
+        for number, piece in enumerate(pieces, part):
+            # A detector remembers what it saw; it starts anew with each piece, so that neither a cut leads it astray
+            # nor an interruption changes anything.
+            chunk = list(detector.detect(piece))
+            entry = {**_pack_detections(chunk), "last": np.array(pieces.used_up)}
+            cache.store("detect", key, {**entry, "warnings": text_array(recorder.warnings)}, number)
             recorder.warnings.clear()
             found += chunk
-            if len(chunk) < CHUNK:
-                break
     return found
 
 
@@ -87,25 +108,30 @@ def track(
     key = tracking_key(clip, options)
     entry = load_entry(cache, "track", key, progress)
     if entry is not None:
-        return _known(choose(_unpack_tracks(entry), options.person), options)
+        return _known(_unpack_tracks(entry), options)
     recorder = Recorder(progress)
-    tracks = track_people(found, clip.info)
+    tracks = track_people(found, clip.info, confirmed(clip.cuts, found))
     if options.settings.tracking.repair_swaps:
         tracks = [repair_swaps(one) for one in tracks]
+    worn: list[Appearance] = []
+    if may_return(tracks):
+        worn = describe(tracks, frames(clip.path, image_rate=options.settings.footage.image_rate))
+    tracks = number_people(tracks, worn)
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
-    return _known(choose(tracks, options.person), options)
+    return _known(tracks, options)
 
 
 def _known(tracks: list[PersonTrack], options: RunOptions) -> list[PersonTrack]:
-    """Tracks with what the user knows of the people."""
-    return [replace(one, height_m=options.height_m) for one in tracks]
+    """Tracks of those who were asked for, with what the user knows of the people."""
+    chosen = choose(arranged(tracks, options.split, options.merge), options.person)
+    return [replace(one, height_m=options.height_m) for one in chosen]
 
 
 def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyModel, options: RunOptions) -> str:
     """What the prediction for one person depends on."""
     return key_of(
         tracks=tracking_key(clip, options),
-        person=person.person,
+        stretch=person.stretch,
         camera=camera.intrinsics.tolist(),
         **({"lens": camera.lens.key()} if camera.lens is not None else {}),
         body=content_of(options.body) if options.body else body.surface_model_type,
@@ -208,7 +234,7 @@ def _unpack_tracks(entry: Arrays) -> list[PersonTrack]:
     tracks = []
     for number in range(int(entry["count"])):
         values: dict[str, Any] = {name: entry[f"{number}.{name}"] for name in _TRACK}
-        values["person"] = int(values["person"])
+        values |= {name: int(values[name]) for name in ("person", "shot", "stretch")}
         values["keypoint_names"] = tuple(values["keypoint_names"].tolist())
         values["image_size"] = tuple(values["image_size"].tolist())
         tracks.append(PersonTrack(**values))

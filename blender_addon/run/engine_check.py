@@ -40,7 +40,7 @@ def check_imports(names: list[str]) -> list[str]:
     problems = []
     for name in names:
         try:
-            importlib.import_module(name)
+            importlib.import_module(name.removesuffix("-headless"))
         except Exception as error:  # noqa: PERF203 a broken package may raise anything
             problems.append(f"The package {name} does not load: {type(error).__name__}: {error}.")
     return problems

@@ -267,7 +267,7 @@ class Installer(EventSource):
             return [[*base, "-c", str(plan.constraints), "-r", str(plan.requirements), *plan.extra]]
         known = [*base, "--require-hashes", "--only-binary", ":all:", *plan.extra]
         if plan.pypi:
-            return [[*known, "-r", str(plan.locked)]]
+            return [[*known, "--no-deps", "-r", str(plan.locked)]]
         torch, others = split_locked(plan.locked.read_text(encoding="utf-8"))
         listed = plan.folder / "locked-others.txt"
         listed.write_text(others, encoding="utf-8")

@@ -53,6 +53,8 @@ MOTION: Table = {
     "camera_path": _numbers("T", 4, 4, most=_METRES, needed=False),
     "keypoints2d_footage": _numbers("T", "K", 3, most=_PIXELS, needed=False),
     "camera_intrinsics": _numbers("T", 3, 3, most=_PIXELS, needed=False),
+    "shots": Item("iu", ("S", 2), 0, 10**9, needed=False),
+    "cuts_s": _numbers("C", most=_SECONDS, needed=False),
 }
 """`person_<N>.npz` as far as Blender needs it; the engine's own reader wants all of it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -91,8 +91,10 @@ class _Tracklet:
         )
 
 
-def track_people(detections: Iterable[FrameDetections], info: FootageInfo) -> list[PersonTrack]:
-    """Tracks of everybody who is seen for long enough, the largest and longest in view first.
+def track_people(
+    detections: Iterable[FrameDetections], info: FootageInfo, cuts: Sequence[int] = ()
+) -> list[PersonTrack]:
+    """Tracks of everybody who is seen for long enough, the largest and longest in view first. None runs over a cut.
 
     Sightings are joined by where the person's motion would have taken their keypoints and by size, so that people
     keep their tracks when they cross or disappear for a moment.
@@ -100,9 +102,10 @@ def track_people(detections: Iterable[FrameDetections], info: FootageInfo) -> li
     Args:
         detections: every frame of the footage in order, also those without anybody.
         info: the footage's size.
+        cuts: indices of the frames that begin another shot.
     """
     frames = list(detections)
-    tracklets = _joined(_linked(frames))
+    tracklets = [one for shot in _shots(frames, cuts) for one in _joined(_linked(frames, shot))]
     enough = min(_SHORTEST_FRAMES, (len(frames) + 1) // 2)
     lasting = [
         one
@@ -111,7 +114,14 @@ def track_people(detections: Iterable[FrameDetections], info: FootageInfo) -> li
     ]
     lasting.sort(key=lambda one: -sum(_side(box) for box in one.boxes))
     size = (info.width, info.height)
-    return [_person_track(number, one, frames, size) for number, one in enumerate(lasting, start=1)]
+    tracks = [_person_track(number, one, frames, size) for number, one in enumerate(lasting, start=1)]
+    return [replace(one, shot=1 + sum(cut <= int(one.frame_indices[0]) for cut in cuts)) for one in tracks]
+
+
+def _shots(frames: Sequence[FrameDetections], cuts: Sequence[int]) -> list[range]:
+    """Rows of each shot."""
+    starts = [row for row, frame in enumerate(frames) if frame.index in set(cuts)]
+    return [range(first, last) for first, last in itertools.pairwise([0, *starts, len(frames)])]
 
 
 def chosen_numbers(person: str) -> tuple[int, ...]:
@@ -131,7 +141,7 @@ def chosen_numbers(person: str) -> tuple[int, ...]:
 
 
 def choose(tracks: Sequence[PersonTrack], person: str) -> list[PersonTrack]:
-    """The tracks that `person` asks for: `main` (the first), `all`, a number from 1, or numbers with commas.
+    """The tracks of those whom `person` asks for: `main` (the first), `all`, a number from 1, or numbers with commas.
 
     Raises:
         NobodyFoundError: there is nobody, or nobody of that number.
@@ -145,21 +155,31 @@ def choose(tracks: Sequence[PersonTrack], person: str) -> list[PersonTrack]:
         )
     if person == "all":
         return list(tracks)
-    numbers = numbers or (1,)
-    if max(numbers) > len(tracks):
-        there_are = "only one person was" if len(tracks) == 1 else f"only {len(tracks)} people were"
+    numbers = numbers or (tracks[0].person,)
+    known = sorted({track.person for track in tracks})
+    missing = [number for number in numbers if number not in known]
+    if missing:
+        there_are = "only one person was" if len(known) == 1 else f"only {len(known)} people were"
         raise NobodyFoundError(
-            f"There is no person {max(numbers)} in the footage: {there_are} found.",
-            f"Choose 1 to {len(tracks)}, main or all.",
+            f"There is no person {max(missing)} in the footage: {there_are} found.",
+            f"Choose {'1' if known == [1] else _listed(known)}, main or all.",
         )
-    return [tracks[number - 1] for number in sorted(numbers)]
+    return [track for track in tracks if track.person in numbers]
 
 
-def _linked(frames: Sequence[FrameDetections]) -> list[_Tracklet]:
-    """Sightings joined frame by frame."""
+def _listed(numbers: Sequence[int]) -> str:
+    """Numbers in words: `1 to 4` where none is missing, else `1, 2 or 4`."""
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{numbers[0]} to {numbers[-1]}"
+    return f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
+
+
+def _linked(frames: Sequence[FrameDetections], rows: range) -> list[_Tracklet]:
+    """Sightings in some rows joined frame by frame."""
     finished: list[_Tracklet] = []
     active: list[_Tracklet] = []
-    for row, found in enumerate(frames):
+    for row in rows:
+        found = frames[row]
         finished += [one for one in active if found.time_s - one.times[-1] > _GIVE_UP_S]
         active = [one for one in active if found.time_s - one.times[-1] <= _GIVE_UP_S]
         costs = np.array(
@@ -257,6 +277,7 @@ def _person_track(
     names = next(names for names in JOINT_SETS.values() if len(names) == parts)
     return PersonTrack(
         person=number,
+        stretch=number,
         frame_indices=np.array([frame.index for frame in frames[start:stop]], np.int64),
         timestamps=np.array([frame.time_s for frame in frames[start:stop]], np.float64),
         keypoints=keypoints,

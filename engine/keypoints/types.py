@@ -52,10 +52,12 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class PersonTrack:
-    """One person from the first to the last frame in which they are seen, one row per footage frame.
+    """One person from the first to the last frame of a stretch in which they are seen, one row per footage frame.
+
+    Somebody who leaves and comes back has a track for each stretch, and so has somebody who is in several shots.
 
     Attributes:
-        person: 1, 2, … by rank (largest and longest in view first).
+        person: 1, 2, … by rank (largest and longest in view first); the same in all of a person's stretches.
         frame_indices: (T,) footage frame of each row, consecutive.
         timestamps: (T,) seconds into the footage, strictly increasing.
         keypoints: (T, K, 3) x, y in pixels and confidence; confidence 0 where nothing was detected.
@@ -65,6 +67,8 @@ class PersonTrack:
         keypoint_names: K names.
         image_size: width, height in pixels.
         height_m: how tall the person stands, where the user knows it.
+        shot: 1, 2, … in which shot of the footage it lies.
+        stretch: 1, 2, …, a number of its own among all the tracks of the footage.
     """
 
     person: int
@@ -77,3 +81,5 @@ class PersonTrack:
     keypoint_names: tuple[str, ...]
     image_size: tuple[int, int]
     height_m: float | None = None
+    shot: int = 1
+    stretch: int = 1

@@ -66,6 +66,8 @@ class Motion:
             as the next two.
         keypoints2d_footage: (T, K, 3) `keypoints2d` in pixels of the footage where the camera distorts or zooms.
         camera_intrinsics: (T, 3, 3) pixels of the real camera in each row where it zooms.
+        shots: (S, 2) first and last row of each shot that the motion is in, where the footage is cut; else None.
+        cuts_s: (C,) seconds into the footage at which another shot begins, where it is cut; else None.
     """
 
     poses: NDArray[np.float32]
@@ -94,14 +96,15 @@ class Motion:
     camera_path: NDArray[np.float64] | None = None
     keypoints2d_footage: NDArray[np.float32] | None = None
     camera_intrinsics: NDArray[np.float64] | None = None
+    shots: NDArray[np.int64] | None = None
+    cuts_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values; raises ValueError that names the key, the shape got and the shape wanted."""
         rows, points = len(self.poses), len(self.keypoint_names)
         wanted = {key: (rows, *shape) for key, shape in _ROW_SHAPES.items()} | _FIXED_SHAPES
         wanted |= {"keypoints2d": (rows, points, 3), "keypoints2d_origin": (rows, points)}
-        optional = {"camera_path": (4, 4), "keypoints2d_footage": (points, 3), "camera_intrinsics": (3, 3)}
-        wanted |= {key: (rows, *shape) for key, shape in optional.items() if getattr(self, key) is not None}
+        wanted |= self._optional_shapes()
         for key, shape in wanted.items():
             array = np.asarray(getattr(self, key))
             if array.shape != shape:
@@ -118,6 +121,20 @@ class Motion:
             raise ValueError(f"mocap_framerate is {self.mocap_framerate}")
         if self.format_version > FORMAT_VERSION:
             raise ValueError(f"format {self.format_version} is newer than this version reads ({FORMAT_VERSION})")
+
+    def _optional_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of those arrays that are there and need not be."""
+        rows, points = len(self.poses), len(self.keypoint_names)
+        shapes: dict[str, tuple[int, ...]] = {
+            "camera_path": (rows, 4, 4),
+            "keypoints2d_footage": (rows, points, 3),
+            "camera_intrinsics": (rows, 3, 3),
+        }
+        if self.shots is not None:
+            shapes["shots"] = (len(self.shots), 2)
+        if self.cuts_s is not None:
+            shapes["cuts_s"] = (len(self.cuts_s),)
+        return {key: shape for key, shape in shapes.items() if getattr(self, key) is not None}
 
 
 def write_motion(motion: Motion, path: Path) -> None:

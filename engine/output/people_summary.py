@@ -30,38 +30,53 @@ def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_r
 
     Args:
         clip: the footage.
-        tracks: everybody.
+        tracks: everybody, each person's stretches in the order of time.
         folder: of the pictures.
         image_rate: frames a second of an image sequence.
 
     Returns:
         For each person, as the `people` event has it: `person` (number), `first_s`, `last_s` (when they are first and
-        last seen), `seen_s` (seconds in view), `occluded` (0..1), `thumbnail` (path, '' where there is no picture).
+        last seen), `seen_s` (seconds in view), `occluded` (0..1), `stretches` (how many times they are there),
+        `thumbnail` (path, '' where there is no picture).
 
     Raises:
         FootageError: the footage cannot be read any more.
         OutputError: a picture cannot be written.
     """
-    best: dict[int, list[PersonTrack]] = {}
+    people: dict[int, list[PersonTrack]] = {}
     for track in tracks:
-        best.setdefault(int(track.frame_indices[_best_row(track)]), []).append(track)
-    pictures: dict[int, Path] = {}
-    times = [float(track.timestamps[_best_row(track)]) for track in tracks]
-    if tracks:
-        for frame in frames(clip.path, min(times) - 1e-4, max(times) + 1e-4, image_rate=image_rate):
-            for track in best.get(frame.index, ()):
-                pictures[track.person] = _write_thumbnail(frame, track, folder)
+        people.setdefault(track.person, []).append(track)
+    best = [max(its, key=lambda track: float(_clearness(track).max())) for its in people.values()]
+    pictures = _write_thumbnails(clip, best, folder, image_rate)
     return [
         {
-            "person": track.person,
-            "first_s": round(float(track.timestamps[0]), 4),
-            "last_s": round(float(track.timestamps[-1]), 4),
-            "seen_s": round(float(track.detected.mean() * _length_s(track)), 4),
-            "occluded": round(occluded(track), 4),
-            "thumbnail": str(pictures.get(track.person, "")),
+            "person": person,
+            "first_s": round(float(its[0].timestamps[0]), 4),
+            "last_s": round(float(its[-1].timestamps[-1]), 4),
+            "seen_s": round(sum(float(track.detected.mean() * _length_s(track)) for track in its), 4),
+            "occluded": round(
+                float(np.average([occluded(one) for one in its], weights=[len(one.boxes) for one in its])), 4
+            ),
+            "stretches": len(its),
+            "thumbnail": str(pictures.get(person, "")),
         }
-        for track in tracks
+        for person, its in people.items()
     ]
+
+
+def _write_thumbnails(clip: Clip, tracks: list[PersonTrack], folder: Path, image_rate: Fraction) -> dict[int, Path]:
+    """A picture of each track's person, by number."""
+    if not tracks:
+        return {}
+    wanted: dict[int, list[PersonTrack]] = {}
+    for track in tracks:
+        wanted.setdefault(int(track.frame_indices[_best_row(track)]), []).append(track)
+    times = [float(track.timestamps[_best_row(track)]) for track in tracks]
+    pictures: dict[int, Path] = {}
+    for frame in frames(clip.path, min(times) - 1e-4, max(times) + 1e-4, image_rate=image_rate):
+        for track in wanted.get(frame.index, ()):
+            pictures[track.person] = _write_thumbnail(frame, track, folder)
+    return pictures
 
 
 def label_segments(
@@ -104,13 +119,17 @@ def _length_s(track: PersonTrack) -> float:
 
 
 def _best_row(track: PersonTrack) -> int:
-    """The row in which most of the person is seen, large and inside of the picture."""
+    return int(_clearness(track).argmax())
+
+
+def _clearness(track: PersonTrack) -> NDArray[np.float32]:
+    """(T,) how much of the person is seen, large and inside of the picture."""
     width, height = track.image_size
     left, top, right, bottom = track.boxes.T
     inside = np.clip(np.minimum(right, width) - np.maximum(left, 0), 0, None)
     inside *= np.clip(np.minimum(bottom, height) - np.maximum(top, 0), 0, None)
     seen = (track.keypoints[..., 2] >= SEEN_CONFIDENCE).mean(1)
-    return int((seen * np.sqrt(inside) * track.detected).argmax())
+    return np.asarray(seen * np.sqrt(inside) * track.detected, np.float32)
 
 
 def _write_thumbnail(frame: Frame, track: PersonTrack, folder: Path) -> Path:

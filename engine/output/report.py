@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
         "backbone": options.backbone,
         "device": options.device,
         "person": options.person,
+        "shots": options.shots,
+        "split": list(options.split),
+        "merge": [list(one) for one in options.merge],
         "body": str(options.body) if options.body else None,
         "height_m": options.height_m,
         "keypoints": str(options.keypoints) if options.keypoints else None,
@@ -44,8 +48,8 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
     }
 
 
-def describe_footage(info: FootageInfo, content: str) -> dict[str, Any]:
-    """Facts about the footage; `content` is its fingerprint."""
+def describe_footage(info: FootageInfo, content: str, cuts_s: Sequence[float]) -> dict[str, Any]:
+    """Facts about the footage; `content` is its fingerprint, `cuts_s` is where it is cut."""
     return {
         "path": str(info.path),
         "sha256": content,
@@ -56,6 +60,7 @@ def describe_footage(info: FootageInfo, content: str) -> dict[str, Any]:
         "frame_count": info.frame_count,
         "duration_s": info.duration_s,
         "rotation_degrees": info.rotation_degrees,
+        "cuts_s": [round(cut, 4) for cut in cuts_s],
     }
 
 
@@ -75,6 +80,7 @@ def describe_person(
     seen = track.keypoints[..., 2] >= SEEN_CONFIDENCE
     return {
         "person": track.person,
+        "shot": track.shot,
         "motion": path.name,
         "frames": len(track.timestamps),
         "first_frame": int(track.frame_indices[0]),

@@ -69,7 +69,17 @@ def test_the_report_says_how_it_came_about(real_run):
     assert report["camera"]["focal_source"] == "guess"
     assert report["height_m"] is None
     assert report["range_s"] == [None, 0.35]
-    assert list(report["seconds"]) == ["footage", "detect", "track", "predict", "segment", "adapt", "world", "write"]
+    assert list(report["seconds"]) == [
+        "footage",
+        "shots",
+        "detect",
+        "track",
+        "predict",
+        "segment",
+        "adapt",
+        "world",
+        "write",
+    ]
     assert report["seconds"]["detect"] > 0.1
     assert report["reused"] == []
     assert report["error"] is None
@@ -88,7 +98,7 @@ def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_he
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "kick", *quick)
     assert ran.code == 0, ran.stderr
     report = report_of(copied_run.folder)
-    assert report["reused"] == ["detect", "track", "predict"]
+    assert report["reused"] == ["shots", "detect", "track", "predict"]
     after = read_motion(copied_run.folder / "person_1.npz")
     assert set(after.labels) == {"kick"}
     apart = np.abs(before.joints3d_cam - after.joints3d_cam)
@@ -98,17 +108,17 @@ def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_he
 def test_a_setting_runs_again_what_depends_on_it(copied_run, run_here, quick):
     arguments = ("run", copied_run.clip, "-o", copied_run.out, "--resume", "--focal-px", "2000", *quick)
     assert run_here(*arguments).code == 0
-    assert report_of(copied_run.folder)["reused"] == ["detect", "track"]
+    assert report_of(copied_run.folder)["reused"] == ["shots", "detect", "track"]
     assert report_of(copied_run.folder)["camera"]["focal_source"] == "given"
     assert run_here(*arguments, "--set", "tracking.repair_swaps=false").code == 0
-    assert report_of(copied_run.folder)["reused"] == ["detect"]
+    assert report_of(copied_run.folder)["reused"] == ["shots", "detect"]
 
 
 def test_a_height_scales_body_depth_and_path_and_detects_nothing_again(copied_run, run_here, quick):
     before = read_motion(copied_run.folder / "person_1.npz")
     assert run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--height-m", "2", *quick).code == 0
     report = report_of(copied_run.folder)
-    assert report["reused"] == ["detect", "track"]
+    assert report["reused"] == ["shots", "detect", "track"]
     assert report["height_m"] == 2.0
     assert report["people"][0]["standing_height_m"] == pytest.approx(2.0, abs=1e-4)
     with np.load(copied_run.folder / "person_1_body.npz", allow_pickle=False) as body:
@@ -195,7 +205,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick)
     assert first["done"] >= 10
     for name, time in kept.items():
         assert (folder / ".cache" / name).stat().st_mtime_ns == time
-    assert report_of(folder)["reused"] == ["detect"]
+    assert report_of(folder)["reused"] == ["shots", "detect"]
     assert read_motion(folder / "person_1.npz").timestamps == pytest.approx(np.arange(21) / 60)
     assert_same_detections_without_interruption(folder, tmp_path, monkeypatch)
 
@@ -260,8 +270,8 @@ def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, q
     command = ("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--resume", *quick)
     assert run_here(*command).code == 0
     assert run_here(*command).code == 0
-    assert report_of(tmp_path / "out" / "demo")["reused"] == ["detect", "track", "predict", "adapt"]
+    assert report_of(tmp_path / "out" / "demo")["reused"] == ["shots", "detect", "track", "predict", "adapt"]
     file = sorted(openpose_folder.iterdir())[3]
     file.write_text(file.read_text().replace("1.3", "1.4"))
     assert run_here(*command).code == 0
-    assert report_of(tmp_path / "out" / "demo")["reused"] == []
+    assert report_of(tmp_path / "out" / "demo")["reused"] == ["shots"]

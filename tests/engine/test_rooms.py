@@ -27,6 +27,7 @@ ENGINE = (
     {"footage"},
     {"body"},
     {"keypoints"},
+    {"people"},
     {"camera"},
     {"world"},
     {"backbones"},

@@ -65,7 +65,7 @@ def test_a_peak_belongs_to_its_stage():
 def test_the_table_and_the_json_hold_every_stage_of_real_runs(quick):
     stream = io.StringIO()
     figures = tables.speed(None, 2, [*quick, "--set", "fit.iterations=2"], stream)
-    stages = ["footage", "detect", "track", "predict", "segment", "adapt", "world", "write"]
+    stages = ["footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write"]
     for cost in (figures["short"], figures["long"]):
         assert list(cost["stages"]) == stages
         assert cost["seconds"] > 0

@@ -88,8 +88,8 @@ def test_a_run_can_stop_once_the_people_or_the_labels_are_known(copied_run, run_
     (people,) = ran.named("people")
     assert [person["person"] for person in people["people"]] == [1, 2], "the one in front, and who looks on"
     assert cv2.imread(people["people"][0]["thumbnail"]).shape == (THUMBNAIL_PX, THUMBNAIL_PX, 3)
-    assert [event["stage"] for event in ran.named("stage")] == ["footage", "detect", "track"]
-    assert {event["count"] for event in ran.named("stage")} == {3}
+    assert [event["stage"] for event in ran.named("stage")] == ["footage", "shots", "detect", "track"]
+    assert {event["count"] for event in ran.named("stage")} == {4}
     ran = run_here(*arguments, "--only", "labels", "--label", "kick")
     assert ran.code == 0, ran.stderr
     (people,) = ran.named("labels")

@@ -1,0 +1,75 @@
+"""People put together and taken apart by the user."""
+
+from dataclasses import replace
+
+import pytest
+from stick_figures import detections, figure, info
+
+from engine.errors import UsageError
+from engine.keypoints.tracking import choose, track_people
+from engine.people.merging import arranged, merges, splits
+
+
+@pytest.fixture
+def tracks():
+    """Person 1 from 0 to 1 s and from 4 to 5 s, person 2 from 2 to 3 s, person 3 all the while."""
+    there = {1: ((0, 30), (120, 150)), 2: ((60, 90),)}
+    frames = []
+    for n in range(150):
+        at = [100 * one for one, spans in there.items() for first, last in spans if first <= n < last]
+        frames.append([figure(200 + 4 * x, 150, 300) for x in at] + [figure(1100, 100, 150)])
+    found = track_people(detections(frames), info())
+    assert len(found) == 4
+    number = {(0, 300): 1, (120, 300): 1, (60, 300): 2, (0, 150): 3}
+    sides = [round(float((one.boxes[0, 3] - one.boxes[0, 1]) / 150)) * 150 for one in found]
+    return [
+        replace(one, person=number[int(one.frame_indices[0]), side]) for one, side in zip(found, sides, strict=True)
+    ]
+
+
+def seen(people):
+    return [(one.person, int(one.frame_indices[0])) for one in people]
+
+
+def test_nothing_asked_for_is_nothing_done(tracks):
+    assert seen(arranged(tracks, (), ())) == [(1, 0), (1, 120), (2, 60), (3, 0)]
+
+
+def test_two_who_are_one(tracks):
+    assert seen(arranged(tracks, (), [(1, 2)])) == [(1, 0), (1, 60), (1, 120), (3, 0)]
+    assert seen(arranged(tracks, (), [(2, 1)])) == [(2, 0), (2, 60), (2, 120), (3, 0)]
+
+
+def test_one_who_is_two(tracks):
+    assert seen(arranged(tracks, [1], ())) == [(1, 0), (2, 60), (3, 0), (4, 120)]
+
+
+def test_apart_and_together_again_otherwise(tracks):
+    assert seen(arranged(tracks, [1], [(4, 2)])) == [(1, 0), (3, 0), (4, 60), (4, 120)]
+
+
+def test_those_seen_at_the_same_time_stay_two(tracks):
+    with pytest.raises(UsageError, match=r"People 2 and 3 cannot be one: they are seen at the same time, at 2\.00 s"):
+        arranged(tracks, (), [(2, 3)])
+
+
+@pytest.mark.parametrize(("split", "merge"), [([9], ()), ((), [(1, 9)]), ((), [(9, 1)])])
+def test_numbers_that_nobody_has(tracks, split, merge):
+    with pytest.raises(UsageError, match="names person 9, who is not in the footage"):
+        arranged(tracks, split, merge)
+
+
+def test_main_is_the_first_that_is_left(tracks):
+    together = arranged(tracks, (), [(2, 1)])
+    assert {one.person for one in choose(together, "main")} == {2}
+
+
+def test_what_may_be_written():
+    assert merges(["2=4", " 1 = 3=5"]) == ((2, 4), (1, 3, 5))
+    assert splits(["2", "3,4"]) == (2, 3, 4)
+    for wrong in ("", "2", "2=", "2=2", "0=1", "a=b", "2-4", "main=1", "2=4=2"):
+        with pytest.raises(UsageError, match="--merge does not understand"):
+            merges([wrong])
+    for wrong in ("", "all", "x"):
+        with pytest.raises(UsageError):
+            splits([wrong])
