@@ -43,7 +43,7 @@ cores: results must not depend on the machine."""
 _SEARCH_EVERY_S = 0.33
 _SEARCH_SMALL_EVERY_S = 1.0
 _FORGET_AFTER_S = 0.7
-_NOBODY_LISTENS = "http://127.0.0.1:9"
+_NO_OP_PROXY = "http://127.0.0.1:9"
 _TRY_HARDER_EVERY = 3
 """Frames between further attempts at people who stay hidden: each attempt costs as much as seeing someone."""
 _MOVED_TOO_FAR = 0.35
@@ -118,7 +118,7 @@ def _unreported() -> Iterator[None]:
     a no-op proxy. The wait lets its last report fail, too.
     """
     before = os.environ.get("https_proxy")
-    os.environ["https_proxy"] = _NOBODY_LISTENS
+    os.environ["https_proxy"] = _NO_OP_PROXY
     try:
         yield
     finally:

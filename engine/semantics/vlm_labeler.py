@@ -264,7 +264,7 @@ class VlmLabeler:
                 )
                 label = ", ".join(sorted({name for name in names if name}))
                 progress.warn(
-                    "label_doubtful",
+                    "label_uncertain",
                     f"The label '{label}' from {start:.1f} s to {end:.1f} s may be wrong: picture and label agree by "
                     f"{agreement:.2f}, less than {self.settings.least_agreement:g}. Type another label if it is.",
                 )

@@ -151,7 +151,7 @@ def find(key: str, settings: ModelSettings) -> Path | None:
 
 
 def require(key: str, settings: ModelSettings, needed_by: str) -> Path:
-    """The path of a model that `asked_by` (an option or setting) needs.
+    """The path of a model that `needed_by` (an option or setting) needs.
 
     Raises:
         ModelFileError: it is nowhere; says where it is officially had and where to put it.

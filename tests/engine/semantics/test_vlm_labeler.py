@@ -231,7 +231,7 @@ def test_labels_that_do_not_look_right_are_put_before_the_user(run):
     found, _, progress = run(labels("walk"), check=check, pictures=2)
     assert [first for first, _ in asked] == [0, 60, 120]
     assert {one.label for one in found} == {"walk"}, "it stays until the user says otherwise"
-    assert [code for code, _ in progress.warnings] == ["label_doubtful"]
+    assert [code for code, _ in progress.warnings] == ["label_uncertain"]
     assert "'walk' from 2.0 s to 4.0 s may be wrong" in progress
 
 
