@@ -122,7 +122,7 @@ def track(
 
 
 def _known(tracks: list[PersonTrack], options: RunOptions) -> list[PersonTrack]:
-    """Tracks of those who were asked for, with what the user knows of the people."""
+    """Tracks of the requested people, with what the user knows of the people."""
     chosen = choose(arranged(tracks, options.split, options.merge), options.person)
     return [replace(one, height_m=options.height_m) for one in chosen]
 

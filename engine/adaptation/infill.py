@@ -22,7 +22,7 @@ from engine.adaptation.evidence import Seen, steady
 from engine.adaptation.infiller import MotionEvidence, MotionInfiller
 from engine.adaptation.sampler import stride_of
 from engine.adaptation.smoothing import spread_rows
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.backbones.summary import rotation_confidence
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel

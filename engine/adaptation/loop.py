@@ -33,7 +33,7 @@ from engine.adaptation.smoothing import Smoother
 from engine.adaptation.solve import solved
 from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
 from engine.adaptation.targets import Targets, updated
-from engine.adaptation.whole_track import Estimate, estimate, projected
+from engine.adaptation.track_inference import Estimate, estimate, projected
 from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, PoseNetwork, Prediction
@@ -72,7 +72,7 @@ def adapt(
         priors: denoiser, in-filler, motion-text space and dictionary.
         settings: see there; a preset's, usually.
         seed: of everything random: same seed and device, same result.
-        progress: told after every step; cancelling leaves `state` behind.
+        progress: called after every step; cancelling leaves `state` behind.
         device: where network and body are.
         state: where to keep what an interrupted run goes on from, if anywhere.
 
@@ -82,7 +82,7 @@ def adapt(
     Raises:
         ModelFileError: the pre-trained network does not give finite numbers.
         OutOfMemoryError: a single segment does not fit; `state` holds the epochs that are done.
-        CancelledError: the user asked to stop.
+        CancelledError: the user cancelled.
     """
     pretrained = network.state()
     weights = sum(weight.numel() for weight in network.parameters())
@@ -298,7 +298,7 @@ class _Adaptation:
         )
 
     def _measure(self) -> None:
-        """Similarity of all segments. A motion-text network that is out of order is not asked again."""
+        """Similarity of all segments. A motion-text network that is out of order is not used again."""
         if self.align is None:
             return
         self.similarity = self.align.of_track(self.motion.rotations)

@@ -16,7 +16,7 @@ from engine.adaptation.evidence import Seen
 from engine.adaptation.infill import Infilled
 from engine.adaptation.state import History
 from engine.adaptation.targets import Targets
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.backbones.known_height import at_height
 from engine.backbones.summary import joint_confidence, residual_px
 from engine.backbones.types import Prediction

@@ -22,7 +22,7 @@ from engine.semantics.types import RATE, WINDOW
 
 SEGMENT_S = WINDOW / RATE
 _SHORTEST_S = 0.25
-"""No motion can be told from less than this."""
+"""No motion can be recognised in less than this."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from engine.adaptation.denoiser import denoise_track
 from engine.adaptation.mdnet import WINDOW, MdNet, hidden_loss, random_masks, window_starts
 from engine.adaptation.schedule import make_optimiser
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.body.rotations import matrix_to_six, six_to_matrix
 
 _BATCH = 32

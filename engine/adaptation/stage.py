@@ -86,7 +86,7 @@ def adapt_person(
         options: of the run.
         predicted: key of the prediction before.
         cache: of the clip; an unfinished adaptation is kept there, too.
-        progress: told after every step.
+        progress: called after every step.
 
     Raises:
         ModelFileError: a network is missing or damaged.

@@ -13,7 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from engine.adaptation.targets import Targets
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.files.atomic import replacing
 from engine.runtime.progress import Progress
 
@@ -54,7 +54,7 @@ def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def put_moments(optimiser: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
-    """Give an optimiser what `moments` told of it."""
+    """Give an optimiser what `moments` read from it."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in saved.items():
         place, _, key = name.partition(".")

@@ -240,7 +240,7 @@ def crop_backbone(name: str, inputs: PictureInputs) -> CropBackbone:
 
 
 def crop_backbone_key(name: str, models: ModelSettings, settings: CropSettings) -> dict[str, Any]:
-    """What a prediction depends on. The weights, which may be gigabytes, are told by size and time of change.
+    """What a prediction depends on. The weights, which may be gigabytes, are identified by size and time of change.
 
     Raises ModelFileError if they are missing.
     """

@@ -37,7 +37,7 @@ class FrozenBatchNorm(nn.BatchNorm2d):
     """Batch norm that keeps the statistics of its training: those of one clip would be too few and too alike."""
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, whatever is asked."""
+        """Stay in evaluation mode, whatever the argument."""
         return super().train(False)
 
 
@@ -136,7 +136,7 @@ class Hmr(CropNetwork):
     def from_checkpoint(
         cls, path: Path, progress: Progress | None = None, half_dtype: torch.dtype | None = None
     ) -> Hmr:
-        """CycleAdapt's or SPIN's published file; which of the two is told from its tensors.
+        """CycleAdapt's or SPIN's published file; which of the two is known by its tensors.
 
         Start values that it lacks are read from `smpl_mean_params.npz` beside it. Raises ModelFileError.
         """

@@ -134,8 +134,8 @@ class _SelfAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(inner, _QUERY))
 
     def forward(self, query: Tensor) -> Tensor:
-        asked, key, value = self.to_qkv(query).chunk(3, -1)
-        mixed: Tensor = self.to_out(_attend(asked, key, value, _QUERY_HEADS))
+        queries, key, value = self.to_qkv(query).chunk(3, -1)
+        mixed: Tensor = self.to_out(_attend(queries, key, value, _QUERY_HEADS))
         return mixed
 
 

@@ -132,7 +132,7 @@ def predict_rows(bound: BoundLandmarkNetwork, view: TrackView, progress: Progres
     Args:
         bound: the network, with whatever weights it has by now.
         view: of its track.
-        progress: told after every few windows.
+        progress: called after every few windows.
     """
     count = len(view.times_s)
     size = window_rows(view.times_s.cpu())

@@ -113,7 +113,7 @@ class LandmarkNetwork(nn.Module):
         Args:
             features: (B, T, FEATURES) from `engine.backbones.observation`.
             times_s: (B, T) seconds.
-            body: whose pose is told, on the same device: the directions of its bones count, not their lengths.
+            body: whose pose is predicted, on the same device: the directions of its bones count, not their lengths.
             real: (B, T) bool, False for padding; None where there is no padding.
         """
         points = features[..., : KEYPOINTS * 6].reshape(*features.shape[:-1], KEYPOINTS, 6).float()

@@ -1,7 +1,7 @@
 """How limbs that were seen get into a pose: what makes the `landmark` network good at poses that it never met.
 
 A limb's direction is seen in three ways: by the detector's 3D, by its picture, and, where the picture is shorter than
-the limb, by how far it must lean towards the camera or away. The network says how much to believe each, and what to
+the limb, by how far it must lean towards the camera or away. The network predicts how much to trust each, and what to
 add; the joint's frame is then turned, the shortest way, until the limb points there. So twist comes from the network,
 and direction from what was seen, as in HybrIK (Li et al., CVPR 2021).
 

@@ -85,7 +85,7 @@ def find_cuts(frames: Iterable[Frame]) -> Cuts:
     )
     recent: deque[_Small] = deque(maxlen=_AROUND + 2)
     found: list[_Candidate] = []
-    for number, small in enumerate(_telling(frames)):
+    for number, small in enumerate(_informative(frames)):
         recent.append(small)
         _look_for_return(found, [small])
         if detector.process_frame(FrameTimecode(number, _RATE), small.bgr):
@@ -99,7 +99,7 @@ def find_cuts(frames: Iterable[Frame]) -> Cuts:
     )
 
 
-def _telling(frames: Iterable[Frame]) -> Iterator[_Small]:
+def _informative(frames: Iterable[Frame]) -> Iterator[_Small]:
     """Small pictures of the frames, without those that show nothing and those that repeat the one before."""
     last: Picture | None = None
     repeated = 0
@@ -128,7 +128,7 @@ def _look_for_return(found: list[_Candidate], later: list[_Small]) -> None:
 class Pieces:
     """A stream of frames in pieces of at most `most`, with a new one at each frame whose index is in `starts`.
 
-    Each piece has to be used up before the next is asked for.
+    Each piece has to be used up before the next is requested.
     """
 
     def __init__(self, frames: Iterable[Frame], most: int, starts: Collection[int]) -> None:

@@ -9,7 +9,7 @@ from engine.keypoints.following import SAME_POSE, pose_distance
 from engine.keypoints.types import FrameDetections
 
 _NEAR_FRAMES = 2
-_MOST_TOLD = 6
+_MOST_LISTED = 6
 
 
 def confirmed(cuts: Cuts, found: Sequence[FrameDetections]) -> tuple[int, ...]:
@@ -29,8 +29,8 @@ def confirmed(cuts: Cuts, found: Sequence[FrameDetections]) -> tuple[int, ...]:
 
 def describe_cuts(cuts_s: Sequence[float]) -> str:
     """A sentence for the user about cuts at these seconds."""
-    times = [f"{cut:.2f}" for cut in cuts_s[:_MOST_TOLD]]
-    if len(cuts_s) > _MOST_TOLD:
+    times = [f"{cut:.2f}" for cut in cuts_s[:_MOST_LISTED]]
+    if len(cuts_s) > _MOST_LISTED:
         where = f"at {', '.join(times)} s and so on"
     else:
         where = f"at {' and '.join(filter(None, [', '.join(times[:-1]), times[-1]]))} s"

@@ -1,7 +1,8 @@
 """What people wear: colours of the parts of the body, from pixels that keypoints place. Faces play no part.
 
-A part's colours are told by quantiles of its pixels in CIELAB, each channel by itself, so that stripes and prints count
-as well as plain cloth. Brightness counts for less than hue, as light changes from place to place and shot to shot.
+A part's colours are described by quantiles of its pixels in CIELAB, each channel by itself, so that stripes and prints
+count as well as plain cloth. Brightness counts for less than hue, as light changes from place to place and shot to
+shot.
 
 Legend: R parts, Q quantiles.
 """

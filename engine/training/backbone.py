@@ -88,7 +88,7 @@ def train_backbone(
             holds a line of JSON for every hundred steps.
         settings: length and size.
         seed: fixes weights and everything that is drawn.
-        progress: told after every step.
+        progress: called after every step.
         device: of torch.
         detector: the measured detector.
 

@@ -79,7 +79,7 @@ class BackboneBatch:
     """Inputs of the network and the truth.
 
     Attributes:
-        features: (B, S, FEATURES) as of `engine.backbones.observation`, by the focal length that the network is told.
+        features: (B, S, FEATURES) as of `engine.backbones.observation`, by the focal length that the network gets.
         times_s: (B, S).
         turn: (B, S, 3, 3) from the axes of the virtual camera that is meant, by the true focal length, to the camera's.
         scale: (B, S) half the box in units of the true focal length.
@@ -173,10 +173,10 @@ def batch_of(seen: ObservationBatch, spoiling: Spoiling, generator: torch.Genera
     """The network's inputs and the truth of synthetic observations; arguments as in `BatchMaker`."""
     scene = seen.scene
     keypoints, landmarks3d, factor = _spoilt(seen, spoiling, generator)
-    told = scene.intrinsics.clone()
-    told[:, 0, 0] *= factor
-    told[:, 1, 1] *= factor
-    view = observe(keypoints, landmarks3d, told, scene.times_s)
+    given = scene.intrinsics.clone()
+    given[:, 0, 0] *= factor
+    given[:, 1, 1] *= factor
+    view = observe(keypoints, landmarks3d, given, scene.times_s)
     # with a wrong focal length the person looks as before: what the network should say stays, in its virtual camera
     centre = view.features[..., _CENTRE] * factor[:, None, None]
     pelvis = scene.joints[:, :, :1]

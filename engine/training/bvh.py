@@ -52,7 +52,7 @@ class BvhClip:
     lines: dict[str, int] = field(default_factory=dict)
     """Line of the file on which each joint stands, for messages."""
     warnings: tuple[str, ...] = ()
-    """What was mended on reading, one sentence each."""
+    """What was repaired on reading, one sentence each."""
 
     @property
     def frame_count(self) -> int:

@@ -48,7 +48,7 @@ def read_bvh_motion(path: Path, skeletons: Path | None = None) -> tuple[Floats, 
         (T, 24, 3) axis-angle, the root's in a world with z up, and frames per second.
 
     Raises:
-        UsageError: the file is damaged (by line), or its joints cannot be told.
+        UsageError: the file is damaged (by line), or its joints are not recognised.
     """
     clip = read_bvh(path, FPS)
     maps = list(read_joint_maps(skeletons).values()) if skeletons else [joint_map_by_names(clip.names, path)]
@@ -63,7 +63,7 @@ def read_bvh_motion(path: Path, skeletons: Path | None = None) -> tuple[Floats, 
 
 
 def joint_map_by_names(names: Sequence[str], path: Path) -> JointMap:
-    """Which joint is which, told by common names (SMPL, Mixamo, Blender's Rigify, Acclaim, MotionBuilder).
+    """Which joint is which, by common names (SMPL, Mixamo, Blender's Rigify, Acclaim, MotionBuilder).
 
     Raises:
         UsageError: a limb's joint is not found.

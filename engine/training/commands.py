@@ -16,7 +16,7 @@ import typer
 from engine.errors import UsageError
 from engine.protocol import ExitCode
 from engine.runtime.streams import clean_stdout
-from engine.training.telling import Telling, checkpoint_of
+from engine.training.training_report import TrainingReport, checkpoint_of
 
 train_app = typer.Typer(
     help="Build the training corpus and train the networks that ship. Ctrl-C stops; the same command goes on.",
@@ -58,13 +58,13 @@ def corpus(
 
     A file that cannot be used is named, with its line, and the others go on. A take that is there twice is kept once.
     """
-    with _work("corpus", "Nothing was written: run the same command again.") as (telling, stream):
+    with _work("corpus", "Nothing was written: run the same command again.") as (progress, stream):
         from engine.semantics.dictionary import ACTIONS, MotionDictionary
         from engine.training.corpus_build import build_corpus
 
         folders, named = [Path(folder) for folder in motions], Path(dictionary) if dictionary else ACTIONS
         words = MotionDictionary.from_files(named)
-        report = build_corpus(folders, Path(out), seed, telling, None, performers, words)
+        report = build_corpus(folders, Path(out), seed, progress, None, performers, words)
         _give(plain(report), Path(out), stream)
     raise typer.Exit(ExitCode.DONE)
 
@@ -87,13 +87,13 @@ def detector_model(
     if model not in _DETECTORS:
         raise UsageError(f"There is no detector '{model}'.", f"Choose from {', '.join(_DETECTORS)}.")
     again = f"Run the same command again: what is in {pairs} is kept."
-    with _work("sequences", again) as (telling, stream):
+    with _work("sequences", again) as (progress, stream):
         from engine.training.detector_fit import fit_detector_model
         from engine.training.detector_study import study_detector
 
-        study_detector(Path(corpus), Path(pairs), sequences, seed, telling, model)
-        telling.next("fit")
-        figures = fit_detector_model(Path(pairs), Path(out), steps, seed, telling)
+        study_detector(Path(corpus), Path(pairs), sequences, seed, progress, model)
+        progress.next("fit")
+        figures = fit_detector_model(Path(pairs), Path(out), steps, seed, progress)
         _give({"seed": seed, "sequences": sequences, "steps": steps, **figures}, Path(out), stream)
     raise typer.Exit(ExitCode.DONE)
 
@@ -112,11 +112,11 @@ def backbone(
 
     Hours on a CPU, minutes on a GPU. The figures are those of the held-out performers.
     """
-    with _training("backbone", Path(out)) as (telling, stream):
+    with _training("backbone", Path(out)) as (progress, stream):
         from engine.training.backbone import BackboneTraining, train_backbone
 
         learn = partial(train_backbone, detector=Path(detector)) if detector else train_backbone
-        _train(learn, BackboneTraining(), corpus, out, seed, steps, device, telling, stream)
+        _train(learn, BackboneTraining(), corpus, out, seed, steps, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -133,10 +133,10 @@ def denoiser(
 
     About a quarter of an hour on one core of a CPU. The figures are those of the held-out performers.
     """
-    with _training("denoiser", Path(out)) as (telling, stream):
+    with _training("denoiser", Path(out)) as (progress, stream):
         from engine.training.denoiser import DenoiserTraining, train_denoiser
 
-        _train(train_denoiser, DenoiserTraining(), corpus, out, seed, steps, device, telling, stream)
+        _train(train_denoiser, DenoiserTraining(), corpus, out, seed, steps, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -153,10 +153,10 @@ def infiller(
 
     About half an hour on one core of a CPU. The figures are those of the held-out performers.
     """
-    with _training("infiller", Path(out)) as (telling, stream):
+    with _training("infiller", Path(out)) as (progress, stream):
         from engine.training.infiller import InfillerTraining, train_infiller
 
-        _train(train_infiller, InfillerTraining(), corpus, out, seed, steps, device, telling, stream)
+        _train(train_infiller, InfillerTraining(), corpus, out, seed, steps, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -173,10 +173,10 @@ def motion_text(
 
     The figures are those of the held-out performers.
     """
-    with _training("motion-text", Path(out)) as (telling, stream):
+    with _training("motion-text", Path(out)) as (progress, stream):
         from engine.training.motion_text import MotionTextTraining, train_motion_text
 
-        _train(train_motion_text, MotionTextTraining(), corpus, out, seed, steps, device, telling, stream)
+        _train(train_motion_text, MotionTextTraining(), corpus, out, seed, steps, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -188,7 +188,7 @@ def _train(
     seed: int,
     steps: int | None,
     device: str,
-    telling: Telling,
+    progress: TrainingReport,
     stream: TextIO,
 ) -> None:
     """Train one network and give its figures. `learn` has the signature of `train_denoiser`."""
@@ -196,8 +196,8 @@ def _train(
 
     chosen = choose_device(device)
     settings = settings if steps is None else replace(settings, steps=steps)
-    score = learn(Path(corpus), Path(out), settings, seed, telling, chosen)
-    telling.end()
+    score = learn(Path(corpus), Path(out), settings, seed, progress, chosen)
+    progress.end()
     _give({"seed": seed, "steps": settings.steps, "device": chosen, **plain(score)}, Path(out), stream)
 
 
@@ -243,7 +243,7 @@ def _short(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def _training(name: str, out: Path) -> Iterator[tuple[Telling, TextIO]]:
+def _training(name: str, out: Path) -> Iterator[tuple[TrainingReport, TextIO]]:
     """As `_work`, for something with a checkpoint beside `out`."""
     checkpoint = checkpoint_of(out)
     again = f"Run the same command again: it goes on from {checkpoint}."
@@ -252,13 +252,13 @@ def _training(name: str, out: Path) -> Iterator[tuple[Telling, TextIO]]:
 
 
 @contextlib.contextmanager
-def _work(name: str, again: str, checkpoint: Path | None = None) -> Iterator[tuple[Telling, TextIO]]:
+def _work(name: str, again: str, checkpoint: Path | None = None) -> Iterator[tuple[TrainingReport, TextIO]]:
     """Progress that listens to Ctrl-C and how to go on after it, and the real stdout for what comes out."""
     from engine.runtime.cancel import Cancel
 
     with clean_stdout() as stream:
         cancel = Cancel(grace_s=_GRACE_S)
-        telling = Telling(name, cancel, again, sys.stderr, checkpoint)
-        cancel.last_words = telling.last_words
-        with cancel.listening(watch_stdin=False), telling:
-            yield telling, stream
+        progress = TrainingReport(name, cancel, again, sys.stderr, checkpoint)
+        cancel.last_words = progress.last_words
+        with cancel.listening(watch_stdin=False), progress:
+            yield progress, stream

@@ -26,7 +26,7 @@ from engine.training.corpus_tables import Tables, add_looked_at, read_tables
 from engine.training.duplicates import find_duplicates
 from engine.training.figure import Figure, Floats, MotionClip, figure_of, vectors
 from engine.training.label_names import label_names
-from engine.training.rates import rate_doubt
+from engine.training.rates import suspicious_rate
 from engine.training.retarget import motion_files, retarget_folder
 from engine.training.source_pose import read_joint_maps
 from engine.training.split import HELD_OUT, is_held_out, same_people
@@ -52,7 +52,7 @@ class CorpusReport:
     """One sentence for each clip that could not be used."""
     duplicates: list[str] = field(default_factory=list)
     """One sentence for each clip that was left out because another is the same take."""
-    findings: list[str] = field(default_factory=list)
+    issues: list[str] = field(default_factory=list)
     """What is odd in tables and clips, one sentence each; nothing was left out for it but label rows that overlap."""
     joint_error_mm: dict[str, float] = field(default_factory=dict)
     """Mean joint error of retargeting for each source, weighted by frames."""
@@ -89,7 +89,7 @@ def build_corpus(
         motions: a folder or several; of a clip or a take that several have the first folder's is kept.
         out: `.npz` to write.
         seed: fixes all variation; the same seed gives the same file.
-        progress: told after every clip; refused clips are warned of and the others go on.
+        progress: called after every clip; refused clips are warned of and the others go on.
         body: the body that motions are put on; the bundled open body if none is given.
         authored_performers: people who perform the authored actions, twice each; about a fifth of them is held out.
         dictionary: whose labels the labels of the sources and of the authored actions become, where the table of
@@ -101,7 +101,7 @@ def build_corpus(
 
     Raises:
         UsageError: a folder or one of its tables is missing or damaged.
-        CancelledError: the user asked to stop; nothing is written.
+        CancelledError: the user cancelled; nothing is written.
     """
     folders = [motions] if isinstance(motions, Path) else list(motions)
     for folder in folders:
@@ -116,7 +116,7 @@ def build_corpus(
     add_looked_at(tables)
     names = label_names(dictionary) if dictionary else {}
     work = _Setting(body, figure_of(body), tables, names, progress, report, total)
-    _note(work, "tables", [*tables.findings, *tables.mixed_groups()])
+    _note(work, "tables", [*tables.issues, *tables.mixed_groups()])
     captured = _split(_captured(folders, work), work)
     clips = list(captured)
     for clip in _authored(seed, body, authored_performers, actions, work.names):
@@ -150,7 +150,7 @@ def _sum_up(clips: Sequence[CorpusClip], report: CorpusReport) -> None:
 
 
 def _note(work: _Setting, code: str, sentences: Sequence[str]) -> None:
-    work.report.findings.extend(sentences)
+    work.report.issues.extend(sentences)
     for sentence in sentences:
         work.progress.warn(code, sentence)
 
@@ -183,7 +183,7 @@ def _captured(folders: Sequence[Path], work: _Setting) -> list[CorpusClip]:
                     work.figure.betas,
                     _rows(path.stem, len(clip.pelvis), work),
                 )
-                _doubt(clip, path, work)
+                _suspicion(clip, path, work)
     for source, pairs in errors.items():
         values, weights = zip(*pairs, strict=True)
         work.report.joint_error_mm[source] = float(np.average(values, weights=weights) * 1000)
@@ -200,11 +200,11 @@ def _rows(clip: str, frames: int, work: _Setting) -> tuple[LabelRow, ...]:
     return tuple(replace(row, label=work.names.get(row.label, row.label)) for row in rows)
 
 
-def _doubt(clip: MotionClip, path: Path, work: _Setting) -> None:
+def _suspicion(clip: MotionClip, path: Path, work: _Setting) -> None:
     joints, _ = work.figure.pose(clip.rotations, clip.pelvis)
-    doubt = rate_doubt(joints, clip.fps)
-    if doubt:
-        _note(work, "rate", [f"{path.parent.name}/{path.name}: {doubt}"])
+    suspicion = suspicious_rate(joints, clip.fps)
+    if suspicion:
+        _note(work, "rate", [f"{path.parent.name}/{path.name}: {suspicion}"])
 
 
 def _split(clips: list[CorpusClip], work: _Setting) -> list[CorpusClip]:

@@ -1,4 +1,4 @@
-"""The tables beside the clips of a corpus folder: labels, performers, notes. What is odd in them is told by line."""
+"""The tables beside the clips of a corpus folder: labels, performers, notes. Oddities are reported by line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tables:
     """True performer of clips that were recognised; may name clips of another folder."""
     pairs: list[tuple[str, str]] = field(default_factory=list)
     """Names that the tables use for one clip."""
-    findings: list[str] = field(default_factory=list)
+    issues: list[str] = field(default_factory=list)
     """What is odd, one sentence each, with file and line."""
 
     def add(self, other: Tables) -> None:
@@ -39,14 +39,14 @@ class Tables:
         for name in ("labels", "groups", "notes", "original_fps", "recognised"):
             setattr(self, name, {**getattr(other, name), **getattr(self, name)})
         self.pairs += other.pairs
-        self.findings += other.findings
+        self.issues += other.issues
 
     def performers(self) -> dict[str, str]:
         """True performer of each clip of the provenance tables."""
         return true_performers(self.groups, self.recognised)
 
     def joined(self) -> dict[str, frozenset[str]]:
-        """Names that cannot be told apart, by name: they stay on one side of the split."""
+        """Names that cannot be kept apart, by name: they stay on one side of the split."""
         mixed = self._mixed_groups()
         return same_people([*self.pairs, *((group, who) for group, people in mixed.items() for who in people)])
 
@@ -81,7 +81,7 @@ def read_tables(folder: Path) -> Tables:
         UsageError: `labels.csv` or `provenance.csv` is missing or damaged.
     """
     tables = Tables()
-    tables.labels = _labels(folder / "labels.csv", tables.findings)
+    tables.labels = _labels(folder / "labels.csv", tables.issues)
     _provenance(folder / "provenance.csv", tables)
     path = folder / RECOGNISED
     if path.is_file():
@@ -92,7 +92,7 @@ def read_tables(folder: Path) -> Tables:
 
 def add_looked_at(tables: Tables) -> None:
     """Give clips that have no label at all those of `LOOKED_AT`."""
-    for clip, rows in _labels(LOOKED_AT, tables.findings).items():
+    for clip, rows in _labels(LOOKED_AT, tables.issues).items():
         if clip in tables.groups:
             tables.labels.setdefault(clip, rows)
 
@@ -112,7 +112,7 @@ def _rows(path: Path, *columns: str) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def _labels(path: Path, findings: list[str]) -> dict[str, list[LabelRow]]:
+def _labels(path: Path, issues: list[str]) -> dict[str, list[LabelRow]]:
     """Labelled intervals by clip, none over another: of two labels for one frame the earlier row's counts."""
     kept: dict[str, list[tuple[int, LabelRow]]] = defaultdict(list)
     for line, row in _rows(path):
@@ -121,7 +121,7 @@ def _labels(path: Path, findings: list[str]) -> dict[str, list[LabelRow]]:
             (other for other in kept[clip] if other[1].start < label.end and label.start < other[1].end), None
         )
         if before:
-            findings.append(
+            issues.append(
                 f"{path.name}, line {line}: {clip} has two labels for one frame, '{label.label}' and "
                 f"'{before[1].label}' (line {before[0]}); line {before[0]} counts."
             )
@@ -144,7 +144,7 @@ def _provenance(path: Path, tables: Tables) -> None:
     for line, row in _rows(path, "clip", "split_group"):
         clip, group, notes = row["clip"], row["split_group"], row.get("notes") or ""
         if tables.groups.get(clip, group) != group:
-            tables.findings.append(
+            tables.issues.append(
                 f"{path.name}, line {line}: {clip} is of {group}, in line {lines[clip]} of {tables.groups[clip]}; both "
                 "stay on one side of the split."
             )
@@ -159,4 +159,4 @@ def _provenance(path: Path, tables: Tables) -> None:
             continue
     if guessed:
         spans = "; ".join(f"{who} in lines {rows[0]} to {rows[-1]}" for who, rows in sorted(guessed.items()))
-        tables.findings.append(f"{path.name}: who performs is a guess of the source: {spans}.")
+        tables.issues.append(f"{path.name}: who performs is a guess of the source: {spans}.")

@@ -21,7 +21,7 @@ from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, s
 from engine.training.motion_batches import MotionWindows, Variation
 from engine.training.motion_noise import Noise, masks, spoiled
 from engine.training.run import TrainingRun
-from engine.training.telling import checkpoint_of
+from engine.training.training_report import checkpoint_of
 
 _WARM_UP_STEPS = 200
 _JOINTS_WEIGHT, _SPEED_WEIGHT, _SIX_WEIGHT = 4.0, 20.0, 1.0
@@ -59,7 +59,7 @@ def train_denoiser(
         out: safetensors file to write; `<out>.checkpoint` beside it is what a stopped run goes on from.
         settings: length and noise.
         seed: fixes weights, windows and noise.
-        progress: told after every step.
+        progress: called after every step.
         device: of torch.
 
     Returns:

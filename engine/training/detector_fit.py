@@ -87,7 +87,7 @@ def fit_detector_model(folder: Path, out: Path, steps: int, seed: int, progress:
         out: `.npz` to write.
         steps: optimiser steps of each of the three networks.
         seed: fixes the networks and their batches.
-        progress: told after every step.
+        progress: called after every step.
 
     Returns:
         Figures: what was measured, in words of the detector's card.
@@ -226,7 +226,7 @@ def _memory(along: Tensor, times_s: Tensor) -> Tensor:
 def _as_steady(fitted: Fitted, pairs: Pairs, found: Tensor, seed: int) -> Fitted:
     """The same with as much of what changes in every frame as makes the drawn 3D jitter like the measured.
 
-    The spread is told per frame, and its own changes add to the jitter; so the share without memory, which the
+    The spread is given per frame, and its own changes add to the jitter; so the share without memory, which the
     correlations alone would give, is too large.
     """
     wanted = _jitter(pairs.landmarks3d[found.all(1)])

@@ -48,7 +48,7 @@ def study_detector(
         out: folder that takes `pairs_<n>.npz`; what an earlier run left is kept and counts.
         sequences: how many; about a tenth of a second a picture.
         seed: fixes everything that is drawn.
-        progress: told after every sequence.
+        progress: called after every sequence.
         model: `heavy` or `full`.
 
     Raises:

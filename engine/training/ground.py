@@ -13,7 +13,7 @@ _MOST_BEND, _BEYOND_BENDING = 1.2, 2.4
 
 
 def floor_height(rotations: Floats, pelvis: Floats, figure: Figure, level_floor: bool, fps: float) -> float:
-    """Height of the floor under a motion, told from the feet that stand, or from the deepest point of the body.
+    """Height of the floor under a motion, measured from the feet that stand, or from the deepest point of the body.
 
     Args:
         rotations: (T, 24, 3, 3) relative to the parent.

@@ -24,7 +24,7 @@ from engine.training.infiller_windows import WindowMaker, Windows
 from engine.training.motion_noise import LOWER_BODY, Noise, spoiled
 from engine.training.run import TrainingRun
 from engine.training.sentences import LabelSentences, read_sentences
-from engine.training.telling import checkpoint_of
+from engine.training.training_report import checkpoint_of
 
 _WARM_UP_STEPS = 200
 _PLACE_UNIT_M, _SPEED_UNIT_M = 0.1, 0.02

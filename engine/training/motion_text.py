@@ -73,7 +73,7 @@ def train_motion_text(
             `<out>.checkpoint` is what a stopped run goes on from.
         settings: length and variation.
         seed: fixes weights and windows.
-        progress: told after every step.
+        progress: called after every step.
         device: of torch.
 
     Returns:
@@ -175,14 +175,14 @@ def _loss(
     wanted = functional.normalize(labels[batch.label] + labels[batch.other], dim=-1)
     near = (1 - (points * wanted).sum(-1)).mean()
     chosen = torch.randint(len(texts.all), (len(points),), generator=generator).to(labels.device)
-    said = map_sentences(texts.all[chosen], learned_map)
-    told = functional.cross_entropy(said @ labels.T / _TEMPERATURE, texts.label[chosen], label_smoothing=0.1)
+    spoken = map_sentences(texts.all[chosen], learned_map)
+    by_text = functional.cross_entropy(spoken @ labels.T / _TEMPERATURE, texts.label[chosen], label_smoothing=0.1)
     order = (labels @ labels.T - texts.nearness).square().mean()
     rebuilt = motion_difference(space.decoder(points), facing_ahead(batch.six.detach())).mean()
     return (
         _CLASS_WEIGHT * _classes(points @ labels.T / _TEMPERATURE, batch)
         + _NEAR_WEIGHT * near
-        + _TEXT_WEIGHT * told
+        + _TEXT_WEIGHT * by_text
         + _ORDER_WEIGHT * order
         + _REBUILD_WEIGHT * rebuilt
     )

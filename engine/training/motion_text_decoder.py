@@ -31,7 +31,7 @@ def fit_decoder(space: MotionTextSpace, windows: LabelledWindows, seed: int, pro
         space: its encoder and the decoder's other layers stay as they are.
         windows: what the labels look like.
         seed: fixes which windows are drawn.
-        progress: told after every label.
+        progress: called after every label.
     """
     generator = torch.Generator().manual_seed(seed)
     labels = windows.covered

@@ -38,7 +38,7 @@ def quickness(joints: Floats, fps: float) -> float | None:
     return float(np.median(np.sqrt((change**2).sum(2).mean(1)))) / typical
 
 
-def rate_doubt(joints: Floats, fps: float) -> str | None:
+def suspicious_rate(joints: Floats, fps: float) -> str | None:
     """A half-sentence for a take that seems to play too fast, such as one of 60 frames a second that says 120.
 
     Args:

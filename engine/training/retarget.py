@@ -58,7 +58,7 @@ class RetargetReport:
     contact_slide: float
     """Mean horizontal speed of the heels and toes while in contact, metres per second."""
     warnings: tuple[str, ...] = ()
-    """What was mended in the clip, one sentence each."""
+    """What was repaired in the clip, one sentence each."""
 
 
 def retarget(
@@ -115,7 +115,7 @@ def _global_rotations(source: SourcePose, figure: Figure) -> Floats:
         _share_forearm_twist(goal, source, side)
         for start, end in LIMBS:
             _match_direction(goal, source, figure, f"{side}_{start}", f"{side}_{end}")
-        _mend_foot(goal, source, side)
+        _repair_foot(goal, source, side)
         _level_foot(goal, source, side)
         _aim_collar(goal, source, figure, side)
     _aim_trunk(goal, scaled_source(source, figure), figure)
@@ -169,7 +169,7 @@ def _share_forearm_twist(goal: Floats, source: SourcePose, side: str) -> None:
     goal[:, hand] = goal[:, wrist] @ fingers
 
 
-def _mend_foot(goal: Floats, source: SourcePose, side: str) -> None:
+def _repair_foot(goal: Floats, source: SourcePose, side: str) -> None:
     """Undo half turns of the foot about its own length, which leave the toes where they are, and limit the ankle."""
     knee, ankle, toes = (INDEX[f"{side}_{n}"] for n in ("knee", "ankle", "foot"))
     along = np.array([0.0, 0, 1])

@@ -61,7 +61,7 @@ class TrainingRun:
         Args:
             loss: of one step; it draws from a generator on the CPU.
             seed: of those generators.
-            progress: told after every step.
+            progress: called after every step.
 
         Raises:
             CancelledError: stopped; the checkpoint has every step that was done.

@@ -57,7 +57,7 @@ class SourcePose:
     """Joints of a clip in metres, by SMPL joint name.
 
     Args:
-        clip: the clip, in any unit; which one is told by the length of its legs.
+        clip: the clip, in any unit; the unit follows from the length of its legs.
         joints: its joint map.
 
     Raises:

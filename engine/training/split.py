@@ -82,7 +82,7 @@ def true_performers(groups: Mapping[str, str], recognised: Mapping[str, str]) ->
 
 
 def same_people(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    """Names that belong to one side, from pairs of names that are one person or cannot be told apart.
+    """Names that belong to one side, from pairs of names that are one person or cannot be kept apart.
 
     Returns:
         For each name that occurs, all names that it is joined with, itself included.
@@ -96,7 +96,7 @@ def same_people(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 
 def is_held_out(performer: str, joined: Mapping[str, frozenset[str]]) -> bool:
-    """Whether a performer, or anyone who cannot be told from them, is held out."""
+    """Whether a performer, or anyone who may be the same, is held out."""
     return bool(joined.get(performer, frozenset({performer})) & HELD_OUT.keys())
 
 

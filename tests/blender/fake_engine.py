@@ -35,12 +35,12 @@ def good(clip: str, out: Path) -> int:
 
 def people(clip: str, out: Path) -> int:
     begin(clip)
-    told = [
+    reply = [
         {"person": number, "first_s": number - 1.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.1 * number,
          "thumbnail": str(out / f"person_{number}.png")}
         for number in (1, 2, 3)
     ]  # fmt: skip
-    say("people", clip=clip, people=told)
+    say("people", clip=clip, people=reply)
     say("end", exit_code=0, succeeded=1, failed=0)
     return 0
 

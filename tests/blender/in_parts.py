@@ -5,7 +5,7 @@
 runs the command with `--part 0/5`, then `--part 1/5` and so on (see run.py). One Blender that lives through hundreds of
 files and registrations is at times brought down by itself: by a signal, in its exporters or while Python collects
 garbage, each time elsewhere, and valgrind finds nothing in those tests. So a part whose Blender is brought down by a
-signal is run once more, and that is told; a test that fails is not.
+signal is run once more, and that is reported; a test that fails is not.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ HERE = Path(__file__).resolve().parent
 
 
 class _Leave:
-    """Leaves the process as soon as pytest has told everything. What follows, pytest's collecting of garbage among it,
-    may crash in the bpy module, as leaving Python does, and neither is what is tested here."""
+    """Leaves the process as soon as pytest has reported everything. What follows, pytest's collecting of garbage among
+    it, may crash in the bpy module, as leaving Python does, and neither is what is tested here."""
 
     def __init__(self) -> None:
         self._code: int | None = None

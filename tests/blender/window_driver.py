@@ -25,12 +25,12 @@ def answer_questions() -> float:
         scope["answer"] = None
         try:
             exec(question.read_text(encoding="utf-8"), scope)
-            told = {"answer": scope["answer"]}
+            reply = {"answer": scope["answer"]}
         except Exception:
-            told = {"error": traceback.format_exc()}
+            reply = {"error": traceback.format_exc()}
         question.unlink()
         part = question.with_suffix(".part")
-        part.write_text(json.dumps(told), encoding="utf-8")
+        part.write_text(json.dumps(reply), encoding="utf-8")
         part.replace(question.with_suffix(".answer"))
     return 0.05
 

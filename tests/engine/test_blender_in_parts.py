@@ -23,7 +23,7 @@ sys.exit(1 if how == "fails" and part == "3/5" else 0)
     ("how", "code", "parts"),
     [
         ("fine", 0, "01234"),
-        ("once", 0, "012234"),  # told, and run again
+        ("once", 0, "012234"),  # reported, and run again
         ("always", 11, "0122"),
         ("fails", 1, "0123"),  # a failing test is not run again
     ],

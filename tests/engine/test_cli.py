@@ -1,4 +1,4 @@
-"""The command line: what is told when it is used wrongly, and what comes out when it is used rightly."""
+"""The command line: what is reported when it is used wrongly, and what comes out when it is used rightly."""
 
 import json
 import os
@@ -158,30 +158,30 @@ def bad_footage(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "cut off", "empty", "no frames"])
-def test_footage_that_is_none_is_told(run_here, tmp_path, kind):
+def test_footage_that_is_none_is_reported(run_here, tmp_path, kind):
     ran = run_here("run", bad_footage(tmp_path, kind), "-o", tmp_path / "out", "--events", "jsonl")
     assert_refused(ran, 3, f"{kind}.mp4")
     assert ran.named("error")[0]["clip"] == kind
 
 
-def test_footage_without_anybody_is_told(run_here, tmp_path, nobody):
+def test_footage_without_anybody_is_reported(run_here, tmp_path, nobody):
     ran = run_here("run", nobody, "-o", tmp_path / "out", "--preset", "fast", "--events", "jsonl")
     assert_refused(ran, 4, "obody")
 
 
-def test_a_person_who_is_not_there_is_told(run_here, real_run, quick):
+def test_a_person_who_is_not_there_is_reported(run_here, real_run, quick):
     ran = run_here("run", real_run.clip, "-o", real_run.out, "--resume", "--person", "7", "--events", "jsonl", *quick)
     assert_refused(ran, 4, "7")
 
 
-def test_an_output_folder_that_cannot_be_written_is_told_before_any_work(run_here, tmp_path):
+def test_an_output_folder_that_cannot_be_written_is_reported_before_any_work(run_here, tmp_path):
     (tmp_path / "out").write_text("a file")
     ran = run_here("run", DEMO_CLIP, "-o", tmp_path / "out", "--events", "jsonl")
     assert_refused(ran, 1, "cannot be written", "another output folder")
     assert not ran.named("stage")
 
 
-def test_a_full_disk_is_told_before_any_work(run_here, tmp_path):
+def test_a_full_disk_is_reported_before_any_work(run_here, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_before_any_work(run_here, tmp_path):
     assert_refused(ran, 1, "is full", "Free some space")
 
 
-def test_a_disk_that_fills_up_during_the_run_is_told(run_here, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_during_the_run_is_reported(run_here, tmp_path, monkeypatch):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]

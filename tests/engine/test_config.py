@@ -91,14 +91,14 @@ def test_image_rates_are_exact(text, rate):
         ("detection.=3", "is no setting", ""),
     ],
 )
-def test_wrong_overrides_are_told(override, sentence, hint):
+def test_wrong_overrides_are_reported(override, sentence, hint):
     with pytest.raises(UsageError) as caught:
         load_settings("balanced", [override])
     assert sentence in caught.value.message
     assert hint in caught.value.message + caught.value.hint
 
 
-def test_unknown_presets_are_told_with_the_known_ones():
+def test_unknown_presets_are_reported_with_the_known_ones():
     with pytest.raises(UsageError, match="no preset 'slow'") as caught:
         load_settings("slow")
     assert "balanced, fast" in caught.value.hint
@@ -106,7 +106,7 @@ def test_unknown_presets_are_told_with_the_known_ones():
         load_settings("../adaptation/fast")
 
 
-def test_a_damaged_preset_file_is_told(tmp_path, monkeypatch):
+def test_a_damaged_preset_file_is_reported(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("[detection\n")
     (tmp_path / "odd.toml").write_text("[detection]\ncolour = 1\n")
     monkeypatch.setattr(config, "PRESETS", tmp_path)

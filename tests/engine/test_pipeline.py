@@ -140,7 +140,7 @@ def test_damaged_cache_entries_are_made_again(copied_run, run_here, quick):
     assert (copied_run.folder / "person_1.npz").read_bytes() == before, "same seed, same bytes"
 
 
-def test_labels_beyond_the_clip_are_told(copied_run, run_here, tmp_path, quick):
+def test_labels_beyond_the_clip_are_reported(copied_run, run_here, tmp_path, quick):
     (tmp_path / "labels.json").write_text('[{"start": 0.1, "end": 9, "label": "kick"}]')
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--labels", tmp_path / "labels.json",
                    "--events", "jsonl", *quick)  # fmt: skip
@@ -151,7 +151,7 @@ def test_labels_beyond_the_clip_are_told(copied_run, run_here, tmp_path, quick):
 
 
 @pytest.mark.parametrize("options", [("--fbx",), ("--preview",)])
-def test_exports_are_told_in_the_result(copied_run, run_here, options, quick):
+def test_exports_are_reported_in_the_result(copied_run, run_here, options, quick):
     if "--fbx" in options and not shutil.which("blender"):
         pytest.skip("no Blender")
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--events", "jsonl", *options, *quick)

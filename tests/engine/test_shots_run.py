@@ -47,10 +47,10 @@ def test_each_shot_has_a_motion_of_its_own(split_run):
     assert (out / "cut" / "person_1_shot_2_body.npz").is_file()
 
 
-def test_the_cut_is_told(split_run):
+def test_the_cut_is_reported(split_run):
     out, ran = split_run
-    (told,) = [event for event in ran.named("warning") if event["code"] == "cuts"]
-    assert told["message"].startswith("The footage is cut once, at 0.80 s.")
+    (reply,) = [event for event in ran.named("warning") if event["code"] == "cuts"]
+    assert reply["message"].startswith("The footage is cut once, at 0.80 s.")
     assert report_of(out)["footage"]["cuts_s"] == [0.8]
     assert [(one["person"], one["shot"]) for one in report_of(out)["people"]] == [(1, 1), (1, 2)]
 
@@ -87,17 +87,17 @@ def test_joined_it_is_one_motion_with_the_camera_of_each_shot(split_run, clip, r
 def test_people_are_put_together_and_taken_apart_without_detecting_again(split_run, clip, run_here):
     out, _ = split_run
     base = ("run", clip, "-o", out, *QUICK, "--resume", "--events", "jsonl")
-    (told,) = run_here(*base, "--only", "people").named("people")
-    everybody = [one["person"] for one in told["people"]]
+    (reply,) = run_here(*base, "--only", "people").named("people")
+    everybody = [one["person"] for one in reply["people"]]
     detected = {file: file.stat().st_mtime_ns for file in (out / "cut" / ".cache").glob("detect-*")}
     assert detected
-    assert told["people"][0]["stretches"] == 2
-    (told,) = run_here(*base, "--only", "people", "--split", "1").named("people")
-    apart = [one["person"] for one in told["people"]]
+    assert reply["people"][0]["stretches"] == 2
+    (reply,) = run_here(*base, "--only", "people", "--split", "1").named("people")
+    apart = [one["person"] for one in reply["people"]]
     assert apart == [*everybody, max(everybody) + 1]
     assert {file: file.stat().st_mtime_ns for file in detected} == detected
-    (told,) = run_here(*base, "--only", "people", "--split", "1", "--merge", f"1={apart[-1]}").named("people")
-    assert [one["person"] for one in told["people"]] == everybody
+    (reply,) = run_here(*base, "--only", "people", "--split", "1", "--merge", f"1={apart[-1]}").named("people")
+    assert [one["person"] for one in reply["people"]] == everybody
     refused = run_here(*base, "--merge", "1=99")
     assert refused.code == 2
     assert "--merge names person 99, who is not in the footage" in refused.stdout
@@ -111,7 +111,7 @@ def test_people_are_put_together_and_taken_apart_without_detecting_again(split_r
         (("--shots", "cut"), "--shots does not know 'cut'"),
     ],
 )
-def test_what_makes_no_sense_is_said_before_any_work(clip, run_here, tmp_path, words, message):
+def test_what_makes_no_sense_is_reported_before_any_work(clip, run_here, tmp_path, words, message):
     ran = run_here("run", clip, "-o", tmp_path / "out", *words)
     assert ran.code == 2
     assert message in ran.stderr + ran.stdout

@@ -1,4 +1,4 @@
-"""A server on the loopback address that speaks the API of chat completions, and misbehaves as it is told."""
+"""A server on the loopback address that speaks the API of chat completions, and misbehaves by script."""
 
 import json
 import threading
@@ -38,14 +38,14 @@ def labels(*names):
     """Answer with these labels, the last one for all pictures that are left."""
 
     def play(handler, request):
-        count = asked_for(request)
+        count = requested(request)
         chosen = [*names, *[names[-1]] * count][:count]
         handler.answer(200, completion(json.dumps({"labels": chosen})))
 
     return play
 
 
-def asked_for(request):
+def requested(request):
     return int(request["messages"][0]["content"][0]["text"].split("You see ")[1].split()[0])
 
 
@@ -94,8 +94,8 @@ def endless(handler, request):
 
 @contextmanager
 def serving(*plays):
-    """The address of a server, and what it was asked."""
-    told = Plays(*plays)
+    """The address of a server, and its requests."""
+    plays_given = Plays(*plays)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args):
@@ -119,17 +119,17 @@ def serving(*plays):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             except (ValueError, OSError):  # the client broke off
                 return
-            play = told.next(request, {name.lower(): value for name, value in self.headers.items()})
-            with told.lock:
-                told.busy += 1
-                told.busiest = max(told.busiest, told.busy)
+            play = plays_given.next(request, {name.lower(): value for name, value in self.headers.items()})
+            with plays_given.lock:
+                plays_given.busy += 1
+                plays_given.busiest = max(plays_given.busiest, plays_given.busy)
             try:
                 play(self, request)
             except (BrokenPipeError, ConnectionResetError):
                 pass
             finally:
-                with told.lock:
-                    told.busy -= 1
+                with plays_given.lock:
+                    plays_given.busy -= 1
 
         do_GET = do_POST  # noqa: N815
 
@@ -138,7 +138,7 @@ def serving(*plays):
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", told
+        yield f"http://127.0.0.1:{server.server_port}/v1", plays_given
     finally:
         server.shutdown()
         server.server_close()

@@ -133,7 +133,7 @@ def type_text(stage: Stage) -> None:
 
 
 def sit_and_talk(stage: Stage) -> None:
-    """Talking on a chair, hands underlining what is said or resting."""
+    """Talking on a chair, hands gesturing or resting."""
     sit(stage)
     rng, at = stage.rng, 0.2
     while_active = {side: [(0.0, 0.0)] for side in SIDES}

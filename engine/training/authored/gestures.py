@@ -55,7 +55,7 @@ def clap(stage: Stage) -> None:
 
 
 def talk(stage: Stage) -> None:
-    """Talking, the hands underlining what is said."""
+    """Talking, the hands gesturing."""
     person, t = stage.performer, stage.seconds
     scale = person.figure.standing_height / 0.965
     keys: dict[str, list[tuple[float, tuple[float, float, float]]]] = {side: [] for side in SIDES}

@@ -121,9 +121,9 @@ def test_two_clips_keep_their_speed_when_the_scene_takes_one_rate(two):
 
 def test_the_panel_tells_wrong_timing_from_right(two):
     scene = bpy.context.scene
-    told = " ".join(draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts)
-    assert "it plays at its speed" in told
-    assert "too slow" not in told
+    reply = " ".join(draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts)
+    assert "it plays at its speed" in reply
+    assert "too slow" not in reply
     scene.render.fps = 12
     layout = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
     assert "2.5 times too slow" in " ".join(layout.texts)
@@ -194,12 +194,12 @@ def test_the_first_frame_moves_all_of_its_clip_and_nothing_else(two):
     scene.frame_set(101)
     bpy.ops.adapt_motion.add_label()
     settings.labels[0].label = "walk"
-    told = labels.segments(scene)
+    reply = labels.segments(scene)
     settings.footage_start = 200
     assert bpy.data.objects[two[0]].animation_data.action.frame_range[:] == before
     assert bpy.data.objects[two[1]].animation_data.action.frame_range[0] == 200
     assert settings.labels[0].frame_start == 200
-    assert labels.segments(scene) == told
+    assert labels.segments(scene) == reply
     assert settings.movie_clip["adapt_motion_key_start"] == 200
     assert worst_pixel(two[1]) < 0.1
 

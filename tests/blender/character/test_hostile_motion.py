@@ -1,4 +1,4 @@
-"""Motion files, bodies, reports and bone maps that mean harm: each is told in a sentence, none hangs."""
+"""Motion files, bodies, reports and bone maps that mean harm: each is reported in a sentence, none hangs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KINDS = sorted(hostile_files.hostile_archives({"poses.npy": b"", "x.npy": b""}, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_motion_file_that_means_harm_is_told(person, kind, tmp_path, monkeypatch):
+def test_a_motion_file_that_means_harm_is_reported(person, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     person.write_bytes(hostile_files.hostile_archives(members(person), "poses.npy", "never made")[kind])
     with counted_calls() as calls, pytest.raises(UserError) as caught:
@@ -50,7 +50,7 @@ def test_a_motion_file_that_means_harm_is_told(person, kind, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_body_that_means_harm_is_told(person, kind):
+def test_a_body_that_means_harm_is_reported(person, kind):
     body = motion_io.body_path(person)
     body.write_bytes(hostile_files.hostile_archives(members(body), "vertices.npy", "never made")[kind])
     with pytest.raises(UserError):
@@ -78,7 +78,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_values_that_make_no_sense_are_told(person, kind):
+def test_values_that_make_no_sense_are_reported(person, kind):
     with np.load(person) as archive:
         arrays = dict(archive)
     np.savez(person, **{**arrays, **WRONG[kind]})
@@ -125,14 +125,14 @@ def test_pipes_are_not_waited_for(person):
 
 
 @pytest.mark.parametrize("text", ["[" * 10_000, "null", '{"name": 1%s}' % ("0" * 5000), '{"bones": []}'])
-def test_a_bone_map_that_means_harm_is_told(tmp_path, text):
+def test_a_bone_map_that_means_harm_is_reported(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match="bone map"):
         bone_maps.read(tmp_path / "a.json")
 
 
 def test_changed_files_end_in_a_sentence(person):
-    """A hundred files with bytes changed: each is read or told, however the change fell."""
+    """A hundred files with bytes changed: each is read or reported, however the change fell."""
     chance, whole = random.Random(3), person.read_bytes()
     for _ in range(100):
         content = bytearray(whole)

@@ -45,7 +45,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("key", BAD)
-def test_a_damaged_motion_file_is_told_in_a_sentence(tmp_path, key):
+def test_a_damaged_motion_file_is_reported_in_a_sentence(tmp_path, key):
     path = synthetic.write_person(tmp_path)
     value, sentence = BAD[key]
     rewrite(path, **{key: value})
@@ -75,7 +75,7 @@ def test_pickles_are_refused(tmp_path):
         motion_io.read_motion(path)
 
 
-def test_a_damaged_body_is_told(tmp_path):
+def test_a_damaged_body_is_reported(tmp_path):
     path = synthetic.write_person(tmp_path)
     rewrite(motion_io.body_path(path), faces=np.array([[0, 1, 500]]))
     with pytest.raises(UserError, match="a vertex that is not there"):

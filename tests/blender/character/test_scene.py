@@ -83,7 +83,7 @@ def test_names_in_any_script_and_a_moved_parent_collection(blank, tmp_path):
     imported.people[0].armature.matrix_world = Matrix.Translation((1, 2, 3))
 
 
-def test_missing_numpy_is_told_in_words(blank, tmp_path, monkeypatch):
+def test_missing_numpy_is_reported_in_words(blank, tmp_path, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "numpy", None)

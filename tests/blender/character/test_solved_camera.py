@@ -83,8 +83,8 @@ def solve(scene):
 
 def test_the_lens_of_the_movie_clip(shot):
     shot.adapt_motion.camera_source = "clip"
-    told = solved_camera.describe(shot)
-    assert told == {"intrinsics": [[pytest.approx(1500), 0, 540], [0, pytest.approx(1500), 960], [0, 0, 1]]}
+    reply = solved_camera.describe(shot)
+    assert reply == {"intrinsics": [[pytest.approx(1500), 0, 540], [0, pytest.approx(1500), 960], [0, 0, 1]]}
     run = run_settings.job_of(bpy.context)
     assert json.loads(Path(run.camera).read_text()) == json.loads(json.dumps(solved_camera.describe(shot)))
     assert bpy.ops.adapt_motion.read_camera() == {"FINISHED"}
@@ -109,19 +109,19 @@ def test_the_distortion_of_the_lens_is_what_blender_means_by_it(shot, model):
     camera.distortion_model = model
     for name, value in LENSES[model].items():
         setattr(camera, name, value)
-    told = solved_camera.distortion(clip)
-    track_points(clip, bend=lambda rays: bent(told, rays))
+    reply = solved_camera.distortion(clip)
+    track_points(clip, bend=lambda rays: bent(reply, rays))
     solve(shot)
     assert solved_camera.reconstruction(clip).average_error < 0.1, "pixels; 0.28 and more if the lens is left out"
 
 
-def bent(told: dict, rays: np.ndarray) -> np.ndarray:
+def bent(reply: dict, rays: np.ndarray) -> np.ndarray:
     """Where a lens puts rays (N, 2), as the engine's camera file means it; written out once more."""
-    k, (p1, p2) = told["k"], told["p"]
-    if told["model"] == "reciprocal":
+    k, (p1, p2) = reply["k"], reply["p"]
+    if reply["model"] == "reciprocal":
         square = (rays**2).sum(1, keepdims=True)
         return rays / (1 + sum(one * square**power for power, one in enumerate(k, 1)))
-    if told["model"] == "division":  # given the other way round
+    if reply["model"] == "division":  # given the other way round
         out = rays.copy()
         for _ in range(60):
             square = (out**2).sum(1, keepdims=True)
@@ -162,7 +162,7 @@ def test_a_lens_without_distortion_tells_none(shot):
     assert "distortion taken out" in solved_camera.summary(solved_camera.describe(shot))
 
 
-def test_what_is_missing_is_said(shot):
+def test_what_is_missing_is_reported(shot):
     shot.adapt_motion.camera_source = "solved"
     assert messages.NOT_SOLVED in refused(bpy.ops.adapt_motion.read_camera)
     shot.render.fps = 24
@@ -223,9 +223,9 @@ def test_a_zoom_is_keyed_on_the_camera_that_follows_the_solve(shot):
     camera.data.keyframe_insert("lens", frame=1)
     camera.data.lens = 2 * length
     camera.data.keyframe_insert("lens", frame=21)
-    told = solved_camera.describe(shot)
-    lenses = np.array(told["intrinsics"])
+    reply = solved_camera.describe(shot)
+    lenses = np.array(reply["intrinsics"])
     assert lenses.shape == (clip.frame_duration, 3, 3)
     assert lenses[[0, 10, 20, 30], 0, 0] == pytest.approx(np.array([1, 1.5, 2, 2]) * FOCAL_PX, rel=1e-3)
     assert (lenses[:, 0, 0] == lenses[:, 1, 1]).all()
-    assert "1500 to 3000 pixels, solved over" in solved_camera.summary(told)
+    assert "1500 to 3000 pixels, solved over" in solved_camera.summary(reply)

@@ -63,7 +63,7 @@ def test_pelvis_of_the_open_body_is_the_presets():
     )
 
 
-def test_trouble_is_told(blank, tmp_path):
+def test_trouble_is_reported(blank, tmp_path):
     person = brought(blank, tmp_path / "clip")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="could not be written"):

@@ -317,7 +317,7 @@ def test_edited_keys_are_exported(blank, tmp_path):
     assert worst_distance(armature, key_frames(armature), moved) < 0.002
 
 
-def test_an_unwritable_folder_is_told_and_the_old_file_stays(blank, tmp_path):
+def test_an_unwritable_folder_is_reported_and_the_old_file_stays(blank, tmp_path):
     person, path = exported(blank, tmp_path, "fbx")
     old = path.read_bytes()
     blocked = tmp_path / "file"

@@ -50,11 +50,11 @@ def built(tmp_path_factory):
     """The zip, built by the command that users run; None of Blender's Python variables go along."""
     folder = tmp_path_factory.mktemp("dist")
     python = os.environ.get("ADAPT_MOTION_PYTHON") or "python3"
-    told = subprocess.run(
+    reply = subprocess.run(
         [python, str(REPOSITORY / "build_addon.py"), "--out", str(folder)], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stderr
-    print(told.stdout)
+    assert reply.returncode == 0, reply.stderr
+    print(reply.stdout)
     return next(folder.glob("*.zip"))
 
 

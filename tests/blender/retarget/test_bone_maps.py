@@ -35,7 +35,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_damaged_files_are_told(tmp_path, fault):
+def test_damaged_files_are_reported(tmp_path, fault):
     content, sentence = FAULTS[fault]
     path = tmp_path / "map.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -91,7 +91,7 @@ GUESSES = {
 
 
 @pytest.mark.parametrize("name", GUESSES)
-def test_names_of_other_programs_are_understood(name):
+def test_names_of_other_programs_are_recognised(name):
     middle, sides, leg, arm = GUESSES[name]
     hips = middle[-1]
     parents: dict[str, str | None] = chain(*middle, "Spine", "Chest")
@@ -112,9 +112,9 @@ def test_names_of_other_programs_are_understood(name):
 def test_faults_of_a_map_for_a_rig():
     parents = chain(*WHOLE["bones"].values())
     ours = bone_maps.BoneMap("x", {**WHOLE["bones"], "left_wrist": "gone", "right_knee": "b_pelvis"})
-    told = " ".join(bone_maps.faults(ours, parents))
-    assert "The rig has no bone gone." in told
-    assert "b_pelvis is there twice: pelvis and right knee." in told
+    reply = " ".join(bone_maps.faults(ours, parents))
+    assert "The rig has no bone gone." in reply
+    assert "b_pelvis is there twice: pelvis and right knee." in reply
 
 
 def test_a_rig_that_goes_in_a_circle_ends_the_search():

@@ -99,7 +99,7 @@ def test_feet_are_locked_afterwards(blank, slider):
 
 
 def test_a_leg_turns_by_the_bound_and_no_further():
-    """Toward its place as far as it may; the distance that is left is what is told."""
+    """Toward its place as far as it may; the distance that is left is what is reported."""
     count = 40
     hip, knee, ankle = (np.tile(place, (count, 1)) for place in ((0, 0, 0.9), (0, -0.03, 0.5), (0, 0, 0.09)))
     same = np.tile([1.0, 0, 0, 0], (count, 1))

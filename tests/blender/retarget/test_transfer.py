@@ -173,7 +173,7 @@ def test_contacts_are_seen_where_nothing_tells_them(blank, tmp_path):
     assert slip(feet, stands) < 0.01
 
 
-def test_trouble_is_told(blank, walker):
+def test_trouble_is_reported(blank, walker):
     rig = rigs.build(rigs.CONVENTIONS["unity"], blank)
     found = map_for(rig)
     with pytest.raises(UserError, match="no rig"):

@@ -64,13 +64,13 @@ def test_labels_belong_to_a_clip(clips):
 
 def test_labels_that_wait_follow_their_footage_to_another_rate(clips):
     scene = bpy.context.scene
-    told = labels.segments(scene)
+    reply = labels.segments(scene)
     bpy.ops.adapt_motion.choose_footage(filepath=clips[1])
     scene.render.fps = 60
     bpy.ops.adapt_motion.retime_to_scene()
     scene.adapt_motion.footage = clips[0]
     assert labels.laid(scene) == (60, 11)
-    for before, after in zip(told, labels.segments(scene), strict=True):
+    for before, after in zip(reply, labels.segments(scene), strict=True):
         assert (after["start"], after["end"]) == pytest.approx((before["start"], before["end"]), abs=0.51 / 60)
 
 

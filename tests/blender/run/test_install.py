@@ -93,7 +93,7 @@ def test_installs_checks_and_stamps(plan, tmp_path):
 
 
 @needs_python
-def test_package_that_cannot_be_had_is_told_in_words(plan, tmp_path):
+def test_package_that_cannot_be_had_is_reported_in_words(plan, tmp_path):
     plan.requirements.write_text("no_such_package_of_ours\n")
     events = run(plan, tmp_path / "install.log")
     assert "not to be had" in error_of(events)["message"]
@@ -191,7 +191,7 @@ def test_what_comes_from_pytorchs_own_index_is_set_apart():
     assert others.count("--hash") + 20 < text.count("--hash")
 
 
-def test_full_disk_is_told_before_anything_is_made(plan, tmp_path, monkeypatch):
+def test_full_disk_is_reported_before_anything_is_made(plan, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(install.shutil, "disk_usage", lambda path: usage._replace(free=10**6))
     monkeypatch.setattr(
@@ -202,7 +202,7 @@ def test_full_disk_is_told_before_anything_is_made(plan, tmp_path, monkeypatch):
     assert not plan.folder.exists()
 
 
-def test_no_python_is_told_with_the_reason(plan, tmp_path, monkeypatch):
+def test_no_python_is_reported_with_the_reason(plan, tmp_path, monkeypatch):
     def nothing(refused):
         refused.append("/usr/bin/python3 is version 3.9.2; 3.11 or newer is needed.")
 
@@ -319,7 +319,7 @@ def test_uv_lines_become_progress():
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         (
@@ -332,9 +332,9 @@ def test_uv_lines_become_progress():
         ("", "The installer failed."),
     ],
 )
-def test_failures_are_told_in_words(line, said):
+def test_failures_are_reported_in_words(line, expected):
     message, hint = progress.failure(["Collecting torch", line])
-    assert said in message
+    assert expected in message
     assert hint
 
 

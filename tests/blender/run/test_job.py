@@ -77,7 +77,7 @@ def test_death_half_way_is_an_event(start):
     assert "out of luck" in running.log.read_text()
 
 
-def test_cancel_is_asked_for_first(start):
+def test_cancel_is_requested_first(start):
     running = start("obedient")
     assert next(running.stream())["event"] == "start"
     running.cancel()
@@ -98,7 +98,7 @@ def test_engine_that_ignores_cancel_is_killed(start):
     assert not alive(running.pid)
 
 
-def test_a_job_is_killed_two_seconds_after_it_was_asked_to_stop():
+def test_a_job_is_killed_two_seconds_after_it_was_to_stop():
     assert job.CANCEL_WAIT_S + job.TERMINATE_WAIT_S < 2
     assert job.CANCEL_WAIT_S > cancel.GRACE_S, "the engine ends itself first"
 
@@ -133,23 +133,23 @@ def test_engine_does_not_see_blenders_python(start, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONHOME", sys.prefix)
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("PYTHONSTARTUP", "/nowhere.py")
-    told = json.loads(next(event for event in start("environment").stream() if event["event"] == "log")["message"])
-    python = {key: value for key, value in told["env"].items() if key.startswith("PYTHON")}
+    reply = json.loads(next(event for event in start("environment").stream() if event["event"] == "log")["message"])
+    python = {key: value for key, value in reply["env"].items() if key.startswith("PYTHON")}
     root = str(tmp_path / "root folder é")
     assert python == {"PYTHONPATH": root, "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    assert told["cwd"] == root
-    assert told["argv"][:4] == ["run", "--events", "jsonl", "--watch-stdin"]
-    assert told["argv"][-1] == str(tmp_path / "clip one.mp4")
+    assert reply["cwd"] == root
+    assert reply["argv"][:4] == ["run", "--events", "jsonl", "--watch-stdin"]
+    assert reply["argv"][-1] == str(tmp_path / "clip one.mp4")
 
 
 def test_relative_paths_count_from_blenders_folder(start, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     run = protocol.Job(footage=["a.mp4", "frames/*.png"], out="out", body="smpl.npz", preset="environment")
     running = job.start_run(sys.executable, run, tmp_path / "run.log", tmp_path / "root folder é")
-    told = json.loads(next(event for event in running.stream() if event["event"] == "log")["message"])["argv"]
-    assert told[-2:] == [str(tmp_path / "a.mp4"), str(tmp_path / "frames" / "*.png")]
-    assert told[told.index("--body") + 1] == str(tmp_path / "smpl.npz")
-    assert told[told.index("--out") + 1] == str(tmp_path / "out")
+    reply = json.loads(next(event for event in running.stream() if event["event"] == "log")["message"])["argv"]
+    assert reply[-2:] == [str(tmp_path / "a.mp4"), str(tmp_path / "frames" / "*.png")]
+    assert reply[reply.index("--body") + 1] == str(tmp_path / "smpl.npz")
+    assert reply[reply.index("--out") + 1] == str(tmp_path / "out")
 
 
 def test_missing_python_raises_at_once(tmp_path):
@@ -165,7 +165,7 @@ def test_grandchild_that_holds_stdout_does_not_hide_the_death(tmp_path):
     assert running._reader.is_alive(), "the grandchild ended first"
 
 
-def test_what_was_said_before_the_end_is_not_lost_if_reading_is_slow(tmp_path):
+def test_what_was_sent_before_the_end_is_not_lost_if_reading_is_slow(tmp_path):
     def slowly(line: str) -> dict:
         time.sleep(0.002)
         return {"event": "log", "message": line.strip()}

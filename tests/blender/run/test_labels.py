@@ -145,11 +145,11 @@ def test_pictures_are_sent_to_a_server_only_when_that_was_switched_on(fake, addo
     assert messages.OFFLINE in refused(bpy.ops.adapt_motion.suggest_labels, by_model=True)
 
 
-def test_what_is_sent_where_and_at_what_cost_is_said_first(addon):
+def test_what_is_sent_where_and_at_what_cost_is_reported_first(addon):
     addon.use_vlm, addon.vlm_server = True, "http://localhost:8000/v1"
-    told = adapt.consent(bpy.context)
-    assert "http://localhost:8000/v1" in told
-    assert "200 requests and 2 dollars" in told
+    reply = adapt.consent(bpy.context)
+    assert "http://localhost:8000/v1" in reply
+    assert "200 requests and 2 dollars" in reply
     addon.vlm_server = ""
     assert "sent to OpenAI" in adapt.consent(bpy.context)
 
@@ -169,9 +169,9 @@ def test_measured_similarity_comes_from_the_motion(scene, tmp_path):
 
 def test_what_fits_badly_is_not_shown_as_not_measured(scene, tmp_path):
     """Similarities reach from -1 to 1: those of 0 and below are red, and only what was not measured is grey."""
-    told = [{"start": 0.0, "end": 1.0, "label": "walk", "similarity": -0.2},
+    reply = [{"start": 0.0, "end": 1.0, "label": "walk", "similarity": -0.2},
             {"start": 1.0, "end": 2.0, "label": "juggle seals"}]  # fmt: skip
-    labels.take(scene, told)
+    labels.take(scene, reply)
     bad, unknown = scene.adapt_motion.labels
     assert bad.similarity == pytest.approx(labels.LEAST)
     assert labels.colour(bad.similarity) == labels.colour(0.2) != labels.colour(0.0)

@@ -1,4 +1,4 @@
-"""The list of people, and whom the engine is asked to adapt."""
+"""The list of people, and whom the engine adapts."""
 
 from __future__ import annotations
 

@@ -38,18 +38,18 @@ def stand_in(tmp_path, monkeypatch, blank):
 def test_many_clips_go_on_after_one_that_fails(stand_in, tmp_path, capfd):
     clips = [str(tmp_path / name) for name in ("one.mp4", "nobody.mp4", "crash.mp4", "zwei ü.mp4")]
     code = batch.main([*clips, "--out", str(tmp_path / "out"), "--fbx", "--blend"])
-    told = capfd.readouterr()
+    reply = capfd.readouterr()
     assert code == 4, "the code of the first clip that failed"
     for clip in ("one", "zwei ü"):
         names = {path.name for path in (tmp_path / "out" / clip).iterdir()}
         assert {"person_1.fbx", "person_2.fbx", f"{clip}.blend"} <= names
-    lines = told.out[told.out.index("Clip ") :].splitlines()
+    lines = reply.out[reply.out.index("Clip ") :].splitlines()
     assert [line.split("  ")[0] for line in lines[2:6]] == ["one.mp4", "nobody.mp4", "crash.mp4", "zwei ü.mp4"]
     assert [word in line for line, word in zip(lines[2:6], ("done", "failed (4)", "failed (1)", "done"), strict=True)]
     assert "Nobody was found. Trim the clip." in lines[3]
     assert "ended without a result. See " in lines[4]
     assert lines[-1] == "2 done, 2 failed"
-    assert told.out.count("Warning: The footage is dark.") == 2, "once a clip"
+    assert reply.out.count("Warning: The footage is dark.") == 2, "once a clip"
     armature = reimport(tmp_path / "out" / "one" / "person_2.fbx", "fbx")
     with np.load(tmp_path / "out" / "one" / "person_2.npz") as motion:
         assert worst_distance(armature, key_frames(armature), motion["joints3d_world"]) < 0.002
@@ -65,7 +65,7 @@ def test_an_export_that_fails_is_the_clips_trouble(stand_in, tmp_path, capfd, mo
     assert (tmp_path / "out" / "one" / "person_1.npz").is_file(), "the motion stays"
 
 
-def test_wrong_words_and_missing_engine_are_told(tmp_path, capfd, monkeypatch):
+def test_wrong_words_and_missing_engine_are_reported(tmp_path, capfd, monkeypatch):
     monkeypatch.delenv(batch.PYTHON_VARIABLE, raising=False)
     assert batch.main(["clip.mp4"]) == 2
     assert "--out" in capfd.readouterr().err
@@ -99,9 +99,9 @@ def test_end_to_end_with_the_real_engine(engine_python, tmp_path):
     words = [str(DEMO), str(text), str(again), "--out", str(tmp_path / "out"), "--fbx", "--preset", "fast"]
     words += ["--end-s", "0.5", "--device", "cpu", "--engine-python", engine_python]
     done = subprocess.run([*this_blender("batch.py"), *words], capture_output=True, text=True, timeout=500, check=False)
-    told = done.stdout + done.stderr
-    assert done.returncode == 3, told
-    assert "2 done, 1 failed" in told
+    reply = done.stdout + done.stderr
+    assert done.returncode == 3, reply
+    assert "2 done, 1 failed" in reply
     for clip in ("demo", "demo again"):
         folder = tmp_path / "out" / clip
         bpy.ops.wm.read_factory_settings(use_empty=True)

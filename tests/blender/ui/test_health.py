@@ -35,14 +35,14 @@ def finding(*states):
     return {"event": "doctor", "usable": "missing" not in states, "checks": checks}
 
 
-def test_what_is_missing_is_said_first_and_in_words(addon):
+def test_what_is_missing_is_reported_first_and_in_words(addon):
     assert texts.NOT_EXAMINED in draw(addon, bpy.context).texts[-1]
-    told = finding("ok", "optional", "missing")
-    told["checks"][2]["hint"] = "Install the engine again."
-    health.remember(told)
-    assert health.summary(told) == ("Missing: thing 2.", "Install the engine again.")
+    reply = finding("ok", "optional", "missing")
+    reply["checks"][2]["hint"] = "Install the engine again."
+    health.remember(reply)
+    assert health.summary(reply) == ("Missing: thing 2.", "Install the engine again.")
     lines = draw(addon, bpy.context).texts
-    assert "thing 1: 3 MB" not in lines, "what is optional waits until it is asked for"
+    assert "thing 1: 3 MB" not in lines, "what is optional waits until it is opened"
     addon.show_optional = True
     lines = draw(addon, bpy.context).texts
     places = [lines.index(f"thing {number}: 3 MB") for number in (2, 0, 1)]
@@ -51,7 +51,7 @@ def test_what_is_missing_is_said_first_and_in_words(addon):
     health.forget()
 
 
-def test_the_examination_is_told_in_its_own_box_and_nowhere_else(addon, tmp_path):
+def test_the_examination_is_reported_in_its_own_box_and_nowhere_else(addon, tmp_path):
     state = run_state.RunState("doctor", job.EventSource(tmp_path / "log"), stage="doctor")
     running._latest = state
     assert "Examining the engine" in draw(addon, bpy.context).texts
@@ -70,12 +70,12 @@ def test_the_real_doctor_answers(addon, engine_python, tmp_path):
     addon.body_model = str(tmp_path / "SMPL_NEUTRAL.npz")
     (tmp_path / "SMPL_NEUTRAL.npz").write_text("no body")
     addon.models_folder = str(tmp_path)
-    told = refused_or_not()
+    reply = refused_or_not()
     checks = {check["name"]: check for check in running.latest().finding["checks"]}
     assert checks["torch"]["state"] == "ok"
     smpl = next(check for name, check in checks.items() if "SMPL" in name)
     assert smpl["state"] == "refused", "the damaged file is found out"
-    assert "Of no use" in told
+    assert "Of no use" in reply
     health.forget()
 
 
@@ -123,9 +123,9 @@ def test_the_key_goes_to_the_keyring_and_nowhere_else(addon, tmp_path, monkeypat
 
 def test_without_a_keyring_it_says_what_to_do(addon):
     addon.engine_python = sys.executable
-    told = refused(bpy.ops.adapt_motion.store_key, key="secret-123")
-    assert "keyring cannot be used" in told
-    assert "OPENAI_API_KEY" in told
+    reply = refused(bpy.ops.adapt_motion.store_key, key="secret-123")
+    assert "keyring cannot be used" in reply
+    assert "OPENAI_API_KEY" in reply
     assert "secret" not in running.latest().source.log.read_text()
 
 
@@ -140,13 +140,13 @@ def test_the_engine_gets_the_key_from_the_keyring_by_itself(addon, tmp_path, mon
     extra = {"PYTHONPATH": f"{root}{':' if sys.platform != 'win32' else ';'}{tmp_path / 'site'}"}
     source = job.start_run(sys.executable, run, tmp_path / "log", root, extra=extra, with_key=True)
     events = list(source.stream())
-    told = json.loads(next(event["message"] for event in events if event["event"] == "log"))
-    assert told["env"]["OPENAI_API_KEY"] == "secret-123"
+    reply = json.loads(next(event["message"] for event in events if event["event"] == "log"))
+    assert reply["env"]["OPENAI_API_KEY"] == "secret-123"
     assert events[-1]["code"] == 0
-    assert "secret-123" not in " ".join(told["argv"])
+    assert "secret-123" not in " ".join(reply["argv"])
 
 
-def test_a_key_in_the_environment_is_told_not_shown(addon, monkeypatch):
+def test_a_key_in_the_environment_is_reported_not_shown(addon, monkeypatch):
     addon.use_vlm = True
     assert texts.KEY_UNKNOWN in " ".join(draw(addon, bpy.context).texts)
     monkeypatch.setenv("OPENAI_API_KEY", "secret-123")

@@ -26,7 +26,7 @@ def literal_parts(node: ast.AST) -> list[str]:
     return []
 
 
-def said_by(path: Path) -> set[str]:
+def messages_in(path: Path) -> set[str]:
     """The longest fixed part of each message that a module raises, appends to its problems or shows at a run's end."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -40,7 +40,7 @@ def said_by(path: Path) -> set[str]:
 
 
 MODULES = sorted((ROOT / "blender_addon").rglob("*.py"))
-RAISED_MESSAGES = sorted((path.name, text) for path in MODULES for text in said_by(path))
+RAISED_MESSAGES = sorted((path.name, text) for path in MODULES for text in messages_in(path))
 CONSTANTS = [value.split("{")[0] for name, value in vars(messages).items() if name.isupper() and isinstance(value, str)]
 REASONS = [message for _, message, _ in install_progress._REASONS]
 EXITS = [messages.explain_exit(code)[0].partition("(")[0] for code in (-9, -11, 0, 1)]

@@ -37,7 +37,7 @@ def shown() -> set[str]:
     return found - {"", "Adapt Motion: Footage"}
 
 
-def said() -> set[str]:
+def messages_shown() -> set[str]:
     """What messages and panels say, with braces where values go."""
     found = {value for module in (messages, texts) for name, value in vars(module).items()
              if name.isupper() and isinstance(value, str)}  # fmt: skip
@@ -49,7 +49,7 @@ def said() -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_missing(addon, language):
-    missing = sorted((shown() | said()) - set(LANGUAGES[language]))
+    missing = sorted((shown() | messages_shown()) - set(LANGUAGES[language]))
     assert not missing, f"add these to blender_addon/ui/languages/{language}.json: {missing}"
 
 
@@ -91,8 +91,8 @@ def blender_in_german(addon):
 
 
 def test_blender_shows_it(blender_in_german):
-    told = bpy.app.translations.pgettext_iface("Find People", "Operator")
-    assert told == "Personen finden"
+    shown_text = bpy.app.translations.pgettext_iface("Find People", "Operator")
+    assert shown_text == "Personen finden"
     assert bpy.app.translations.pgettext_tip("The clip") == "Der Clip"
     assert messages.tr(texts.RANGE, first=3, last=9) == "Bilder 3 bis 9"
     assert messages.people(3) == "3 Personen"

@@ -130,7 +130,7 @@ def test_offline_blender_is_respected(addon, monkeypatch):
     assert engine.ADAPT_MOTION_OT_install_engine.poll(bpy.context)
 
 
-def test_missing_footage_is_told_with_its_path(addon, tmp_path):
+def test_missing_footage_is_reported_with_its_path(addon, tmp_path):
     addon.engine_python = sys.executable
     bpy.context.scene.adapt_motion.footage = str(tmp_path / "gone.mp4")
     assert f"not there any more: {tmp_path / 'gone.mp4'}" in refused(bpy.ops.adapt_motion.adapt)

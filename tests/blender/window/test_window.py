@@ -88,7 +88,7 @@ def alive(pid: int) -> bool:
 
 
 class Window:
-    """A Blender in a window, asked and clicked from outside."""
+    """A Blender in a window, queried and clicked from outside."""
 
     def __init__(self, display: str, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder / "questions"
@@ -98,20 +98,20 @@ class Window:
         size = ["--window-geometry", "0", "0", *map(str, SIZE)]
         command = [BLENDER, *size, "-noaudio", "-P", str(HERE / "window_driver.py"), "--", str(self.folder)]
         self.process = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT)
-        self.asked = 0
+        self.questions = 0
 
     def ask(self, code: str, seconds: float = 60):
         """Run code in Blender; gives back what it put into `answer`."""
-        self.asked += 1
-        question = self.folder / f"{self.asked:04}.ask"
+        self.questions += 1
+        question = self.folder / f"{self.questions:04}.ask"
         question.with_suffix(".new").write_text(code, encoding="utf-8")
         question.with_suffix(".new").replace(question)
         reply = question.with_suffix(".answer")
         wait_for(lambda: reply.exists() or self.process.poll() is not None, seconds, "the answer")
         assert reply.exists(), "Blender is gone"
-        told = json.loads(reply.read_text(encoding="utf-8"))
-        assert "error" not in told, told["error"]
-        return told["answer"]
+        reply = json.loads(reply.read_text(encoding="utf-8"))
+        assert "error" not in reply, reply["error"]
+        return reply["answer"]
 
     def screenshot(self, path: Path):
         """(H, W, 3) the whole window, also kept at `path`."""
@@ -167,14 +167,14 @@ def installed(tmp_path_factory, engine_python):
     # Debian's Blender takes the first Python on the path for its own
     environment["PATH"] = os.pathsep.join((str(Path(BLENDER).parent), environment["PATH"]))
     words = ["-b", "--factory-startup", "--python-exit-code", "1", "--python-expr", INSTALL, "--"]
-    told = subprocess.run(
+    reply = subprocess.run(
         [BLENDER, *words, str(next(folder.glob("*.zip"))), engine_python],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reply.returncode == 0, reply.stdout + reply.stderr
     return environment
 
 
@@ -306,7 +306,7 @@ def test_closing_blender_ends_the_engine(window, pictures, how):
     wait_for(lambda: not alive(engine), 60, "the end of the engine")
 
 
-def test_killing_the_engine_leaves_blender_well_and_told(window, pictures):
+def test_killing_the_engine_leaves_blender_well_and_reported(window, pictures):
     press_adapt_motion(window, pictures / "before_kill.png")
     wait_for(lambda: window.state()["total"] > 0, 60, "progress")
     os.killpg(window.state()["pid"], signal.SIGKILL)

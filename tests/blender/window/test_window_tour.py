@@ -2,7 +2,7 @@
 
 Every state of the panel is kept as a picture in the folder that ADAPT_MOTION_SCREENSHOTS names, if it is set.
 
-Buttons are pressed with the mouse where they can be told from the picture, else found by their names: Blender's search
+Buttons are pressed with the mouse where the picture shows them, else found by their names: Blender's search
 for operators is opened over the 3D View and typed into.
 """
 

@@ -76,9 +76,9 @@ def test_distance_does_not_mind_where_somebody_stands_or_which_way_they_face(bod
 
 
 def test_a_part_of_some_work_counts_from_where_it_begins():
-    told = []
-    part = Part(told.append, 100, 200)
+    reply = []
+    part = Part(reply.append, 100, 200)
     for done in range(4):
         part(done, 3)
     part(0, 0)
-    assert told == [100, 166, 233, 300, 100]
+    assert reply == [100, 166, 233, 300, 100]

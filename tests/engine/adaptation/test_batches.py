@@ -10,10 +10,10 @@ from engine.runtime.progress import Silent
 
 class Notes(Silent):
     def __init__(self):
-        self.said = []
+        self.warned = []
 
     def warn(self, code, message):
-        self.said.append(message)
+        self.warned.append(message)
 
 
 def device_with_room_for(most):
@@ -44,10 +44,10 @@ def test_the_gradient_is_the_same_in_parts():
     assert torch.equal(weight.grad, gradient)
     assert torch.equal(parts, whole)
     assert batches.size == 2
-    assert len(notes.said) == 2
-    assert "2 segments at a time" in notes.said[-1]
+    assert len(notes.warned) == 2
+    assert "2 segments at a time" in notes.warned[-1]
     batches.run(torch.arange(5), clear, work)
-    assert len(notes.said) == 2, "it stays with the smaller parts"
+    assert len(notes.warned) == 2, "it stays with the smaller parts"
 
 
 def test_a_segment_that_does_not_fit_ends_it():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.adaptation.infill import Infilled, hidden_share, led_by_label
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.rotations import axis_angle_to_matrix
 

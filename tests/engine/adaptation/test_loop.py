@@ -199,7 +199,7 @@ def test_labels_change_within_the_clip(body, person, priors):
     assert result.labels == {"": "", "stand": "stand", "swing": "swing"}
 
 
-def test_an_unknown_label_is_told_and_guides_nothing(body, person, priors):
+def test_an_unknown_label_is_reported_and_guides_nothing(body, person, priors):
     progress = Notes()
     result = run(body, person, seen(body, person), priors, segments=whole_clip("blarg"), progress=progress)
     assert "'blarg' is not known" in progress.warnings["label_unknown"]
@@ -338,11 +338,11 @@ def test_an_in_filler_with_nan_is_left_out(body, person, priors):
 
 
 def test_an_interrupted_run_with_an_in_filler_goes_on_to_the_same_bytes(body, person, priors, tmp_path):
-    track, more, told = unseen(seen(body, person), names=["left_wrist"]), replace(priors, infiller=infiller()), Notes()
-    whole = run(body, person, track, more, SOLVED, progress=told)
+    track, more, notes = unseen(seen(body, person), names=["left_wrist"]), replace(priors, infiller=infiller()), Notes()
+    whole = run(body, person, track, more, SOLVED, progress=notes)
     file = StateFile(tmp_path / "state.safetensors", "key")
     with pytest.raises(CancelledError):
-        run(body, person, track, more, SOLVED, state=file, progress=Notes(stop_after=told.calls * 3 // 4))
+        run(body, person, track, more, SOLVED, state=file, progress=Notes(stop_after=notes.calls * 3 // 4))
     assert len(file.read(Silent()).history) >= 1
     assert same(run(body, person, track, more, SOLVED, state=file), whole)
 
@@ -364,12 +364,12 @@ def test_the_solve_comes_to_what_the_fit_finds_where_the_network_is_a_little_off
 
 
 def test_an_interrupted_run_that_solves_goes_on_to_the_same_bytes(body, person, priors, tmp_path):
-    track, told = seen(body, person), Notes()
-    whole = run(body, person, track, priors, SOLVED, progress=told)
+    track, notes = seen(body, person), Notes()
+    whole = run(body, person, track, priors, SOLVED, progress=notes)
     for share in (0.3, 0.9):
         file = StateFile(tmp_path / f"{share}.safetensors", "key")
         with pytest.raises(CancelledError):
-            run(body, person, track, priors, SOLVED, state=file, progress=Notes(stop_after=int(told.calls * share)))
+            run(body, person, track, priors, SOLVED, state=file, progress=Notes(stop_after=int(notes.calls * share)))
         assert same(run(body, person, track, priors, SOLVED, state=file, progress=Notes()), whole)
 
 

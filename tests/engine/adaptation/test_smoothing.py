@@ -8,7 +8,7 @@ import torch
 from engine.adaptation.denoiser import MotionDenoiser, denoise_track
 from engine.adaptation.mdnet import MdNet
 from engine.adaptation.smoothing import MdNetDenoiser, Smoother, windowed_mean
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.body.rotations import axis_angle_to_matrix
 
 

@@ -27,7 +27,7 @@ class Notes(Silent):
     """Keeps warnings; stops the work after some calls."""
 
     def __init__(self, stop_after=None):
-        self.said, self.calls, self.stop_after = [], 0, stop_after
+        self.warned, self.calls, self.stop_after = [], 0, stop_after
 
     def __call__(self, done, total):
         self.calls += 1
@@ -35,7 +35,7 @@ class Notes(Silent):
             raise CancelledError("stopped")
 
     def warn(self, code, message):
-        self.said.append(message)
+        self.warned.append(message)
 
 
 class WavesBackbone:
@@ -117,15 +117,15 @@ def test_memory_that_runs_out_on_the_device_is_found_on_the_cpu(body):
 
     assert stage._with_fallback(work, "cuda", body, notes) == "done"
     assert tried == [("cuda", "cpu"), ("cpu", "cpu")]
-    assert "goes on with the CPU" in notes.said[0]
+    assert "goes on with the CPU" in notes.warned[0]
     with pytest.raises(OutOfMemoryError):
         stage._with_fallback(lambda device, model: work("cuda", model), "cpu", body, notes)
 
 
 def test_labels_of_rows_become_stretches_of_time():
     labels, times = np.array(["", "walk", "walk", "sit", ""]), np.arange(5) / 10
-    told = [(one.start_s, one.end_s, one.label) for one in stage.stretches(labels, times)]
-    assert told == [(0.1, pytest.approx(0.3), "walk"), (pytest.approx(0.3), 0.4, "sit")]
+    found = [(one.start_s, one.end_s, one.label) for one in stage.stretches(labels, times)]
+    assert found == [(0.1, pytest.approx(0.3), "walk"), (pytest.approx(0.3), 0.4, "sit")]
     last = stage.stretches(labels[1:3], times[1:3])[-1]
     assert last.end_s == float("inf")
 

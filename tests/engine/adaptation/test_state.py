@@ -6,16 +6,16 @@ import torch
 from engine.adaptation.schedule import make_optimiser, set_rate
 from engine.adaptation.state import Snapshot, StateFile, moments, put_moments
 from engine.adaptation.targets import Targets
-from engine.adaptation.whole_track import Estimate
+from engine.adaptation.track_inference import Estimate
 from engine.runtime.progress import Silent
 
 
 class Notes(Silent):
     def __init__(self):
-        self.said = []
+        self.warned = []
 
     def warn(self, code, message):
-        self.said.append((code, message))
+        self.warned.append((code, message))
 
 
 def snapshot(smooth=True):
@@ -56,13 +56,13 @@ def test_the_file_of_something_else_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x80\x04pickle"])
-def test_a_damaged_file_is_told_of_and_made_again(tmp_path, damage):
+def test_a_damaged_file_is_reported_and_made_again(tmp_path, damage):
     file = StateFile(tmp_path / "state", "one")
     file.write(snapshot())
     file.path.write_bytes(damage(file.path.read_bytes()))
     notes = Notes()
     assert file.read(notes) is None
-    assert "is damaged" in notes.said[0][1]
+    assert "is damaged" in notes.warned[0][1]
 
 
 def test_adam_goes_on_as_if_it_had_never_stopped():

@@ -96,7 +96,7 @@ def test_each_row_sees_its_own_square_of_its_own_frame(track, body):
 
 
 def test_the_person_lands_where_the_crop_shows_them(track, body):
-    """The pelvis, told in the crop's camera, is in the same place of the full frame through the run's camera."""
+    """The pelvis, in the crop's camera, is in the same place of the full frame through the run's camera."""
     network = backbone().bind(track, CAMERA, body, CPU)
     with torch.no_grad():
         batch = network(torch.arange(ROWS)[None])
@@ -208,13 +208,13 @@ def test_crops_beyond_the_memory_lie_in_a_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_footage_that_ends_too_early_is_told(track):
+def test_footage_that_ends_too_early_is_reported(track):
     store = CropStore(ROWS, SMALL_CROPS, 1, CPU)
     with pytest.raises(FootageError, match="after 2 of the 11 frames"):
         cut_all(lambda: list(pictures())[: FIRST + 2], track, squares_of(track, SMALL_CROPS, 1.2), store, Silent())
 
 
-def test_cutting_stops_when_asked_to(track, body):
+def test_cutting_stops_on_request(track, body):
     class Impatient(Silent):
         def __call__(self, done, total):
             if done == 3:
@@ -257,7 +257,7 @@ def test_half_precision_is_for_cards_that_have_it():
     assert half_dtype(CropSettings(half="off"), torch.device("cuda")) is None
 
 
-def test_missing_weights_are_asked_for(tmp_path):
+def test_missing_weights_are_requested(tmp_path):
     with pytest.raises(ModelFileError, match=r"--backbone hmr2 needs HMR2\.0") as raised:
         crop_backbone("hmr2", inputs(folder=str(tmp_path)))
     assert "4D-Humans" in raised.value.hint

@@ -113,8 +113,8 @@ def test_a_mark_in_the_picture_is_where_the_geometry_says(style):
     brightness -= brightness.min()
     rows, columns = np.indices(brightness.shape)
     found = np.array([(columns * brightness).sum(), (rows * brightness).sum()]) / brightness.sum()
-    said = frame_to_crop(torch.tensor([[318.5, 248.5]]), torch.from_numpy(square), style)[0].numpy()
-    np.testing.assert_allclose(found, said, atol=0.05)
+    expected = frame_to_crop(torch.tensor([[318.5, 248.5]]), torch.from_numpy(square), style)[0].numpy()
+    np.testing.assert_allclose(found, expected, atol=0.05)
 
 
 def test_what_lies_beyond_the_picture_is_black():

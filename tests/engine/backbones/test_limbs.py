@@ -12,9 +12,9 @@ FOREARM = JOINTS.index(LEFT_ELBOW)
 
 
 def answers(trust=0.0, by_picture=0.0, by_length=0.0):
-    told = torch.zeros(1, 1, LIMBS, ANSWERS)
-    told[..., 0], told[..., 1], told[..., 2] = trust, by_picture, by_length
-    return told
+    given = torch.zeros(1, 1, LIMBS, ANSWERS)
+    given[..., 0], given[..., 1], given[..., 2] = trust, by_picture, by_length
+    return given
 
 
 def upright():
@@ -87,7 +87,7 @@ def test_swing_turns_the_shortest_way_and_stays_finite_for_opposite_directions()
 
 
 def test_gradients_are_finite_where_nothing_is_seen(body):
-    told = answers().requires_grad_()
+    given = answers().requires_grad_()
     turns = upright() @ axis_angle_to_matrix(0.1 * torch.randn(1, 1, 24, 3))
-    pointed(turns, told, seen(), torch.ones(1, 1), body).square().sum().backward()
-    assert told.grad.isfinite().all()
+    pointed(turns, given, seen(), torch.ones(1, 1), body).square().sum().backward()
+    assert given.grad.isfinite().all()

@@ -71,7 +71,7 @@ def small_batch_norm_state():
     return named_weights({n: t.shape for n, t in Hmr(batch_norm=True).state_dict().items() if t.is_floating_point()})
 
 
-def test_spins_variant_is_told_from_its_statistics(tmp_path, small_batch_norm_state):
+def test_spins_variant_is_known_from_its_statistics(tmp_path, small_batch_norm_state):
     state = {n: v.abs() + 0.5 if n.endswith("running_var") else v for n, v in small_batch_norm_state.items()}
     start = {name: state.pop(f"init_{name}")[0].numpy() for name in ("pose", "shape", "cam")}
     path = tmp_path / "model_checkpoint.pt"

@@ -107,7 +107,7 @@ def test_the_real_mesh_of_smplx_has_keypoints_on_its_skin(tmp_path):
         ("smplh/male/model.npz", "male"), ("mybody.npz", "neutral"),
     ],
 )  # fmt: skip
-def test_the_gender_is_told_from_the_name(tmp_path, name, gender):
+def test_the_gender_is_known_from_the_name(tmp_path, name, gender):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **family_arrays(SMPLH_PARENTS))

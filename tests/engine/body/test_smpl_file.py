@@ -144,7 +144,7 @@ def _changed(name, change):
         (_changed("kintree_table", lambda a: a[:, ::-1]), "not connected as SMPL's are"),
     ],
 )
-def test_what_is_wrong_is_said(write, arrays, words):
+def test_what_is_wrong_is_reported(write, arrays, words):
     with pytest.raises(ModelFileError, match=words):
         read_body_file(write(npz(arrays), "body.npz"))
 
@@ -155,7 +155,7 @@ def test_a_damaged_npz_is_refused(write, content):
         read_body_file(write(content, "body.npz"))
 
 
-def test_a_missing_file_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ModelFileError, match="does not exist"):
         read_body_file(tmp_path / "SMPL_NEUTRAL.npz")
 

@@ -44,7 +44,7 @@ def test_polynomials_are_opencvs():
     assert np.abs(lens.to_footage(wanted, CAMERA) - there).max() < 1e-6
 
 
-def test_division_is_told_at_the_distorted_point_and_reciprocal_at_the_other():
+def test_division_is_reported_at_the_distorted_point_and_reciprocal_at_the_other():
     x = np.array([[0.3, 0.4]])
     assert np.allclose(Distortion("division", (-0.2, 0.1)).undistort(x), x / (1 - 0.2 / 4 + 0.1 / 16))
     assert np.allclose(Distortion("reciprocal", (-0.2, 0.1)).distort(x), x / (1 - 0.2 / 4 + 0.1 / 16))

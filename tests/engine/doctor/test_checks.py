@@ -23,13 +23,13 @@ def test_this_installation_is_usable(report):
     assert {("packages", "torch"), ("devices", "cpu"), ("models", "open_body.npz"), ("exports", "Blender")} <= names
 
 
-def test_model_files_are_told_with_size_hash_and_licence(report):
+def test_model_files_are_reported_with_size_hash_and_licence(report):
     (heavy,) = [check for check in report.checks if check.name.startswith("pose_landmarker_heavy")]
     assert "MiB, sha256 " in heavy.found
     assert "Apache-2.0" in heavy.found
 
 
-def test_missing_and_damaged_model_files_are_told(tmp_path, monkeypatch):
+def test_missing_and_damaged_model_files_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "ASSETS", tmp_path)
     (tmp_path / "open_body.npz").write_bytes(b"cut off")
     found = checks._models()
@@ -40,7 +40,7 @@ def test_missing_and_damaged_model_files_are_told(tmp_path, monkeypatch):
     assert all(check.hint for check in found if check.state != "ok")
 
 
-def test_published_models_are_told_with_origin_licence_and_place(tmp_path, monkeypatch):
+def test_published_models_are_reported_with_origin_licence_and_place(tmp_path, monkeypatch):
     monkeypatch.setenv("ADAPT_MOTION_MODELS", str(tmp_path))
     (tmp_path / "hmr_basemodel.pt").write_bytes(b"cut off")
     found = {check.key: check for check in checks._published(ModelSettings(), "")}
@@ -65,7 +65,7 @@ def test_the_key_of_a_server_is_never_shown(monkeypatch):
     assert "sk-secret" not in text.getvalue()
 
 
-def test_a_missing_package_is_told_and_the_rest_is_still_examined():
+def test_a_missing_package_is_reported_and_the_rest_is_still_examined():
     check = checks._package("nothing", "no_such_module_anywhere")
     assert check.state == "missing"
     assert "ModuleNotFoundError" in check.found

@@ -77,7 +77,7 @@ def test_the_table_and_the_json_hold_every_stage_of_real_runs(quick):
     json.dumps(figures)
 
 
-def test_a_run_that_fails_is_told(tmp_path):
+def test_a_run_that_fails_is_reported(tmp_path):
     with pytest.raises(EngineError, match=r"none\.mp4"):
         speed.measure(tmp_path / "none.mp4", tmp_path / "out", [])
 

@@ -94,12 +94,12 @@ def test_an_interrupted_bench_goes_on_and_ends_the_same(plan, runner, tmp_path):
         benchmark.run(plan, runner, ResultStore(path), "code", stop_late)
     assert len(path.read_text().splitlines()) == 7
     path.write_text(path.read_text() + '{"key": "cut o')  # and the machine went down
-    told = []
+    calls = []
     records = benchmark.run(
-        plan, runner, ResultStore(path), "code", lambda done, total, what: told.append((done, total, what))
+        plan, runner, ResultStore(path), "code", lambda done, total, what: calls.append((done, total, what))
     )
-    assert told[0][:2] == (7, 20)
-    assert told[-1] == (20, 20, "")
+    assert calls[0][:2] == (7, 20)
+    assert calls[-1] == (20, 20, "")
     assert len(ResultStore(path)) == 20
     for one, other in zip(records, whole, strict=True):
         assert (one.case, one.row) == (other.case, other.row)

@@ -43,7 +43,7 @@ def program() -> str:
         pytest.skip(str(error))
 
 
-def test_a_real_blender_is_timed_and_told(program):
+def test_a_real_blender_is_timed_and_reported(program):
     stream = io.StringIO()
     figures = tables.blender(program, 40, stream)
     json.dumps(figures)
@@ -59,12 +59,12 @@ def test_a_real_blender_is_timed_and_told(program):
         assert title in stream.getvalue()
 
 
-def test_what_is_no_program_is_told():
+def test_what_is_no_program_is_reported():
     with pytest.raises(ExportError, match="nowhere/blender, which is no program"):
         blender_timings.measure("/nowhere/blender", 2, print)
 
 
-def test_a_child_that_ends_early_is_told_with_its_last_words(tmp_path):
+def test_a_child_that_ends_early_is_reported_with_its_last_words(tmp_path):
     child = tmp_path / "python"
     child.write_text(f"#!/bin/sh\nexec {sys.executable} -c \"print('no bpy in here'); raise SystemExit(3)\"\n")
     child.chmod(0o755)
@@ -73,9 +73,9 @@ def test_a_child_that_ends_early_is_told_with_its_last_words(tmp_path):
 
 
 def test_an_error_of_the_child_is_ours(tmp_path):
-    told = blender_export.REPLY + json.dumps({"error": "The file is bad.", "hint": "Mend it."})
+    reply = blender_export.REPLY + json.dumps({"error": "The file is bad.", "hint": "Repair it."})
     child = tmp_path / "python"
-    child.write_text(f"#!/bin/sh\necho '{told}'\n")
+    child.write_text(f"#!/bin/sh\necho '{reply}'\n")
     child.chmod(0o755)
     with pytest.raises(ExportError, match=r"The file is bad\."):
         blender_timings.measure(str(child), 2, print)

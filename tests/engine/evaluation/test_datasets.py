@@ -77,7 +77,7 @@ def test_3dpw_with_bodies_and_regressor_follows_the_protocol(files, body):
     assert made.pixels(knee[:, None])[:, 0] == pytest.approx(seen, abs=1)
 
 
-def test_a_regressor_with_exchanged_legs_is_mended(files, body, tmp_path):
+def test_a_regressor_with_exchanged_legs_is_repaired(files, body, tmp_path):
     matrix = np.load(files["regressor"])
     legs = [shared.H36M_17.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee", "ankle")]
     exchanged = matrix.copy()
@@ -154,12 +154,12 @@ def test_egobody_comes_into_the_pictures_camera(files, body):
     assert "was not given" in cases(files, body, "egobody")[0].truth.note
 
 
-def test_a_table_comes_out_with_what_has_to_be_said(files, body):
+def test_a_table_comes_out_with_what_has_to_be_noted(files, body):
     tools = Tools(body, backbone=None)
     tools.fit = tools.fit.model_copy(update={"iterations": 3})
     rows = (DETECTOR, FIT)
     people = datasets.read("3dpw", files["root"] / "3dpw", Licensed(body))
-    records, notes = run_stream(people, rows, Runner(tools), ResultStore(None), "code", lambda *told: None)
+    records, notes = run_stream(people, rows, Runner(tools), ResultStore(None), "code", lambda *_: None)
     stream = io.StringIO()
     figures = tables.data_set("3dpw", rows, records, notes, stream)
     assert figures["table"]["fit"]["mpjpe"]["mean"] > 0
@@ -169,12 +169,12 @@ def test_a_table_comes_out_with_what_has_to_be_said(files, body):
 
 
 @pytest.mark.parametrize("name", ["3dpw", "3dhp", "egobody"])
-def test_an_empty_folder_is_told(body, tmp_path, name):
+def test_an_empty_folder_is_reported(body, tmp_path, name):
     with pytest.raises(UsageError, match=r"has no|cannot be read"):
         list(datasets.read(name, tmp_path, Licensed(body)))
 
 
-def test_unknown_sets_and_missing_folders_are_told(body, tmp_path):
+def test_unknown_sets_and_missing_folders_are_reported(body, tmp_path):
     with pytest.raises(UsageError, match="no data set 'h36m'"):
         datasets.read("h36m", tmp_path, Licensed(body))
     with pytest.raises(UsageError, match="There is no folder"):
@@ -200,14 +200,14 @@ _WRONG_SHAPE |= {"poses": [np.zeros(3)], "cam_poses": 0, "cam_intrinsics": 0}
     ],
     ids=["harm", "rubbish", "missing", "shape"],
 )
-def test_bad_3dpw_files_are_told_and_never_run(body, tmp_path, content, message, capsys):
+def test_bad_3dpw_files_are_reported_and_never_run(body, tmp_path, content, message, capsys):
     (tmp_path / "a.pkl").write_bytes(content)
     with pytest.raises(UsageError, match=message):
         list(datasets.read("3dpw", tmp_path, Licensed(body)))
     assert capsys.readouterr().out == ""
 
 
-def test_bad_3dhp_files_are_told(files, body, tmp_path):
+def test_bad_3dhp_files_are_reported(files, body, tmp_path):
     content = files["3dhp"][2]
     (tmp_path / "TS1").mkdir()
     path = tmp_path / "TS1" / "annot_data.mat"

@@ -123,7 +123,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(clips, run_here, tmp_pat
     assert not (tmp_path / "kept").exists()
 
 
-def test_without_a_label_its_rows_are_left_out_and_that_is_said():
+def test_without_a_label_its_rows_are_left_out_and_that_is_reported():
     rows, notes = choose_rows((), "")
     assert [row.key for row in rows] == ["fit", "no_label"]
     assert notes == [

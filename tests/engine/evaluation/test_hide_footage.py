@@ -168,7 +168,7 @@ def test_the_video_keeps_times_and_odd_sizes_and_loses_the_sound(uneven, tmp_pat
     assert probe(target).variable_rate
 
 
-def test_footage_and_folders_of_no_use_are_told(uneven, tmp_path):
+def test_footage_and_folders_of_no_use_are_reported(uneven, tmp_path):
     cover = Cover(np.zeros(1), np.array([[0.0, 33, 65, 47]]))
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")

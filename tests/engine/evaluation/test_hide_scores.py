@@ -105,7 +105,7 @@ def test_feet_that_are_seen_do_not_count_as_contacts():
     assert math.isnan(score(view_of(joints, arm, ("left_arm",)), joints_of(joints))["contacts"])
 
 
-def test_a_limb_that_pops_where_it_appears_again_is_told():
+def test_a_limb_that_pops_where_it_appears_again_is_reported():
     joints = walk()
     hidden = np.zeros(joints.shape[:2], bool)
     hidden[20:50, [4, 7]] = True

@@ -18,8 +18,8 @@ def test_every_bit_is_the_official_one(model):
     digest = hashlib.sha256()
     for name, shape in shapes(model).items():
         digest.update(named_weight(name, shape).astype("<f4").tobytes())
-    told = json.loads((FOLDER / model / "meta.json").read_text())
-    assert digest.hexdigest() == told["weights_sha256_all_float_tensors_in_manifest_order"]
+    reply = json.loads((FOLDER / model / "meta.json").read_text())
+    assert digest.hexdigest() == reply["weights_sha256_all_float_tensors_in_manifest_order"]
 
 
 @needs_fixtures
@@ -33,9 +33,9 @@ def test_every_bit_is_the_official_one(model):
     ],
 )
 def test_the_first_numbers_are_the_official_ones(model, name, file):
-    told = json.loads((FOLDER / model / "meta.json").read_text())["weight_probe_first3"][name]
+    reply = json.loads((FOLDER / model / "meta.json").read_text())["weight_probe_first3"][name]
     ours = named_weight(name, shapes(model, file=file)[name]).ravel()[:3]
-    np.testing.assert_array_equal(ours, np.array(told, np.float32))
+    np.testing.assert_array_equal(ours, np.array(reply, np.float32))
 
 
 def test_a_network_is_filled_name_by_name():

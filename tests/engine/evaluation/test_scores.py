@@ -69,7 +69,7 @@ def test_filled_in_keypoints_are_counted_and_judged(case, body):
     assert figures["pck"] == pytest.approx(75)
 
 
-def test_seen_and_unseen_joints_are_told_apart():
+def test_seen_and_unseen_joints_are_kept_apart():
     rng = np.random.default_rng(0)
     true = rng.normal(size=(6, 5, 3)) * 300
     predicted = true.copy()

@@ -100,7 +100,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("sentence", FAULTS)
-def test_what_does_not_fit_the_table_is_said(write, sentence):
+def test_what_does_not_fit_the_table_is_reported(write, sentence):
     arrays = {name: array for name, array in (ARRAYS | FAULTS[sentence]).items() if array is not None}
     content = archive({f"{name}.npy": npy(array) for name, array in arrays.items()})
     for check in (lambda: read_arrays(write(content), TABLE), lambda: check_arrays(arrays, TABLE)):
@@ -139,7 +139,7 @@ def test_an_archive_that_means_harm_is_refused(write, kind, tmp_path, monkeypatc
 
 
 def test_the_object_would_do_harm_elsewhere(write, tmp_path, monkeypatch):
-    """The test above can fail: NumPy itself, told to, runs what the file names."""
+    """The test above can fail: NumPy itself, with `allow_pickle`, runs what the file names."""
     monkeypatch.chdir(tmp_path)
     np.load(write(KINDS["object"]), allow_pickle=True)["points"]
     assert (tmp_path / "never made").is_dir()

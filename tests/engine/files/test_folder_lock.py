@@ -1,4 +1,4 @@
-"""Two runs into one folder: the second is told so, and a lock never outlives its process."""
+"""Two runs into one folder: the second gets an error, and a lock never outlives its process."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ def test_the_lock_is_given_back(tmp_path):
             pass
 
 
-def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputError, match="cannot be written"), only_run_in(tmp_path, tmp_path / "out" / LOCK):
         pass

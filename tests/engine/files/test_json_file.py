@@ -45,7 +45,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_is_no_json_is_said(write, kind):
+def test_what_is_no_json_is_reported(write, kind):
     path = write(HOSTILE[kind])
     with counted_calls() as calls, pytest.raises(JsonFileError) as caught:
         read_json(path)

@@ -231,7 +231,7 @@ def test_exif_of_images_gives_focal_length_and_turn(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["", "shot_%04d.png", "shot_####.png"])
-def test_image_sequences_run_at_the_rate_that_is_asked_for(tmp_path, pattern):
+def test_image_sequences_run_at_the_rate_that_is_requested(tmp_path, pattern):
     folder = make_sequence(tmp_path / "séquence 歩")
     path = folder / pattern if pattern else folder
     assert probe(path).frame_rate == 24
@@ -437,15 +437,15 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.plat
 
 
 def test_memory_does_not_grow_with_length(tmp_path):
-    pytest.importorskip("resource", reason="peak memory is not told on this system")
+    pytest.importorskip("resource", reason="peak memory is not reported on this system")
     peaks = {}
     for count in (60, 600):
         path = make_video(tmp_path / f"{count}.mp4", count=count, size=(640, 360), options={"preset": "ultrafast"})
         done = subprocess.run(
             [sys.executable, "-c", PEAK_MEMORY, path], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        told, peaks[count] = map(int, done.stdout.split())
-        assert told == count
+        counted, peaks[count] = map(int, done.stdout.split())
+        assert counted == count
     # 540 frames more are 373 MB of pixels.
     assert peaks[600] - peaks[60] < 30e6
 
@@ -478,7 +478,7 @@ def test_a_gap_of_hours_keeps_its_times(tmp_path):
     assert [round(frame.time_s) for frame in frames(path)] == [0, 0, 40 * 3600]
 
 
-def test_pictures_that_no_decoder_is_known_for_are_told(tmp_path):
+def test_pictures_that_no_decoder_is_known_for_are_reported(tmp_path):
     path = make_video(tmp_path / "a.avi", codec="mpeg4")
     path.write_bytes(path.read_bytes().replace(b"FMP4", b"QQQQ").replace(b"fmp4", b"QQQQ"))
     with pytest.raises(FootageError, match="not a video that can be read"):

@@ -37,7 +37,7 @@ def test_cuts_count_from_the_frames_own_index(demo):
     assert find_cuts(itertools.islice(stream(footage), 10, None)).sure == (25,)
 
 
-def test_shots_of_three_frames_and_more_are_told_apart(demo):
+def test_shots_of_three_frames_and_more_are_kept_apart(demo):
     others = nearer(demo, 2.0, True)
     found = find_cuts(stream([*demo[:20], *others[20:23], *demo[40:60]]))
     assert found.sure in ((20, 23), ()), "an insert is two cuts or, as the picture is back at once, none"

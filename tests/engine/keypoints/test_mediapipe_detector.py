@@ -185,13 +185,13 @@ def test_no_footage_gives_no_detections():
 def test_frames_are_streamed(demo_frames):
     taken = 0
 
-    def told():
+    def announced():
         nonlocal taken
         for frame in demo_frames:
             taken += 1
             yield frame
 
-    for number, _ in enumerate(MediaPipeDetector(FULL, max_people=1).detect(told())):
+    for number, _ in enumerate(MediaPipeDetector(FULL, max_people=1).detect(announced())):
         assert taken <= number + 2
 
 

@@ -56,7 +56,7 @@ def test_a_clean_real_track_is_left_alone(balance):
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("start", "stop"), [(20, 21), (10, 22), (40, 55), (0, 6), (52, 60)])
-def test_exchanges_in_a_real_track_are_mended(balance, part, start, stop):
+def test_exchanges_in_a_real_track_are_repaired(balance, part, start, stop):
     broken = exchanged(balance, PARTS[part], slice(start, stop))
     repaired = repair_swaps(broken)
     assert len(still_wrong(broken, balance)) > (stop - start) / 2
@@ -69,7 +69,7 @@ def test_landmarks_are_exchanged_with_their_keypoints(balance):
     np.testing.assert_array_equal(repair_swaps(broken).keypoints, balance.keypoints)
 
 
-def test_several_exchanges_at_different_times_are_mended(balance):
+def test_several_exchanges_at_different_times_are_repaired(balance):
     broken = exchanged(exchanged(balance, PARTS["legs"], slice(8, 15)), PARTS["body"], slice(30, 38))
     assert len(still_wrong(repair_swaps(broken), balance)) == 0
 
@@ -92,7 +92,7 @@ def test_limbs_that_pass_each_other_are_no_exchange(rate):
     assert not find_swaps(crossing_legs(rate=rate)).any()
 
 
-def test_exchanges_beside_a_gap_are_mended():
+def test_exchanges_beside_a_gap_are_repaired():
     clean = crossing_legs()
     detected = clean.detected.copy()
     detected[28:31] = False
@@ -117,7 +117,7 @@ def test_tracks_too_short_to_tell_are_left_alone():
 
 @pytest.mark.skipif(not FOOTAGE.is_dir(), reason="the test footage is not beside this checkout")
 @pytest.mark.parametrize("clip", ["treadmill_teenage_hooligan.mp4"])
-def test_real_walking_seen_from_the_side_is_left_alone_and_exchanges_in_it_mended(clip):
+def test_real_walking_seen_from_the_side_is_left_alone_and_exchanges_in_it_repaired(clip):
     track = real_track(FOOTAGE / clip, stop_s=2.1)
     states = find_swaps(track)
     assert np.count_nonzero(states) <= 2

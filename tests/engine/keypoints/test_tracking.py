@@ -100,7 +100,7 @@ def test_keypoints_under_the_threshold_do_not_count():
     frames = []
     for n in range(30):
         person = figure(300, 200, 300)
-        person[25:, :2], person[25:, 2] = (900 - 20 * n, 50), 0.29  # the legs are said to be far away
+        person[25:, :2], person[25:, 2] = (900 - 20 * n, 50), 0.29  # the legs seem far away
         frames.append([person])
     (track,) = track_people(detections(frames), info())
     assert track.boxes[:, 2].max() < 400

@@ -54,19 +54,19 @@ def pretend(tmp_path, monkeypatch):
 
 def test_a_real_blender_writes_the_files_beside_the_motion(blender, tmp_path):
     motion = synthetic.write_person(tmp_path / "clip ü")
-    told = []
+    counts = []
 
-    class Told(Silent):
+    class Recorder(Silent):
         def __call__(self, done: int, total: int) -> None:
-            told.append((done, total))
+            counts.append((done, total))
 
-    written = blender_export.export_motion([motion], ["fbx", "bvh", "glb", "blend"], Told())
+    written = blender_export.export_motion([motion], ["fbx", "bvh", "glb", "blend"], Recorder())
     assert [path.name for path in written] == ["person_1.fbx", "person_1.bvh", "person_1.glb", "clip ü.blend"]
     assert all(path.stat().st_size > 1000 and path.parent == motion.parent for path in written)
-    assert {total for _, total in told} == {4}
+    assert {total for _, total in counts} == {4}
 
 
-def test_a_damaged_motion_file_is_told_by_the_real_blender(blender, tmp_path):
+def test_a_damaged_motion_file_is_known_by_the_real_blender(blender, tmp_path):
     motion = synthetic.write_person(tmp_path)
     with np.load(motion) as archive:
         arrays = dict(archive)
@@ -112,7 +112,7 @@ def test_its_own_sentence_is_passed_on(pretend):
     assert caught.value.hint == "Free some space."
 
 
-def test_a_crash_is_told_with_its_last_words(pretend):
+def test_a_crash_is_reported_with_its_last_words(pretend):
     pretend("""print('ADAPT_MOTION {"wrote": "/a.fbx"}'); print('Segmentation fault', flush=True); os._exit(11)""")
     with pytest.raises(ExportError, match="code 11 while exporting: Segmentation fault"):
         blender_export.export_motion([Path("a.npz")], ["fbx"], Silent())

@@ -88,7 +88,7 @@ def harmful(monkeypatch, disk, kind, at):
 
 @pytest.mark.parametrize("at", STAGES)
 @pytest.mark.parametrize("kind", HARMS)
-def test_trouble_with_the_disk_is_told_and_outlived(run_here, disk, keypoints, monkeypatch, kind, at):
+def test_trouble_with_the_disk_is_reported_and_outlived(run_here, disk, keypoints, monkeypatch, kind, at):
     words = ("run", DEMO_CLIP, "-o", disk / "out", "--keypoints", keypoints, "--backbone", "fit", "--end-s", "0.25")
     words += ("--set", "fit.iterations=15", "--events", "jsonl", "--resume")
     with monkeypatch.context() as patch:

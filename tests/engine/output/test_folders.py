@@ -119,7 +119,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_before_work_starts(small_disk):
+def test_a_full_disk_is_reported_before_work_starts(small_disk):
     with pytest.raises(OutputError, match="is full"):
         outputs.prepare_folder(small_disk / "walk")
 

@@ -104,7 +104,7 @@ def test_files_that_are_no_motion_are_refused(motion, tmp_path):
         read_motion(path)
 
 
-def test_a_file_in_place_of_the_folder_is_told(motion, tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(motion, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputError, match="could not be written") as caught:
         write_motion(motion, tmp_path / "out" / "person_1.npz")

@@ -40,7 +40,7 @@ def clip(tmp_path):
     return Clip(folder, None, "key")
 
 
-def test_everybody_is_told_with_time_in_view_and_a_picture(clip, tmp_path):
+def test_everybody_is_reported_with_time_in_view_and_a_picture(clip, tmp_path):
     tracks = [track_of(1, (0, 10), (2, 5, 22, 45)), track_of(2, (4, 9), (40, 10, 60, 30), seen=0.5, missed=(5, 6))]
     first, second = describe_people(clip, tracks, tmp_path / "people", Fraction(10))
     assert (first["person"], first["first_s"], first["last_s"], first["seen_s"]) == (1, 0.0, 0.9, 1.0)

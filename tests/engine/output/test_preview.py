@@ -142,13 +142,13 @@ def test_cancelling_leaves_nothing_behind(motion, body, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_said(motion, body, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(motion, body, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="could not be written"):
         write_preview(motion, body, footage(), tmp_path / "file" / "folder", Silent())
 
 
-def test_footage_of_another_time_is_said(motion, body, tmp_path):
+def test_footage_of_another_time_is_reported(motion, body, tmp_path):
     with pytest.raises(OutputError, match="No frame of the footage belongs to the motion"):
         write_preview(motion, body, footage(2), tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []

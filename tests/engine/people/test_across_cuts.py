@@ -42,7 +42,7 @@ def test_cuts_beyond_the_footage_do_no_harm():
     assert confirmed(Cuts(possible=(50,)), people([HERE])) == ()
 
 
-def test_cuts_are_told_in_a_sentence():
+def test_cuts_are_reported_in_a_sentence():
     assert describe_cuts([1.5]).startswith("The footage is cut once, at 1.50 s.")
     assert "cut 2 times, at 1.50 and 2.00 s." in describe_cuts([1.5, 2])
     assert "cut 3 times, at 1.50, 2.00 and 3.25 s." in describe_cuts([1.5, 2, 3.25])

@@ -31,7 +31,7 @@ def seen(people):
     return [(one.person, int(one.frame_indices[0])) for one in people]
 
 
-def test_nothing_asked_for_is_nothing_done(tracks):
+def test_nothing_requested_is_nothing_done(tracks):
     assert seen(arranged(tracks, (), ())) == [(1, 0), (1, 120), (2, 60), (3, 0)]
 
 

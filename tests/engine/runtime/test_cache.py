@@ -41,7 +41,7 @@ def test_without_resume_entries_are_written_but_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "bit"])
-def test_a_damaged_entry_is_told_and_not_used(cache, warnings, damage):
+def test_a_damaged_entry_is_reported_and_not_used(cache, warnings, damage):
     cache.store("track", "k", {"a": np.random.default_rng(0).random(1000)})
     path = cache.path("track", "k")
     content = bytearray(path.read_bytes())

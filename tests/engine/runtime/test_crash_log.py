@@ -34,13 +34,13 @@ def test_where_the_folder_cannot_be_written_the_file_goes_elsewhere(tmp_path, mo
     assert path.stat().st_mode & 0o077 == 0 or os.name == "nt", "the user's alone"
 
 
-def test_memory_that_ran_out_is_told_apart(tmp_path):
+def test_memory_that_ran_out_is_kept_apart(tmp_path):
     for bug in (MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("[enforce fail] can't allocate memory")):
         assert isinstance(explain(raised(bug), tmp_path), OutOfMemoryError)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_package_that_is_missing_is_told(tmp_path):
+def test_a_package_that_is_missing_is_reported(tmp_path):
     assert (
         "not installed: No module named 'scipy'"
         in explain(raised(ImportError("No module named 'scipy'")), tmp_path).message

@@ -24,10 +24,10 @@ LOADING = """
 import os, sys
 from engine.runtime import early_stop
 install = early_stop.install
-def told():
+def counted():
     install()
     os.write(1, b"ready\\n")
-early_stop.install = told
+early_stop.install = counted
 from engine import __main__
 __main__.main()
 """

@@ -125,12 +125,12 @@ def unbroken(clips, tmp_path_factory):
 
 def check_end(how, listened, code, events, log):
     """Whether a run that was killed ended as the documentation says."""
-    told = log.read_text(errors="replace")
-    where = f"{how.name}, code {code}: {told[-2000:]}"
+    reply = log.read_text(errors="replace")
+    where = f"{how.name}, code {code}: {reply[-2000:]}"
     done = events and events[-1]["event"] == "end" and code == events[-1]["exit_code"] == 0
     assert done or code in CODES[how] | (set() if listened else BEFORE_OURS.get(how, set())), where
     if listened and how != signal.SIGKILL:
-        assert "Traceback" not in told, where
+        assert "Traceback" not in reply, where
         assert events[-1]["event"] == "end", where
         assert events[-1]["exit_code"] == code, where
 

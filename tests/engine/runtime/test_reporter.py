@@ -108,7 +108,7 @@ def test_an_error_is_an_event_and_a_sentence_on_stderr(reporter, stream, capsys)
     assert capsys.readouterr().err == "Error: walk: There is no file a.mp4. Check the path.\n"
 
 
-def test_the_end_is_told_once(reporter, stream):
+def test_the_end_is_reported_once(reporter, stream):
     reporter.succeeded = 2
     reporter.end(ExitCode.DONE)
     reporter.last_words()
@@ -132,12 +132,12 @@ def test_the_terminal_shows_sentences_and_puts_only_paths_on_stdout(stream, cloc
     with reporter.stage("detect", 1, 7):
         reporter(1, 2)
     reporter.warn("x", "Careful.")
-    reporter.error(FootageError("Broken.", "Mend it."))
+    reporter.error(FootageError("Broken.", "Repair it."))
     reporter.send(
         "result", clip="[walk]", person=1, motion="out/person_1.npz", body="", report="", exports=[], frames=1
     )
     shown = capsys.readouterr().err
     assert "[walk]: detect (1/7)" in shown
     assert "Warning: [walk]: Careful." in shown
-    assert "Error: [walk]: Broken. Mend it." in shown
+    assert "Error: [walk]: Broken. Repair it." in shown
     assert stream.getvalue() == "out/person_1.npz\n"

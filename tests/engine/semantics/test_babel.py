@@ -90,7 +90,7 @@ def test_motions_are_found_whatever_the_release_calls_their_folder(tmp_path, pat
     assert find_amass(tmp_path) == {key_of("KIT/KIT/317/turn_left08_poses.npz"): file}
 
 
-def test_an_empty_or_missing_folder_is_told(tmp_path):
+def test_an_empty_or_missing_folder_is_reported(tmp_path):
     with pytest.raises(ModelFileError, match="no AMASS motions in"):
         find_amass(tmp_path)
     with pytest.raises(ModelFileError, match="does not exist"):

@@ -60,7 +60,7 @@ def test_phrases_as_animators_type_them(everyday, rows, right):
     assert np.mean(found) >= right
 
 
-def test_nothing_near_is_said_where_there_is_no_action(everyday):
+def test_nothing_near_is_reported_where_there_is_no_action(everyday):
     texts = PHRASES["no_action"]
     assert len(texts) == 50
     assert np.mean([everyday.match(text).label is None for text in texts]) >= 0.9

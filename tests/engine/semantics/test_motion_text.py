@@ -251,7 +251,7 @@ def test_mirroring_twice_changes_nothing_and_mirroring_is_a_reflection():
     torch.testing.assert_close(six_to_matrix(mirrored_six(six))[:, :, 0], flip @ rotations[:, :, 0] @ flip)
 
 
-def test_legs_of_another_label_are_told(clips):
+def test_legs_of_another_label_are_reported(clips):
     windows = LabelledWindows(clips, ACTIONS, torch.device("cpu"))
     batch = windows.draw(32, torch.Generator().manual_seed(0), replace(PLAIN, other_legs=1.0))
     assert torch.equal(batch.other, batch.label.roll(1))

@@ -13,7 +13,7 @@ def ramp(frames, rate):
 
 
 @pytest.mark.parametrize("rate", [24, 29.97, 60])
-def test_motion_of_any_rate_is_read_at_the_times_that_are_asked_for(rate):
+def test_motion_of_any_rate_is_read_at_the_times_that_are_requested(rate):
     six, times = ramp(200, rate)
     wanted = window_at(torch.tensor([0.3, 1.1], dtype=torch.float64))
     out = resample(six, times, wanted)

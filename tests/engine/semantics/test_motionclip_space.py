@@ -147,7 +147,7 @@ def test_without_babel_there_are_common_actions(folder):
     assert dictionary.exemplar("walk").shape == (60, 24, 6)
 
 
-def test_what_is_missing_is_asked_for(folder, tmp_path):
+def test_what_is_missing_is_requested(folder, tmp_path):
     motion = str(folder / "checkpoint_0100.pth.tar")
     with pytest.raises(ModelFileError, match="MotionCLIP needs CLIP") as raised:
         load_motionclip(ModelSettings(folder=str(tmp_path), motionclip=motion), "cpu", Silent())

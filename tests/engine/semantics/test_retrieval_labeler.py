@@ -104,7 +104,7 @@ class Stop(Silent):
         raise InterruptedError
 
 
-def test_progress_is_told_so_that_a_run_can_be_cancelled():
+def test_progress_is_reported_so_that_a_run_can_be_cancelled():
     poses, times = plain_poses((300, (1, 0, 0)))
     with pytest.raises(InterruptedError):
         retrieve_labels(poses, times, Plain(), Stop())

@@ -17,7 +17,7 @@ def squatting():
     return poses, np.arange(len(poses)) / 30
 
 
-class Told(Silent):
+class Notes(Silent):
     def __init__(self):
         self.warnings = []
 
@@ -36,10 +36,10 @@ def test_what_is_not_typed_is_labelled_from_the_motion(squatting):
 
 def test_motion_too_short_to_tell_gets_no_label_and_a_warning(squatting):
     poses, times = squatting
-    told = Told()
-    labels = label_rows(np.full(15, "", "<U5"), poses[:15], times[:15], told)
+    notes = Notes()
+    labels = label_rows(np.full(15, "", "<U5"), poses[:15], times[:15], notes)
     assert set(labels) == {""}
-    assert [code for code, _ in told.warnings] == ["labeler"]
+    assert [code for code, _ in notes.warnings] == ["labeler"]
 
 
 def test_agreement_is_high_for_what_is_done_and_low_for_what_is_not(squatting):

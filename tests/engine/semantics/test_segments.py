@@ -69,7 +69,7 @@ def test_one_label_covers_the_whole_clip():
     assert spread(whole_clip("  "), np.array([0.0])).tolist() == [""]
 
 
-def test_labels_beyond_the_footage_are_told():
+def test_labels_beyond_the_footage_are_reported():
     segments = (Segment(0, 2, "a"), Segment(2, 9, "b"), Segment(20, 30, "c"))
     sentences = beyond(segments, 5.0)
     assert len(sentences) == 2

@@ -131,7 +131,7 @@ def test_a_damaged_dictionary_is_named_and_left_alone(clip, space, tmp_path):
         ),
     ],
 )
-def test_joints_are_told_by_common_names(names, knee, collar, tmp_path):
+def test_joints_are_known_by_common_names(names, knee, collar, tmp_path):
     prefixed = [f"mixamorig:{name}" for name in names.split()]
     for given in (names.split(), prefixed):
         found = joint_map_by_names(given, tmp_path / "x.bvh").rotations

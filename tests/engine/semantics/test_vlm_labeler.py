@@ -105,16 +105,16 @@ def key(monkeypatch):
 
 @pytest.fixture
 def run(track, tmp_path, monkeypatch):
-    """Label the track with a server that does what it is told; gives the segments, the server and the warnings."""
+    """Label the track with a server that plays its script; gives the segments, the server and the warnings."""
 
     def run(*plays, consent=lambda plan: True, typed=(), check=None, progress=None, one=track, **settings):
         values = {"timeout_s": 1.0, "backoff_s": 0.01, "attempts": 3, "cache": str(tmp_path / "answers"), **settings}
         progress = progress or Listening()
-        with serving(*plays) as (address, told):
+        with serving(*plays) as (address, server):
             monkeypatch.setenv("OPENAI_BASE_URL", address)
             labeler = VlmLabeler(VlmSettings(**values), consent, check)
             rows = labeler.label(footage, one, Words(), spread(tuple(typed), one.timestamps), progress)
-        return tuple(labelled(rows, one.timestamps)), told, progress
+        return tuple(labelled(rows, one.timestamps)), server, progress
 
     return run
 
@@ -141,20 +141,20 @@ def test_segments_are_of_two_seconds_and_shown_evenly():
 
 
 def test_the_person_is_sent_and_the_rest_is_not(run):
-    _, told, _ = run(labels("walk"), layout="single", pictures=3)
-    for request in told.requests:
+    _, server, _ = run(labels("walk"), layout="single", pictures=3)
+    for request in server.requests:
         for picture in pictures_of(request):
             assert picture.shape == (224, 224, 3)
             green = (np.abs(picture.astype(int) - GREEN).max(-1) < 40).mean()
             assert green > 0.25
-    _, told, _ = run(labels("walk"), layout="single", pictures=3, whole_picture=True)
-    green = (np.abs(pictures_of(told.requests[0])[0].astype(int) - GREEN).max(-1) < 40).mean()
+    _, server, _ = run(labels("walk"), layout="single", pictures=3, whole_picture=True)
+    green = (np.abs(pictures_of(server.requests[0])[0].astype(int) - GREEN).max(-1) < 40).mean()
     assert green < 0.15
 
 
 def test_one_sheet_holds_all_pictures_of_a_segment(run, track):
-    _, told, _ = run(labels("walk"), pictures=6)
-    (sheet,) = pictures_of(told.requests[0])
+    _, server, _ = run(labels("walk"), pictures=6)
+    (sheet,) = pictures_of(server.requests[0])
     assert sheet.shape == (2 * 224, 4 * 224, 3)
     (one, *_) = take(footage, track, stretches(track.timestamps, track.detected, track.detected, 6), VlmSettings())
     assert len(one.tiles()) == 6
@@ -162,26 +162,26 @@ def test_one_sheet_holds_all_pictures_of_a_segment(run, track):
 
 
 def test_the_request_names_model_dictionary_and_schema(run):
-    _, told, _ = run(labels("walk"), model="llava", pictures=2)
-    request = told.requests[0]
+    _, server, _ = run(labels("walk"), model="llava", pictures=2)
+    request = server.requests[0]
     assert request["model"] == "llava"
     assert "walk; kick; wave hand" in request["messages"][0]["content"][0]["text"]
     schema = request["response_format"]["json_schema"]["schema"]
     assert schema["properties"]["labels"]["items"]["enum"] == ["walk", "kick", "wave hand", "none"]
     assert request["max_tokens"] > 0
-    assert told.headers[0]["authorization"] == f"Bearer {SECRET}"
+    assert server.headers[0]["authorization"] == f"Bearer {SECRET}"
 
 
-def test_segments_are_asked_for_at_the_same_time(run):
+def test_segments_are_requested_at_the_same_time(run):
     def slowly(handler, request):
         time.sleep(0.3)
         labels("walk")(handler, request)
 
-    _, told, _ = run(slowly, at_once=3)
-    assert len(told.requests) == 3
-    assert told.busiest == 3
-    _, told, _ = run(slowly, at_once=1, pictures=7)
-    assert told.busiest == 1
+    _, server, _ = run(slowly, at_once=3)
+    assert len(server.requests) == 3
+    assert server.busiest == 3
+    _, server, _ = run(slowly, at_once=1, pictures=7)
+    assert server.busiest == 1
 
 
 # --- what is made of the answers -------------------------------------------------------------------------------------
@@ -202,12 +202,12 @@ def test_a_change_within_a_segment_is_where_the_pictures_change(run):
     assert found[0].end_s == pytest.approx(1.0, abs=0.05)
 
 
-def test_typed_labels_win_and_are_not_asked_for(run):
-    found, told, _ = run(labels("walk"), typed=(Segment(0, 2, "kick"), Segment(4.5, 9, "kick")))
-    assert len(told.requests) == 2
+def test_typed_labels_win_and_are_not_requested(run):
+    found, server, _ = run(labels("walk"), typed=(Segment(0, 2, "kick"), Segment(4.5, 9, "kick")))
+    assert len(server.requests) == 2
     assert [(one.start_s, one.label) for one in found] == [(0, "kick"), (pytest.approx(2.0), "walk"), (4.5, "kick")]
-    found, told, _ = run(labels("walk"), typed=(Segment(0, 9, "kick"),))
-    assert ([one.label for one in found], told.requests) == (["kick"], [])
+    found, server, _ = run(labels("walk"), typed=(Segment(0, 9, "kick"),))
+    assert ([one.label for one in found], server.requests) == (["kick"], [])
 
 
 def test_labels_from_nowhere_are_matched_or_dropped(run):
@@ -222,14 +222,14 @@ def test_labels_from_nowhere_are_matched_or_dropped(run):
 
 
 def test_labels_that_do_not_look_right_are_put_before_the_user(run):
-    asked = []
+    plans = []
 
     def check(pictures, names):
-        asked.append((pictures.stretch.first, tuple(names)))
+        plans.append((pictures.stretch.first, tuple(names)))
         return 0.21 if pictures.stretch.first == 60 else 0.35
 
     found, _, progress = run(labels("walk"), check=check, pictures=2)
-    assert [first for first, _ in asked] == [0, 60, 120]
+    assert [first for first, _ in plans] == [0, 60, 120]
     assert {one.label for one in found} == {"walk"}, "it stays until the user says otherwise"
     assert [code for code, _ in progress.warnings] == ["label_uncertain"]
     assert "'walk' from 2.0 s to 4.0 s may be wrong" in progress
@@ -245,10 +245,10 @@ def test_nothing_is_sent_without_consent(run, monkeypatch):
         plans.append(plan)
         return False
 
-    with serving(labels("walk")) as (_, told):
+    with serving(labels("walk")) as (_, server):
         with pytest.raises(UsageError, match="nobody agreed") as raised:
             run(labels("walk"), consent=refuse)
-        assert told.requests == []
+        assert server.requests == []
     assert raised.value.exit_code == ExitCode.USAGE
     assert "--allow-upload" in raised.value.hint
     (plan,) = plans
@@ -257,7 +257,7 @@ def test_nothing_is_sent_without_consent(run, monkeypatch):
     assert "24 pictures of the person" in plan.sentence()
 
 
-def test_the_cost_is_told_before_it_is_made(run, monkeypatch):
+def test_the_cost_is_reported_before_it_is_made(run, monkeypatch):
     monkeypatch.setattr("engine.semantics.vlm_labeler.is_local", lambda: False)
     plans = []
     run(labels("walk"), consent=lambda plan: plans.append(plan) or True, price_in=1000.0)
@@ -276,34 +276,34 @@ def test_more_than_the_budget_is_not_begun(run, name, value):
 
 
 def test_repeated_requests_count_too(run):
-    found, told, progress = run(status(500), most_requests=4, attempts=5, at_once=1)
+    found, server, progress = run(status(500), most_requests=4, attempts=5, at_once=1)
     assert found == ()
-    assert len(told.requests) == 4
+    assert len(server.requests) == 4
     assert "the budget is used up" in progress
 
 
 def test_nothing_is_sent_twice(run, tmp_path):
-    first, told, _ = run(labels("walk"))
-    assert len(told.requests) == 3
-    asked = []
-    second, told, _ = run(status(500), consent=lambda plan: asked.append(plan) or True)
-    assert (second, told.requests, asked) == (first, [], [])
-    _, told, _ = run(labels("walk"), model="another")
-    assert len(told.requests) == 3
+    first, server, _ = run(labels("walk"))
+    assert len(server.requests) == 3
+    plans = []
+    second, server, _ = run(status(500), consent=lambda plan: plans.append(plan) or True)
+    assert (second, server.requests, plans) == (first, [], [])
+    _, server, _ = run(labels("walk"), model="another")
+    assert len(server.requests) == 3
     kept = b"".join(path.read_bytes() for path in (tmp_path / "answers").iterdir())
     assert len(kept) < 2000, "labels, no pictures"
     assert SECRET.encode() not in kept
     for path in (tmp_path / "answers").iterdir():
         path.write_text("{damaged")
-    third, told, _ = run(labels("walk"))
-    assert (third, len(told.requests)) == (first, 3)
+    third, server, _ = run(labels("walk"))
+    assert (third, len(server.requests)) == (first, 3)
 
 
-def test_only_what_failed_is_asked_for_again(run):
-    _, told, _ = run(labels("walk"), status(500), attempts=1, at_once=1)
-    assert len(told.requests) == 3
-    found, told, _ = run(labels("walk"))
-    assert len(told.requests) == 2
+def test_only_what_failed_is_requested_again(run):
+    _, server, _ = run(labels("walk"), status(500), attempts=1, at_once=1)
+    assert len(server.requests) == 3
+    found, server, _ = run(labels("walk"))
+    assert len(server.requests) == 2
     assert {one.label for one in found} == {"walk"}
 
 
@@ -321,10 +321,10 @@ def test_only_what_failed_is_asked_for_again(run):
          "no object", "endless"],
 )  # fmt: skip
 def test_after_one_bad_answer_a_good_one_is_taken(run, play):
-    found, told, progress = run(play, labels("walk"), at_once=1, timeout_s=0.5)
+    found, server, progress = run(play, labels("walk"), at_once=1, timeout_s=0.5)
     assert {one.label for one in found} == {"walk"}
     assert found[0].start_s == 0
-    assert len(told.requests) == 4
+    assert len(server.requests) == 4
     assert progress.warnings == []
 
 
@@ -339,27 +339,27 @@ def test_after_one_bad_answer_a_good_one_is_taken(run, play):
     ids=["429", "500", "half", "silence", "dripping", "words", "endless"],
 )  # fmt: skip
 def test_a_server_that_never_answers_well_is_given_up(run, play, words):
-    found, told, progress = run(play, attempts=2, timeout_s=0.3)
+    found, server, progress = run(play, attempts=2, timeout_s=0.3)
     assert found == ()
-    assert len(told.requests) == 6
+    assert len(server.requests) == 6
     assert words in progress
     assert "3 segments got no label from 127.0.0.1" in progress
 
 
 def test_pauses_grow_and_the_server_s_wish_is_heeded(run):
-    _, told, _ = run(status(500), attempts=4, at_once=1, backoff_s=0.1, typed=(Segment(2, 9, "kick"),))
-    pauses = np.diff(told.times)
+    _, server, _ = run(status(500), attempts=4, at_once=1, backoff_s=0.1, typed=(Segment(2, 9, "kick"),))
+    pauses = np.diff(server.times)
     assert (pauses > [0.08, 0.16, 0.32]).all()
-    _, told, _ = run(status(429, Retry_After="0.5"), labels("walk"), typed=(Segment(2, 9, "kick"),), pictures=5)
-    assert np.diff(told.times)[0] >= 0.5
+    _, server, _ = run(status(429, Retry_After="0.5"), labels("walk"), typed=(Segment(2, 9, "kick"),), pictures=5)
+    assert np.diff(server.times)[0] >= 0.5
 
 
 def test_a_redirect_elsewhere_is_not_followed(run):
     with serving(labels("kick")) as (elsewhere, other):
         for code in (301, 302, 307, 308):
-            found, told, progress = run(status(code, location=f"{elsewhere}/chat/completions"), at_once=1)
+            found, server, progress = run(status(code, location=f"{elsewhere}/chat/completions"), at_once=1)
             assert found == ()
-            assert len(told.requests) == 1, "nothing more is sent to it"
+            assert len(server.requests) == 1, "nothing more is sent to it"
             assert "points to another address, which is not followed" in progress
         assert other.requests == []
 
@@ -370,9 +370,9 @@ def test_a_redirect_elsewhere_is_not_followed(run):
      (400, "does not accept the request (400)")],
 )  # fmt: skip
 def test_what_will_not_get_better_is_not_repeated(run, code, words):
-    found, told, progress = run(status(code), at_once=1)
+    found, server, progress = run(status(code), at_once=1)
     assert found == ()
-    assert len(told.requests) == 1
+    assert len(server.requests) == 1
     assert words in progress
 
 
@@ -384,16 +384,16 @@ def test_servers_that_know_less_of_the_api_are_served(run):
         handler.answer(200, fenced(request))
 
     def fenced(request):
-        from vlm_server import asked_for, completion
+        from vlm_server import completion, requested
 
-        return completion("Here it is:\n```json\n" + json.dumps({"labels": ["kick"] * asked_for(request)}) + "\n```")
+        return completion("Here it is:\n```json\n" + json.dumps({"labels": ["kick"] * requested(request)}) + "\n```")
 
     found, _, progress = run(choosy, attempts=4, at_once=1)
     assert {one.label for one in found} == {"kick"}
     assert progress.warnings == []
 
 
-def test_a_server_that_is_not_there_is_told(track, tmp_path, monkeypatch):
+def test_a_server_that_is_not_there_is_reported(track, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     settings = VlmSettings(timeout_s=0.5, backoff_s=0.01, attempts=2, cache=str(tmp_path))
     progress = Listening()
@@ -438,15 +438,15 @@ def test_neither_key_nor_picture_is_in_any_log(run, capfd, monkeypatch):
         root.removeHandler(handler)
         root.setLevel(before)
     output = capfd.readouterr()
-    told = stream.getvalue() + output.out + output.err
+    server = stream.getvalue() + output.out + output.err
     assert sent
-    assert SECRET not in told
-    assert "base64" not in told
-    assert not any(part in told for part in sent)
-    assert not re.search(r"[A-Za-z0-9+/]{200}", told)
+    assert SECRET not in server
+    assert "base64" not in server
+    assert not any(part in server for part in sent)
+    assert not re.search(r"[A-Za-z0-9+/]{200}", server)
 
 
-def test_the_client_and_a_key_are_asked_for(run, monkeypatch):
+def test_the_client_and_a_key_are_requested(run, monkeypatch):
     from engine.semantics.vlm_server import check_server, server_name
 
     monkeypatch.delenv("OPENAI_API_KEY")
@@ -477,11 +477,11 @@ def run_labels(run_here, tmp_path, monkeypatch):
 
 
 def test_a_run_asks_for_labels_that_are_not_typed(run_labels, monkeypatch):
-    with serving(labels("walk")) as (address, told):
+    with serving(labels("walk")) as (address, server):
         monkeypatch.setenv("OPENAI_BASE_URL", address)
         done = run_labels("--allow-upload")
     assert done.code == ExitCode.DONE, done.errors
-    assert len(told.requests) == 1
+    assert len(server.requests) == 1
     (found,) = done.named("labels")
     assert [one["label"] for one in found["segments"]] == ["walk"]
     (plan,) = [event["message"] for event in done.named("warning") if event["code"] == "upload"]
@@ -489,10 +489,10 @@ def test_a_run_asks_for_labels_that_are_not_typed(run_labels, monkeypatch):
 
 
 def test_a_run_without_consent_sends_nothing_and_says_so_at_once(run_labels, monkeypatch):
-    with serving(labels("walk")) as (address, told):
+    with serving(labels("walk")) as (address, server):
         monkeypatch.setenv("OPENAI_BASE_URL", address)
         done = run_labels()
     assert done.code == ExitCode.USAGE
     assert "nobody is here to agree" in done.errors[0]
-    assert told.requests == []
+    assert server.requests == []
     assert done.named("stage") == []

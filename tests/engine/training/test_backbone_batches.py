@@ -114,15 +114,15 @@ def test_contacts_count_only_where_they_are_known():
     assert backbone_losses(wrong, unknown, body())["contacts"] == 0
 
 
-def test_a_wrong_focal_length_changes_what_is_told_and_not_what_is_true():
+def test_a_wrong_focal_length_changes_what_is_reported_and_not_what_is_true():
     right, wrong = batch(), batch(replace(NOT_SPOILT, focal=1.0, focal_error=0.3))
     assert torch.equal(right.rotations, wrong.rotations)
     torch.testing.assert_close(right.scale, wrong.scale, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(right.turn, wrong.turn, atol=1e-3, rtol=0)
-    told = (wrong.features - right.features)[..., -2]  # logarithm of the box in units of the focal length
-    assert told.abs().amax() > 0.05
-    assert told.std(1).max() < 1e-3  # the same in all frames of a window
-    factor = (-told.mean(1)).exp()
+    given = (wrong.features - right.features)[..., -2]  # logarithm of the box in units of the focal length
+    assert given.abs().amax() > 0.05
+    assert given.std(1).max() < 1e-3  # the same in all frames of a window
+    factor = (-given.mean(1)).exp()
     centre = wrong.features[..., -4:-2] * factor[:, None, None]
     torch.testing.assert_close(look_at(centre), wrong.turn, atol=2e-3, rtol=0)
 
@@ -218,5 +218,5 @@ def test_points_are_aligned_as_the_metric_aligns_them():
 def test_the_detector_can_be_surer_than_measured_and_never_less_sure():
     plain, sure = (points(batch(replace(NOT_SPOILT, sure=share), count=20))[..., 2] for share in (0.0, 1.0))
     assert (sure >= plain - 1e-6).all()
-    doubted = (plain > 0.05) & (plain < 0.7)
-    assert (sure - plain)[doubted].mean() > 0.1
+    unsure = (plain > 0.05) & (plain < 0.7)
+    assert (sure - plain)[unsure].mean() > 0.1

@@ -60,7 +60,7 @@ def built(motions, tmp_path_factory):
     return report, read_corpus(out), heard, out
 
 
-def test_captured_and_authored_clips_are_in_and_told_apart(built):
+def test_captured_and_authored_clips_are_in_and_kept_apart(built):
     report, clips, _, _ = built
     assert report.clips == len(clips) == 2 + 2 * 2 * len(FEW)
     assert {c.name for c in clips if not c.synthetic} == {"a", "b"}

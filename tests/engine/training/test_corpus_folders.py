@@ -75,7 +75,7 @@ def test_a_take_of_both_folders_is_kept_once_and_its_people_on_one_side(built):
     assert report.duplicates == ["c is the same take as a and was left out."]
     assert ("duplicate", report.duplicates[0]) in heard.warnings
     assert (clips["a"].performer, clips["a"].held_out) == ("hdm_tr", True)  # who x is, as it turns out
-    assert any("a and c are one take, of x and hdm_tr" in sentence for sentence in report.findings)
+    assert any("a and c are one take, of x and hdm_tr" in sentence for sentence in report.issues)
 
 
 def test_a_name_that_is_there_twice_and_another_skeleton_are_refused(built):
@@ -92,13 +92,13 @@ def test_who_is_recognised_is_held_out_under_the_other_name(built):
     assert not clips["b"].held_out
 
 
-def test_two_labels_for_one_frame_and_two_performers_are_told_by_line(built):
+def test_two_labels_for_one_frame_and_two_performers_are_known_by_line(built):
     report, clips, heard = built
-    labels = [s for s in report.findings if s.startswith("labels.csv, line 4: d has two labels for one frame")]
+    labels = [s for s in report.issues if s.startswith("labels.csv, line 4: d has two labels for one frame")]
     assert labels
     assert "line 3 counts" in labels[0]
     assert [(r.start, r.end, r.label) for r in clips["d"].labels] == [(0, 40, "stand")]
-    assert any(s.startswith("provenance.csv, line 5: d is of hdm_tr, in line 4 of q") for s in report.findings)
+    assert any(s.startswith("provenance.csv, line 5: d is of hdm_tr, in line 4 of q") for s in report.issues)
     assert clips["d"].held_out  # nobody knows which of the two it is
     assert all(("tables", s) in heard.warnings for s in labels)
 
@@ -109,12 +109,10 @@ def test_uneven_ground_is_a_matter_of_the_clip(built):
     assert (clips["b"].contacts >= 0).all()
 
 
-def test_guessed_performers_are_told_once(tmp_path):
+def test_guessed_performers_are_reported_once(tmp_path):
     notes = "which half is subject 60 or 61 is inferred"
     write_tables(tmp_path, [row("a", 0, 1, "x")], [who("a", "p", notes), who("b", "p", notes), who("c", "q")])
-    assert read_tables(tmp_path).findings == [
-        "provenance.csv: who performs is a guess of the source: p in lines 2 to 3."
-    ]
+    assert read_tables(tmp_path).issues == ["provenance.csv: who performs is a guess of the source: p in lines 2 to 3."]
 
 
 def test_a_group_of_several_people_stays_together(tmp_path):

@@ -64,7 +64,7 @@ def test_longer_gaps_and_legs_alone_are_scored(clips):
     assert all(np.isfinite(gap.infill) for gap in score.captured.gaps)
 
 
-def test_captured_and_authored_are_told_apart(clips):
+def test_captured_and_authored_are_kept_apart(clips):
     both = score_denoiser(MotionDenoiser().eval(), clips, Noise())
     alone = score_denoiser(MotionDenoiser().eval(), clips[:1], Noise())
     assert alone.captured is None

@@ -105,6 +105,6 @@ def test_mirrored_pairs_are_a_mirror_image(tmp_path: Path) -> None:
     assert torch.equal(pairs.mirrored().hidden[:, :, 11], pairs.hidden[:, :, 12])
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no pairs"):
         read_pairs(tmp_path)

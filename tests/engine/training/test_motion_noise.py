@@ -14,7 +14,7 @@ def angles(clean, noisy):
     return matrix_to_axis_angle(clean.transpose(-1, -2) @ noisy).norm(dim=-1)
 
 
-def test_noise_is_as_strong_as_told_and_repeats_with_its_seed():
+def test_noise_is_as_strong_as_reported_and_repeats_with_its_seed():
     clean = still(40)
     noise = Noise(white=0.1, wander=0, burst_share=0)
     noisy = spoiled(clean, noise, torch.Generator().manual_seed(1))

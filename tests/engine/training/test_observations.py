@@ -76,7 +76,7 @@ def test_people_at_the_edge_are_partly_outside() -> None:
     assert float(share.mean()) > 0.15
 
 
-def test_the_share_of_each_condition_is_what_was_asked_for() -> None:
+def test_the_share_of_each_condition_is_what_was_requested() -> None:
     made = scene(Conditions(0, 0, 0.5, 0, 0), windows=200)
     hidden = made.hidden.flatten(1).any(1) & made.covers.isfinite().all(-1).all(-1)
     assert 0.38 < float(hidden.float().mean()) < 0.62

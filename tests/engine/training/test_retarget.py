@@ -107,7 +107,7 @@ def test_uneven_ground_leaves_contact_open(tmp_path):
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("metres", 0.01), ("inches", 1 / 2.54), ("millimetres", 10)])
-def test_other_units_are_told_by_the_size_of_the_body(tmp_path, unit, scale):
+def test_other_units_are_known_by_the_size_of_the_body(tmp_path, unit, scale):
     angles, root = wriggle()
     plain, _ = put(tmp_path, angles, root)
     clip, report = put(tmp_path, angles, root, scale=scale)

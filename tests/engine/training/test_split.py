@@ -43,7 +43,7 @@ def test_clips_of_a_group_with_one_recognised_person_are_of_that_person():
     assert true == {"a": "ann", "b": "ann", "c": "bob", "d": "cleo", "e": "h", "f": "k"}
 
 
-def test_names_that_cannot_be_told_apart_are_on_one_side():
+def test_names_that_cannot_be_kept_apart_are_on_one_side():
     joined = same_people([("x", "y"), ("y", "hdm_tr"), ("p", "q")])
     assert joined["x"] == {"x", "y", "hdm_tr"}
     assert is_held_out("x", joined)
@@ -52,7 +52,7 @@ def test_names_that_cannot_be_told_apart_are_on_one_side():
     assert not is_held_out("z", {})
 
 
-def test_uneven_ground_is_told_by_performer_and_by_notes():
+def test_uneven_ground_is_known_by_performer_and_by_notes():
     assert is_uneven("cmu_01", "")
     assert is_uneven("cmu_14", "feet leave the level floor (steps, ladder or stool are not part of the data)")
     assert not is_uneven("cmu_14", "first frame dropped")

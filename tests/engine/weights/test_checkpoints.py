@@ -1,4 +1,4 @@
-"""Checkpoints: read whole in every format, run never, and told apart."""
+"""Checkpoints: read whole in every format, run never, and identified."""
 
 import argparse
 import gzip
@@ -128,7 +128,7 @@ def test_settings_beside_the_tensors_do_no_harm(tmp_path):
     assert torch.equal(loaded.motion_fc_in.weight, STATE["motion_fc_in.weight"])
 
 
-def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
+def test_only_what_is_requested_is_read(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.pt", {"model": STATE, "optimizer": {"big": torch.zeros(1000, 1000)}})
     read = []
     original = zipfile.ZipFile.read
@@ -195,7 +195,7 @@ def test_what_may_be_missing_has_a_default(tmp_path):
 
 
 @pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: model.name)
-def test_a_file_of_another_model_is_told_by_name(tmp_path, model):
+def test_a_file_of_another_model_is_known_by_name(tmp_path, model):
     path = saved(tmp_path / "a.pt", {"state_dict": {name: torch.ones(1) for name in model.telltales}})
     wanted = HMR2 if model is MDNET else MDNET
     with pytest.raises(ModelFileError) as caught, open_checkpoint(path, wanted):
@@ -234,14 +234,14 @@ def test_one_of_several_models_may_be_in_the_file(tmp_path):
         (pickle.dumps({"a": 1}), "a pickle, but no checkpoint"),
     ],
 )
-def test_what_is_no_checkpoint_is_told(tmp_path, content, sentence):
+def test_what_is_no_checkpoint_is_reported(tmp_path, content, sentence):
     path = tmp_path / "a.pt"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=sentence), open_checkpoint(path, MDNET):
         pass
 
 
-def test_other_zip_files_folders_and_missing_files_are_told(tmp_path):
+def test_other_zip_files_folders_and_missing_files_are_reported(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("holiday.txt", "sun")
     for path, sentence in (
@@ -267,7 +267,7 @@ def test_an_smpl_body_is_recognised(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_file_cut_short_anywhere_is_told(tmp_path, zipped):
+def test_a_file_cut_short_anywhere_is_reported(tmp_path, zipped):
     whole = saved(tmp_path / "a.pt", {"model": STATE}, _use_new_zipfile_serialization=zipped).read_bytes()
     path = tmp_path / "b.pt"
     for end in range(0, len(whole) - 1, max(len(whole) // 60, 1)):
@@ -276,7 +276,7 @@ def test_a_file_cut_short_anywhere_is_told(tmp_path, zipped):
             load(path)
 
 
-def test_damage_within_the_numbers_is_told(tmp_path):
+def test_damage_within_the_numbers_is_reported(tmp_path):
     path = saved(tmp_path / "a.pt", {"model": STATE})
     content = bytearray(path.read_bytes())
     position = content.find(STATE["motion_fc_in.weight"].numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Published models: found where they may lie, checked by loading, and asked for with their origin where missing."""
+"""Published models: found where they may lie, checked by loading, and requested with their origin where missing."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_paths_come_from_the_command_line():
 
 
 @pytest.mark.parametrize("key", ["hmr", "hmr2", "mdnet", "motionclip", "clip", "babel", "amass"])
-def test_a_missing_model_is_asked_for_with_its_origin(key, tmp_path):
+def test_a_missing_model_is_requested_with_its_origin(key, tmp_path):
     with pytest.raises(ModelFileError) as raised:
         require(key, ModelSettings(), "--backbone x")
     entry = next(one for one in PUBLISHED if one.key == key)

@@ -20,12 +20,12 @@ def checkpoint_of(out: Path) -> Path:
     return out.with_name(out.name + ".checkpoint")
 
 
-class Telling:
+class TrainingReport:
     """Tells how far a training command is, and stops it when the user asks.
 
     Args:
         name: of what is made.
-        cancel: knows whether the user asked to stop.
+        cancel: knows whether the user cancelled.
         again: what to do after a stop, one sentence.
         stream: where it tells; a bar is drawn if it is a terminal.
         checkpoint: what a stopped run goes on from, if there is one.
@@ -51,9 +51,9 @@ class Telling:
         self._task = self._bar.add_task(name, total=None)
         self._checkpoint = checkpoint if checkpoint is not None and checkpoint.is_file() else None
         self._first, self._begun, self._next_line = 0, 0.0, -math.inf
-        self._any = self._said = False
+        self._any = self._announced = False
 
-    def __enter__(self) -> Telling:
+    def __enter__(self) -> TrainingReport:
         self._bar.start()
         return self
 
@@ -61,7 +61,7 @@ class Telling:
         self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Report `done` of `total` steps. Raises CancelledError if the user asked to stop."""
+        """Report `done` of `total` steps. Raises CancelledError if the user cancelled."""
         if not self._any:
             self._begin(done)
         self._bar.update(self._task, completed=done, total=total or None)
@@ -69,7 +69,7 @@ class Telling:
             self._next_line = self._clock() + _LINE_EVERY_S
             self._print(f"{self._name}: {done} of {total}{self._left(done, total)}")
         if self._cancel.requested:
-            self._said = True
+            self._announced = True
             raise CancelledError(_STOPPED, self._again)
 
     def next(self, name: str) -> None:
@@ -87,8 +87,8 @@ class Telling:
             self._print(f"{self._checkpoint} is complete, so nothing was trained.")
 
     def last_words(self) -> None:
-        """What is said when the process has to end before the work noticed that it should."""
-        if not self._said:
+        """The last message when the process has to end before the work noticed that it should."""
+        if not self._announced:
             self._print(f"Error: {_STOPPED} {self._again}")
 
     def _begin(self, done: int) -> None:

@@ -27,7 +27,7 @@ class Estimate:
 
     Attributes:
         rotations: (T, 24, 3, 3).
-        betas: (T, 10) shape as it is said of each row.
+        betas: (T, 10) shape as estimated for each row.
         transl: (T, 3).
     """
 

@@ -8,7 +8,7 @@ import torch
 from small_networks import WavesNetwork
 from synthetic_people import seen, walk
 
-from engine.adaptation.whole_track import Estimate, estimate, projected
+from engine.adaptation.track_inference import Estimate, estimate, projected
 
 EVERYWHERE = torch.ones(150, dtype=torch.bool)
 
