@@ -125,7 +125,9 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Anything at all through every reader, for ten minutes, or as many seconds as ADAPT_MOTION_FUZZ_S names."""
+    """Anything at all through every reader, for ten minutes or ADAPT_MOTION_FUZZ_S seconds; runs killed 200 times."""
     install(session, "-e", ".[dev]")
     seconds = os.environ.get("ADAPT_MOTION_FUZZ_S", "600")
     session.run("pytest", "tests/engine/test_fuzz.py", *session.posargs, env={"ADAPT_MOTION_FUZZ_S": seconds})
+    kills = os.environ.get("ADAPT_MOTION_RUN_KILLS", "200")
+    session.run("pytest", "tests/engine/runtime/test_kills.py", env={"ADAPT_MOTION_RUN_KILLS": kills})

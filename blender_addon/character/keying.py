@@ -15,7 +15,7 @@ import numpy as np
 
 from ..blender import axes, compat, steps, timing
 from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
-from . import contacts, evidence
+from . import contacts, evidence, feet
 from .motion_io import Motion
 from .rig import Rest
 
@@ -87,7 +87,8 @@ def plan(motion: Motion, rest: Rest, scene_rate: Fraction, start: float) -> Plan
     for limb, values in evidence.limb_confidence(motion).items():
         curves.append(Keys(f'["{CONFIDENCE.format(limb=limb.title())}"]', 0, "Confidence", values))
     if motion.contacts.any():
-        columns = zip(contacts.NAMES, motion.contacts.T, strict=True)
+        touching = feet.touching(motion.contacts, float(motion.rate))
+        columns = zip(contacts.NAMES, touching.T, strict=True)
         curves += [Keys(contacts.path_of(name), 0, contacts.GROUP, values) for name, values in columns]
     return Plan(motion.name, motion, scene_rate, start, _frames(motion, scene_rate, start), curves)
 
@@ -158,6 +159,9 @@ def _add_curve(new_curve, keys: Keys, frames: np.ndarray) -> None:
     points = np.empty((len(frames), 2), dtype=np.float32)
     points[:, 0], points[:, 1] = frames, keys.values
     curve = new_curve(keys.path, keys.index, keys.group)
+    if keys.group == contacts.GROUP:
+        contacts.write_ranges(curve, frames, keys.values)
+        return
     curve.keyframe_points.add(len(frames))
     curve.keyframe_points.foreach_set("co", points.ravel())
     curve.keyframe_points.foreach_set("interpolation", np.full(len(frames), _number("interpolation", INTERPOLATION)))

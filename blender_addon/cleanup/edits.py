@@ -14,7 +14,7 @@ import numpy as np
 from ..blender import bones as bone_arrays
 from ..blender import compat, filters, pose_curves, rotations, timing
 from ..blender.pose_curves import Poses
-from ..character import feet, keying
+from ..character import contact_edits, contacts, feet, keying
 from ..character.scene import PERSON
 from ..errors import UserError
 from ..retarget import bake, transfer
@@ -87,8 +87,17 @@ def smooth(armature, limbs: set[str], seconds: float, scene, keep_feet: bool = T
     return len(chosen)
 
 
-def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> int:
-    """Hold planted feet where they stand, by the hips and by turning the legs; gives back on how many frames.
+@dataclass(frozen=True)
+class Locked:
+    """What `lock_feet` did: on how many `frames` feet stand, and by how many metres hips and ankles moved at most."""
+
+    frames: int
+    hips_m: float
+    feet_m: float
+
+
+def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> Locked:
+    """Hold planted feet where they stand, by the hips and by turning the legs; gives back how much that moved.
 
     Args:
         armature: character or retargeted rig.
@@ -98,13 +107,27 @@ def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> int:
     """
     subject = read(armature)
     fps = float(timing.scene_rate(scene))
-    touching = feet.touching(_contacts(subject, fps), fps)
+    touching = _contacts(subject, fps)
     if not touching.any():
-        raise UserError(
-            "No foot touches the ground in this motion.", "Key the armature's Contact properties, or skip this."
-        )
-    pose_curves.write(armature, _planted(subject, subject.poses, fps, ease_s, hips))
-    return int(touching.any(1).sum())
+        raise UserError("No foot touches the ground in this motion.", "Add contacts under Clean Up, or skip this.")
+    planted = _planted(subject, subject.poses, fps, ease_s, hips)
+    pose_curves.write(armature, planted)
+    heads = [transfer.moving(subject.figure, poses.turns, poses.locations).heads for poses in (subject.poses, planted)]
+    far = np.linalg.norm(heads[1] - heads[0], axis=-1).max(0)
+    ankles = [far[subject.bone(f"{side}_ankle")] for side in ("left", "right")]
+    return Locked(int(touching.any(1).sum()), float(far[subject.bone("pelvis")]), float(max(ankles)))
+
+
+def edit_contact(armature, scene, side: str, how: str) -> bool:
+    """Change the contact of a foot at the scene's frame (`contact_edits.edit`); False if there is none to change.
+
+    Contacts that are only seen in the motion, or are probabilities, become ranges first.
+    """
+    known = contacts.curves_of(armature)
+    if len(known) < len(contacts.NAMES) or not all(contacts.is_held(curve) for curve in known.values()):
+        subject = read(armature)
+        contacts.key(armature, subject.poses.frames, _contacts(subject, float(timing.scene_rate(scene))))
+    return contact_edits.edit(armature, side, how, scene.frame_current, float(timing.scene_rate(scene)))
 
 
 def _contacts(subject: Subject, fps: float) -> np.ndarray:
@@ -114,7 +137,7 @@ def _contacts(subject: Subject, fps: float) -> np.ndarray:
 def _planted(subject: Subject, poses: Poses, fps: float, ease_s: float, hips: float = 0.0) -> Poses:
     """`poses` with feet that stand still while those of `subject` touch."""
     one = subject.figure
-    touching = feet.touching(_contacts(subject, fps), fps)
+    touching = _contacts(subject, fps)
     motion = transfer.moving(one, poses.turns, poses.locations)
     legs = transfer.legs_of(one, motion)
     planted = feet.plant(legs, touching, transfer.ground(legs, touching, one.floor), feet.Stand(fps, hips, ease_s))
@@ -221,5 +244,7 @@ def write_others(armature, frames: np.ndarray, values: dict[str, np.ndarray]) ->
     """Key custom properties of the object, by path."""
     maker = compat.curve_maker(armature)
     for path, column in values.items():
-        group = "Contacts" if "Contact" in path else "Confidence"
-        pose_curves.set_keys(maker.replace(path, 0, group), frames, column)
+        if path in map(contacts.path_of, contacts.NAMES):
+            contacts.write_ranges(maker.replace(path, 0, contacts.GROUP), frames, column > feet.TOUCHES)
+        else:
+            pose_curves.set_keys(maker.replace(path, 0, "Confidence"), frames, column)

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..blender import compat, pose_curves, rotations
 from ..blender.pose_curves import Poses
+from ..character import contacts
+from ..retarget import bake
 
 _ROUNDING = 0.97
 """Share of the bound that is used: Blender keeps keys in single precision."""
@@ -42,17 +44,38 @@ class Reduced:
     after: int
 
 
-def reduce(poses: Poses, unit_m: float, bound: Bound) -> Reduced:
+PLANTED_MM = 0.1
+"""How far joints of a foot that stands may be off: what is more is seen as sliding."""
+
+
+def planted_joints(armature, poses: Poses) -> np.ndarray | None:
+    """(T, B) which bones begin at a joint that stands on the ground: ankles over heels, toes over balls. None if the
+    armature tells no contacts, or not which bones are its feet."""
+    limbs, touching = bake.limbs_of(armature), contacts.read(armature, poses.frames)
+    if limbs is None or touching is None:
+        return None
+    standing = np.zeros(poses.turns.shape[:2], dtype=bool)
+    joints = (f"{side}_{part}" for side in ("left", "right") for part in ("ankle", "foot"))
+    for column, joint in enumerate(joints):
+        if limbs.bones.get(joint) in poses.bones.names:
+            standing[:, poses.bones.names.index(limbs.bones[joint])] = touching[:, column]
+    return standing
+
+
+def reduce(poses: Poses, unit_m: float, bound: Bound, planted: np.ndarray | None = None) -> Reduced:
     """Choose keys.
 
     Args:
         poses: dense motion, T frames of B bones.
         unit_m: metres in a unit of the armature.
         bound: what the reduced motion must keep to at each of the T frames.
+        planted: (T, B) joints that stand still and must not begin to slide (`planted_joints`).
     """
     bones = [int(bone) for bone in np.flatnonzero(poses.keyed)]
     limit = np.radians(bound.degrees) * _ROUNDING
     reach = bound.millimetres / 1000 * _ROUNDING / unit_m
+    least = min(bound.millimetres, PLANTED_MM) / 1000 * _ROUNDING / unit_m
+    reaches = np.full(poses.turns.shape[:2], reach) if planted is None else np.where(planted, least, reach)
     turning = {}
     for bone in bones:
         mode = poses.bones.modes[bone]
@@ -66,8 +89,8 @@ def reduce(poses: Poses, unit_m: float, bound: Bound) -> Reduced:
             turns[:, bone] = channel.now
         locations = {bone: channel.now for bone, channel in moving.items()}
         heads = replace(poses, turns=turns, locations=locations).forward()[1]
-        off = np.linalg.norm(heads - wanted, axis=-1)
-        if not _bring_back(poses, turning, moving, heads, off, reach):
+        off = np.linalg.norm(heads - wanted, axis=-1) / reaches
+        if not _bring_back(poses, turning, moving, heads, off):
             break
     kept = np.zeros(poses.turns.shape[:2], dtype=bool)
     for bone, channel in turning.items():
@@ -181,9 +204,10 @@ def joined(frames, values: np.ndarray, slopes: np.ndarray, kept: np.ndarray, row
     )
 
 
-def _bring_back(poses: Poses, turning: dict, moving: dict, heads: np.ndarray, off: np.ndarray, reach: float) -> bool:
-    """Where a joint is too far off, keep one more key of the bone above it that moves it most. False if none is."""
-    frames = np.flatnonzero((off > reach).any(1))
+def _bring_back(poses: Poses, turning: dict, moving: dict, heads: np.ndarray, off: np.ndarray) -> bool:
+    """Where a joint is too far off ((T, B) in parts of its reach), keep one more key of the bone above it that moves it
+    most. False if none is."""
+    frames = np.flatnonzero((off > 1).any(1))
     if not len(frames):
         return False
     joints = off[frames].argmax(1)

@@ -29,6 +29,19 @@ MODES = (
     ("ZXY", "Euler ZXY", "Three curves a bone"),
     ("ZYX", "Euler ZYX", "Three curves a bone"),
 )
+CONTACT_EDITS = (
+    ("ADD", "Plant", "The foot touches the ground from the current frame on", "ADD", 0),
+    ("START", "Start Here", "The contact here, or the next, starts at the current frame", "TRIA_LEFT_BAR", 1),
+    ("END", "End Here", "The contact here, or the last, ends at the current frame", "TRIA_RIGHT_BAR", 2),
+    (
+        "SPLIT",
+        "Split",
+        "The foot may move between the contact before and the one after the current frame",
+        "UNLINKED",
+        3,
+    ),
+    ("REMOVE", "Lift", "The foot does not touch the ground here", "REMOVE", 4),
+)
 TRAVEL = (
     ("HIPS", "Hips", "The hips' bone carries the travel, as it comes from the footage"),
     ("OBJECT", "Armature Object", "The armature object carries travel and heading: root motion for game engines"),
@@ -96,7 +109,8 @@ class ADAPT_MOTION_OT_reduce_keys(_OnMotion, bpy.types.Operator):
 
         poses = pose_curves.read(armature)
         bound = key_reduction.Bound(self.degrees, self.millimetres)
-        reduced = key_reduction.reduce(poses, bones.placing(armature).scale, bound)
+        planted = key_reduction.planted_joints(armature, poses)
+        reduced = key_reduction.reduce(poses, bones.placing(armature).scale, bound, planted)
         key_reduction.write(armature, poses, reduced)
         return f"{reduced.after} of {reduced.before} keys are left"
 
@@ -160,7 +174,30 @@ class ADAPT_MOTION_OT_lock_feet(_OnMotion, bpy.types.Operator):
         """Lock; gives back what is reported."""
         from ..cleanup import edits
 
-        return f"Feet stand still on {edits.lock_feet(armature, scene, self.ease, self.hips)} frames"
+        done = edits.lock_feet(armature, scene, self.ease, self.hips)
+        moved = f"hips moved by up to {1000 * done.hips_m:.0f} mm, feet by up to {1000 * done.feet_m:.0f} mm"
+        return f"Feet stand still on {done.frames} frames; {moved}"
+
+
+class ADAPT_MOTION_OT_edit_contact(_OnMotion, bpy.types.Operator):
+    """Change when a foot touches the ground, at the current frame; what plants feet goes by it"""
+
+    bl_idname, bl_label = "adapt_motion.edit_contact", "Edit Foot Contact"
+
+    side: EnumProperty(
+        name="Foot",
+        description="Whose contact is changed",
+        items=(("LEFT", "Left", "The left foot"), ("RIGHT", "Right", "The right foot")),
+    )
+    how: EnumProperty(name="Change", description="What is done at the current frame", items=CONTACT_EDITS)
+
+    def work(self, armature, scene) -> str:
+        """Change it; gives back what is reported."""
+        from ..cleanup import edits
+
+        if not edits.edit_contact(armature, scene, self.side, self.how):
+            raise UserError("There is no contact of this foot to change here.", "Add one, or go to another frame.")
+        return f"Changed at frame {scene.frame_current}"
 
 
 class ADAPT_MOTION_OT_rotation_mode(_OnMotion, bpy.types.Operator):
@@ -229,6 +266,7 @@ _CLASSES = (
     ADAPT_MOTION_OT_reduce_keys,
     ADAPT_MOTION_OT_smooth_motion,
     ADAPT_MOTION_OT_lock_feet,
+    ADAPT_MOTION_OT_edit_contact,
     ADAPT_MOTION_OT_rotation_mode,
     ADAPT_MOTION_OT_set_travel,
     ADAPT_MOTION_OT_make_loop,

@@ -105,12 +105,12 @@ def bake(source, target, bone_map: BoneMap, scene, options: Options | None = Non
 
 
 def contacts_of(armature, one: transfer.Figure, motion: transfer.Moving, frames: np.ndarray, fps: float) -> np.ndarray:
-    """(T, 4) contacts from the action's curves, or else from how the feet move."""
+    """(T, 4) bool, contacts from the action's curves, or else from how the feet move."""
     known = contacts.read(armature, frames)
     if known is not None:
         return known
     points = np.concatenate([leg.points() for leg in transfer.legs_of(one, motion)], axis=1)
-    return contacts.look(points, fps)
+    return feet.touching(contacts.look(points, fps), fps)
 
 
 def _check(source, target, bone_map: BoneMap) -> None:

@@ -274,7 +274,7 @@ def sole(one: Figure, side: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _plant(target: Figure, wanted, given, hips, posed: Moving, contacts: np.ndarray, stand: feet.Stand) -> tuple:
     legs = legs_of(target, posed)
-    touching = feet.touching(contacts, stand.fps)
+    touching = np.asarray(contacts) > feet.TOUCHES
     planted = feet.plant(legs, touching, ground(legs, touching, target.floor), stand)
     for index, side in enumerate(("left", "right")):
         for joint, turns in (("hip", planted.thigh), ("knee", planted.shin), ("ankle", planted.foot)):

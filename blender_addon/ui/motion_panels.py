@@ -6,7 +6,7 @@ import bpy
 
 from ..blender import drawing
 from ..character import chosen
-from ..operators import retarget
+from ..operators import cleanup, retarget
 
 
 class _Sidebar:
@@ -35,6 +35,33 @@ class ADAPT_MOTION_PT_clean_up(_Sidebar, bpy.types.Panel):
         column = layout.column(align=True)
         column.operator("adapt_motion.make_loop", icon="LOOP_BACK")
         column.operator("adapt_motion.mirror_motion", icon="MOD_MIRROR")
+
+
+class ADAPT_MOTION_PT_contacts(_Sidebar, bpy.types.Panel):
+    """When each foot stands on the ground, as ranges."""
+
+    bl_parent_id = "ADAPT_MOTION_PT_clean_up"
+    bl_idname, bl_label = "ADAPT_MOTION_PT_contacts", "Foot Contacts"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs motion."""
+        return chosen.armature_of(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """A row for each foot with the range at the current frame, and the ways to change it."""
+        from ..character import contact_edits
+
+        armature = chosen.armature_of(context)
+        for side in ("LEFT", "RIGHT"):
+            row = self.layout.row(align=True)
+            here = contact_edits.at(armature, side, context.scene.frame_current)
+            row.label(text=side.title(), icon="DOT" if here else "BLANK1")
+            row.label(text=f"{here.first:.0f}-{here.last:.0f}" if here else "", translate=False)
+            for how in ("REMOVE", "START", "SPLIT", "END") if here else ("ADD", "START", "END"):
+                icon = next(item[3] for item in cleanup.CONTACT_EDITS if item[0] == how)
+                button = row.operator("adapt_motion.edit_contact", text="", icon=icon)
+                button.side, button.how = side, how
 
 
 class ADAPT_MOTION_PT_retarget(_Sidebar, bpy.types.Panel):
@@ -122,6 +149,7 @@ class ADAPT_MOTION_PT_export(_Sidebar, bpy.types.Panel):
 
 _CLASSES = (
     ADAPT_MOTION_PT_clean_up,
+    ADAPT_MOTION_PT_contacts,
     ADAPT_MOTION_PT_retarget,
     ADAPT_MOTION_PT_bone_map,
     ADAPT_MOTION_PT_export,

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import texts
 from ..blender import drawing
-from ..run import health, prefs, running
+from ..run import health, kept_prefs, prefs, running
 from ..run.engine_home import EngineState
 from . import doctor_box, run_box
 
@@ -25,8 +25,9 @@ BUILDS = (
 )
 
 
-def _engine_chosen(_preferences, _context) -> None:
+def _engine_chosen(preferences, _context) -> None:
     prefs.forget_engine()
+    kept_prefs.remember(preferences)
 
 
 class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
@@ -41,30 +42,44 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
         update=_engine_chosen,
     )
-    device: EnumProperty(name="Device", description="What the engine computes on", items=DEVICES, default="auto")
+    device: EnumProperty(
+        name="Device",
+        description="What the engine computes on",
+        items=DEVICES,
+        default="auto",
+        update=kept_prefs.remember,
+    )
     build: EnumProperty(
-        name="Install For", description="Which build of PyTorch Install Engine brings", items=BUILDS, default="cpu"
+        name="Install For",
+        description="Which build of PyTorch Install Engine brings",
+        items=BUILDS,
+        default="cpu",
+        update=kept_prefs.remember,
     )
     installer_arguments: StringProperty(
         name="Installer Arguments",
         description="Given to pip or uv as they are, for a mirror, a proxy or a folder of packages",
+        update=kept_prefs.remember,
     )
     body_model: StringProperty(
         name="SMPL File",
         description="Your own SMPL body (.npz, or the official .pkl) in place of the open body that comes along",
         subtype="FILE_PATH",
+        update=kept_prefs.remember,
     )
     models_folder: StringProperty(
         name="Research Weights",
         description="Folder with published networks that you have got from their authors (HMR, HMR2.0, MotionCLIP, …). "
         "Press Doctor to see which of them are whole",
         subtype="DIR_PATH",
+        update=kept_prefs.remember,
     )
     show_optional: BoolProperty(
         name="Optional Parts",
         description="Also list what the engine could use and does not need, and where each is to be had",
         default=False,
         options={"SKIP_SAVE"},
+        update=kept_prefs.remember,
     )
     use_vlm: BoolProperty(
         name="Labels by a Vision-Language Model",
@@ -74,8 +89,13 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
     vlm_server: StringProperty(
         name="Server",
         description="Address of an OpenAI-compatible server, such as one on this computer. Empty: OpenAI's",
+        update=kept_prefs.remember,
     )
-    vlm_model: StringProperty(name="Model", description="Name of the model as the server knows it. Empty: the engine's")
+    vlm_model: StringProperty(
+        name="Model",
+        description="Name of the model as the server knows it. Empty: the engine's",
+        update=kept_prefs.remember,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Engine first, since nothing works without it."""
@@ -135,6 +155,7 @@ def register() -> None:
     """Register the preferences."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
+    kept_prefs.recall()
 
 
 def unregister() -> None:

@@ -33,7 +33,7 @@ def addon(blank, tmp_path, monkeypatch):
     blender_addon.register()
     yield prefs.get()
     blender_addon.unregister()
-    bpy.context.preferences.addons.remove(entry)
+    bpy.context.preferences.addons.remove(bpy.context.preferences.addons[prefs.PACKAGE])
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ NEEDS_BPY += [
     f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory")]
+NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak")]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window", "window_tour")]
 _LEFT_OUT = NO_BPY if HAS_BPY else NEEDS_BPY

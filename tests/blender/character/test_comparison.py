@@ -78,7 +78,7 @@ def test_exports_write_the_adapted_motion_whatever_the_slider_says(person, tmp_p
 def test_the_panel_has_the_slider_and_the_confidence(addon, tmp_path):
     path = synthetic.write_person(tmp_path / "clip", adapted=True)
     bpy.ops.adapt_motion.import_motion(filepath=str(path))
-    assert "Adapted" in draw(panels.ADAPT_MOTION_PT_result, bpy.context).texts
+    assert "After Adaptation" in draw(panels.ADAPT_MOTION_PT_result, bpy.context).texts
     assert panels.ADAPT_MOTION_PT_confidence.poll(bpy.context)
     assert "Left Arm" in draw(panels.ADAPT_MOTION_PT_confidence, bpy.context).texts
 

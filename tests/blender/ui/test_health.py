@@ -154,3 +154,17 @@ def test_a_key_in_the_environment_is_reported_not_shown(addon, monkeypatch):
     assert texts.KEY_IN_ENVIRONMENT in lines
     assert "secret" not in lines
     assert messages.NO_KEYRING
+
+
+def test_what_the_preferences_say_outlives_switching_off(addon, tmp_path):
+    """Switching the add-on off and on had lost the Existing Environment."""
+    from adapt_motion import blender_addon
+
+    addon.engine_python, addon.device, addon.use_vlm = str(tmp_path / "python"), "cpu", True
+    blender_addon.unregister()
+    bpy.context.preferences.addons.remove(bpy.context.preferences.addons[prefs.PACKAGE])
+    bpy.context.preferences.addons.new().module = prefs.PACKAGE
+    blender_addon.register()
+    again = prefs.get()
+    kept = (again.engine_python, again.device, again.use_vlm)  # plain values: pytest must not look at what is gone
+    assert kept == (str(tmp_path / "python"), "cpu", False), "sending pictures has to be agreed to again"

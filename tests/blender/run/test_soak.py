@@ -1,0 +1,76 @@
+"""Many runs from one Blender session: memory stays flat, and nothing is left of what was deleted.
+
+A dozen in an ordinary run; ADAPT_MOTION_SOAK=200 makes 200. The engine is the fake one, whose result is a motion file
+of 10 frames with the body that is shipped: what is looked at is Blender.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import bpy
+import pytest
+import synthetic
+from adapt_motion.blender_addon.run import running
+from addon_fixtures import handler_counts
+from inside import counts
+
+RUNS = int(os.environ.get("ADAPT_MOTION_SOAK", "12"))
+WARM = max(4, RUNS // 5)
+"""Runs after which Python and Blender have what they keep."""
+
+GROWS = 1.05 if RUNS >= 100 else 1.2
+
+
+def resident_mib() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def temporary_files() -> set[str]:
+    folders = {tempfile.gettempdir(), bpy.app.tempdir}
+    return {str(path) for folder in folders for path in Path(folder).iterdir() if "adapt" in path.name.lower()}
+
+
+def all_counts() -> dict[str, int]:
+    kinds = ("images", "materials", "texts", "node_groups", "worlds", "armatures", "shape_keys", "lights")
+    return counts() | {kind: len(getattr(bpy.data, kind)) for kind in kinds}
+
+
+def delete_result(scene) -> None:
+    """What a user does who wants it gone: delete the objects, and purge what nobody uses."""
+    for item in list(scene.objects):
+        bpy.data.objects.remove(item)
+    for collection in list(bpy.data.collections):
+        bpy.data.collections.remove(collection)
+    bpy.data.orphans_purge(do_recursive=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_many_runs_leave_nothing_behind(fake, tmp_path):
+    fake("good")
+    scene = bpy.context.scene
+    synthetic.write_person(tmp_path / "out", frames=10, adapted=True, hidden=(2, 5))
+    (tmp_path / "out" / "person_1_body.npz").unlink()  # the shipped body is as large as results are
+    before, resident = None, []
+    for number in range(RUNS):
+        assert bpy.ops.adapt_motion.find_people.poll()
+        assert bpy.ops.adapt_motion.adapt() == {"FINISHED"}
+        assert not running.latest().failed
+        assert scene.adapt_motion.character is not None
+        bpy.ops.ed.undo_push(message="run")
+        delete_result(scene)
+        now = (all_counts(), handler_counts(), bpy.app.timers.is_registered(running._tick), temporary_files())
+        before = before or now
+        assert now == before, f"after {number + 1} runs"
+        gc.collect()
+        resident.append(resident_mib())
+    print(f"\n{RUNS} runs: {resident[WARM - 1]:.1f} MiB after {WARM}, {resident[-1]:.1f} MiB at the end")
+    assert resident[-1] < GROWS * resident[WARM - 1]
+    assert not [thread for thread in threading.enumerate() if "adapt-motion" in thread.name and thread.is_alive()]
+    assert len(list((tmp_path / "user" / "logs").iterdir())) <= 11
+    assert len(list((tmp_path / "user").rglob("*.json"))) <= 81
