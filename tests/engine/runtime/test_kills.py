@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("ADAPT_MOTION_RUN_KILLS", "6"))
 IN_A_ROW = 3 if KILLS < 20 else 8
 """Kills before a run is let go to its end."""
 
-MOST_S = 900
+MOST_S = 3600
 """Seconds that a run may take on a machine that is busy with other things."""
 
 HOWS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
