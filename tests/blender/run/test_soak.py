@@ -31,11 +31,6 @@ def resident_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def temporary_files() -> set[str]:
-    folders = {tempfile.gettempdir(), bpy.app.tempdir}
-    return {str(path) for folder in folders for path in Path(folder).iterdir() if "adapt" in path.name.lower()}
-
-
 def all_counts() -> dict[str, int]:
     kinds = ("images", "materials", "texts", "node_groups", "worlds", "armatures", "shape_keys", "lights")
     return counts() | {kind: len(getattr(bpy.data, kind)) for kind in kinds}
@@ -51,8 +46,12 @@ def delete_result(scene) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-def test_many_runs_leave_nothing_behind(fake, tmp_path):
+def test_many_runs_leave_nothing_behind(fake, tmp_path, monkeypatch):
     fake("good")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(temporary))
     scene = bpy.context.scene
     synthetic.write_person(tmp_path / "out", frames=10, adapted=True, hidden=(2, 5))
     (tmp_path / "out" / "person_1_body.npz").unlink()  # the shipped body is as large as results are
@@ -64,7 +63,7 @@ def test_many_runs_leave_nothing_behind(fake, tmp_path):
         assert scene.adapt_motion.character is not None
         bpy.ops.ed.undo_push(message="run")
         delete_result(scene)
-        now = (all_counts(), handler_counts(), bpy.app.timers.is_registered(running._tick), temporary_files())
+        now = (all_counts(), handler_counts(), bpy.app.timers.is_registered(running._tick), list(temporary.iterdir()))
         before = before or now
         assert now == before, f"after {number + 1} runs"
         gc.collect()
