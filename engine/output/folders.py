@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Sequence
@@ -27,13 +28,22 @@ _CLAIM = "clip.json"
 
 def safe_name(name: str) -> str:
     """`name` as a folder name that Windows, macOS and Linux all take; letters of every script are kept."""
-    text = unicodedata.normalize("NFC", name)
+    text = unicodedata.normalize("NFC", _as_text(name))
     text = "".join("_" if char in '<>:"/\\|?*' or unicodedata.category(char) in ("Cc", "Cs") else char for char in text)
     text = text.strip(" .")
     while len(text.encode()) > 150:
         text = text[:-1]
     text = text.rstrip(" .") or "clip"
-    return f"_{text}" if _RESERVED.fullmatch(text) else text
+    return _as_file_name(f"_{text}" if _RESERVED.fullmatch(text) else text)
+
+
+def _as_text(name: str) -> str:
+    """The name with its letters also under a locale that knows ASCII alone, where Python escapes all others."""
+    return name if sys.getfilesystemencoding() == "utf-8" else os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _as_file_name(text: str) -> str:
+    return text if sys.getfilesystemencoding() == "utf-8" else os.fsdecode(text.encode())
 
 
 def clip_name(footage: Path) -> str:

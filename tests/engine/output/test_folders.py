@@ -135,3 +135,22 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_rest(small_disk):
     assert np.load(path)["a"].tolist() == [0, 1, 2]
     assert json.loads((small_disk / "report.json").read_text()) == {"old": True}
     assert sorted(item.name for item in small_disk.iterdir()) == ["person_1.npz", "report.json"]
+
+
+ASCII_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode whatever the locale")
+def test_names_keep_their_letters_under_an_ascii_locale(tmp_path):
+    for name in ("Übung 歩く.mp4", "Пробег два.mp4", "Пробег три.mp4"):
+        (tmp_path / name).write_bytes(b"no video")
+    code = (
+        "import sys; from pathlib import Path; from engine.output.folders import clip_folders, prepare_folder\n"
+        "assert sys.getfilesystemencoding() == 'ascii', sys.getfilesystemencoding()\n"
+        "clips = sorted(Path(sys.argv[1]).glob('*.mp4'))\n"
+        "for folder, clip in zip(clip_folders(Path(sys.argv[2]), clips), clips): prepare_folder(folder, clip)\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "out")]
+    for _ in range(2):  # a second run finds its folders again
+        subprocess.run(words, env={**os.environ, **ASCII_LOCALE}, cwd=Path(__file__).parents[3], check=True)
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == {"Übung 歩く", "Пробег два", "Пробег три"}
