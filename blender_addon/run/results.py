@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import bpy
 from ...engine.files.json_file import read_json
 from ..blender import paths
 from . import run_settings
+
+
+_MOTION = re.compile(r"person_[0-9]+(_shot_[0-9]+)?")
+"""Stem of a motion file; bodies and takes lie beside it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def find(footage: str, out: Path) -> Left | None:
         if owner != wanted:
             continue
         folder = claim.parent.parent
-        motions = tuple(sorted(path for path in folder.glob("person_*.npz") if not path.stem.endswith("_body")))
+        motions = tuple(sorted(path for path in folder.glob("person_*.npz") if _MOTION.fullmatch(path.stem)))
         finished = (folder / "report.json").is_file() and bool(motions)
         began = any(claim.parent.glob("detect-*.npz"))
         return Left(folder, motions if finished else (), began and not finished)

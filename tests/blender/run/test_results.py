@@ -19,6 +19,12 @@ def test_results_of_the_footage_are_attached_again(fake, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     settings = bpy.context.scene.adapt_motion
     assert len(results.known(bpy.context.scene).motions) == 2, "it looked when the file was opened"
+    (tmp_path / "out" / "my clip" / "person_1_takes.npz").write_bytes(b"no motion")
+    (tmp_path / "out" / "my clip" / "person_3_shot_2.npz").write_bytes(b"a motion by its name")
+    names = [path.name for path in results.look(bpy.context.scene).motions]
+    assert names == ["person_1.npz", "person_2.npz", "person_3_shot_2.npz"]
+    (tmp_path / "out" / "my clip" / "person_3_shot_2.npz").unlink()
+    results.look(bpy.context.scene)
     layout = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context)
     settings.movie_clip = bpy.data.movieclips.new(name="x") if hasattr(bpy.data.movieclips, "new") else None
     assert bpy.ops.adapt_motion.attach_results() == {"FINISHED"}
