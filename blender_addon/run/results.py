@@ -13,7 +13,6 @@ from ...engine.files.json_file import read_json
 from ..blender import paths
 from . import run_settings
 
-
 _MOTION = re.compile(r"person_[0-9]+(_shot_[0-9]+)?")
 """Stem of a motion file; bodies and takes lie beside it."""
 
