@@ -1,14 +1,18 @@
 """Everything that is done with the project is one command here.
 
-python -m nox -s demo     the demo clip through the whole path, into out/demo/
-python -m nox -s tests    lint, types, the engine's tests, then Blender's (queued as sessions of their own)
-python -m nox -s build    the add-on zip, into dist/
+python -m nox -s demo            the demo clip through the whole path, into out/demo/
+python -m nox -s tests           lint, types, the engine's tests, then Blender's (queued as sessions of their own)
+python -m nox -s tests -- --all  the same, with all of Blender's tests in every version
+python -m nox -s quick           lint, types and the tests that run neither the engine nor Blender
+python -m nox -s build           the add-on zip, into dist/
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -16,7 +20,14 @@ import nox
 
 ROOT = Path(__file__).parent
 CONSTRAINTS = str(ROOT / "constraints.txt")
-BPY_VERSIONS = ("4.2", "4.5", "5.0")
+BPY_PYTHONS = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13", "5.3": "3.13"}
+"""Versions of the bpy module, from the oldest to the newest, and the Python that each is made for."""
+
+WHOLE = (next(iter(BPY_PYTHONS)), next(reversed(BPY_PYTHONS)))
+"""Versions in which all of the add-on's tests run; in those between the ones marked `short`, unless all are wanted."""
+
+AT_ONCE = ("-n", "2", "--dist", "loadfile")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 DEMO_BPY = "4.2"  # the newest that shares an environment with NumPy 2, which the engine uses
 
 nox.options.sessions = ["tests"]
@@ -64,12 +75,25 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
-    session.run("pytest", *session.posargs)
-    if session.posargs:  # a chosen few
+    everything = session.posargs == ["--all"]
+    if session.posargs and not everything:  # a chosen few
+        session.run("pytest", *session.posargs)
         return
-    for version in BPY_VERSIONS:
-        session.notify(f"blender(bpy='{version}')")
-    session.notify("blender_window")
+    session.run("pytest", *AT_ONCE, env=ONE_THREAD)
+    for version in BPY_PYTHONS:
+        short = () if everything or version in WHOLE else ("-m", "short")
+        session.notify(f"blender({version})", posargs=short)
+    session.notify("blender_window", posargs=())
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Lint, types and the tests that run neither the engine nor Blender."""
+    _install_for_tests(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("pytest", *AT_ONCE, "-m", "not slow", *session.posargs, env=ONE_THREAD)
 
 
 def _install_for_tests(session: nox.Session) -> None:
@@ -77,10 +101,27 @@ def _install_for_tests(session: nox.Session) -> None:
     install(session, "--no-deps", "clip-anytorch")  # for its vocabulary and tokenizer: the rest wants torchvision
 
 
+def find_python(version: str) -> str | None:
+    """A Python of this version: this one, pyenv's, or one on the path; None if there is none."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    found = str(pyenv[-1]) if pyenv else shutil.which(f"python{version}")
+    if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+        return found  # and no shim that leads nowhere
+    return None
+
+
 @nox.session
-@nox.parametrize("bpy", BPY_VERSIONS)
+@nox.parametrize(
+    "python,bpy",
+    [nox.param(find_python(python), version, id=version) for version, python in BPY_PYTHONS.items()],
+)
 def blender(session: nox.Session, bpy: str) -> None:
     """The add-on's tests inside the bpy module of one Blender version."""
+    wanted = BPY_PYTHONS[bpy]
+    if find_python(wanted) is None:
+        session.skip(f"there is no Python {wanted}, which bpy {bpy} is made for: put one on the path or into ~/.pyenv")
     session.install(f"bpy=={bpy}.*", "pytest")  # not the engine's versions: bpy has its own
     _run_in_parts(session, "python", "tests/blender/run.py", env=_blender_environment(session))
 
@@ -104,11 +145,13 @@ def blender_window(session: nox.Session) -> None:
 
 
 def _run_in_parts(session: nox.Session, *command: str, env: dict[str, str]) -> None:
-    """Run Blender's tests a part at a time; a chosen few at once."""
-    if session.posargs:
+    """Run Blender's tests in parts, each in a Blender of its own; a chosen few at once."""
+    if session.posargs and "short" not in session.posargs:
         session.run(*command, *session.posargs, env=env)
     else:
-        session.run(engine_python(session), "tests/blender/in_parts.py", *command, env=env, external=True)
+        session.run(
+            engine_python(session), "tests/blender/in_parts.py", *command, *session.posargs, env=env, external=True
+        )
 
 
 def _blender_environment(session: nox.Session) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Run Blender's tests a part at a time, each in a Blender of its own.
+"""Run Blender's tests in parts, two at a time, each in a Blender of its own.
 
     python tests/blender/in_parts.py COMMAND [arguments]
 
-runs the command with `--part 0/5`, then `--part 1/5` and so on (see run.py). One Blender that lives through hundreds of
+runs the command with `--part 0/5`, `--part 1/5` and so on (see run.py). One Blender that lives through hundreds of
 files and registrations is at times brought down by itself: by a signal, in its exporters or while Python collects
 garbage, each time elsewhere, and valgrind finds nothing in those tests. So a part whose Blender is brought down by a
 signal is run once more, and that is reported; a test that fails is not.
@@ -12,29 +12,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-PARTS = 5
+PARTS, AT_ONCE = 5, 2
 
 
 def main(command: list[str]) -> int:
     """The exit status of the first part that fails; 0 if none does."""
-    crashed: list[str] = []
-    for number in range(PARTS):
-        part = [*command, "--part", f"{number}/{PARTS}"]
-        code = subprocess.call(part)
-        if code < 0:
-            crashed.append(f"part {number} of {PARTS}: signal {-code}")
-            _say(f"Blender was brought down by signal {-code}. This part runs once more.")
-            code = subprocess.call(part)
-        if code:
-            return abs(code)
-    if crashed:
-        _say(f"All passed, but Blender was brought down: {'; '.join(crashed)}.")
-    return 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        codes = list(pool.map(lambda number: _run([*command, "--part", f"{number}/{PARTS}"]), range(PARTS)))
+    return next((abs(code) for code in codes if code), 0)
 
 
-def _say(text: str) -> None:
-    print(f"in_parts: {text}", flush=True)
+def _run(command: list[str]) -> int:
+    """The exit status of one part, whose output is shown at its end."""
+    for attempt in range(2):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        sys.stdout.buffer.write(done.stdout)
+        sys.stdout.flush()
+        if done.returncode >= 0:
+            break
+        again = "This part runs once more." if attempt == 0 else "This part failed twice."
+        print(f"in_parts: {command[-1]}: Blender was brought down by signal {-done.returncode}. {again}", flush=True)
+    return done.returncode
 
 
 if __name__ == "__main__":

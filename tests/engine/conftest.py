@@ -1,6 +1,8 @@
 """What several tests of the engine share: the command line, in this process or one of its own, and one real run."""
 
 import contextlib
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,12 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from engine.body.model import load_body
 from engine.protocol import parse_event
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
+
+
+RUNS_THE_ENGINE = {"run_engine", "run_here", "real_run", "copied_run", "started"}
+SLOW = {"adaptation", "evaluation", "training", "test_fuzz.py", "test_early_stop.py", "test_kills.py"}
+"""Folders and files of tests that adapt, train, or wait for other processes."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what `-m "not slow"`, the session `quick`, leaves out."""
+    for item in items:
+        parts = set(item.path.relative_to(ROOT).parts)
+        if RUNS_THE_ENGINE.intersection(item.fixturenames) or SLOW & parts:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +109,24 @@ class RealRun:
 
 
 @pytest.fixture(scope="session")
-def real_run(tmp_path_factory, run_engine, quick):
+def shared_folder(tmp_path_factory):
+    """A folder of this test session, shared by all processes that it is split into."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def real_run(shared_folder, run_engine, quick):
     """One real run, under names that are neither ASCII nor without spaces. Read only: copy it to change it."""
-    base = tmp_path_factory.mktemp("Прогон läuft")
-    clip = base / "балет 歩く ü.mp4"
-    shutil.copyfile(DEMO_CLIP, clip)
-    out = base / "出力 out"
-    ran = run_engine("run", clip, "--out", out, "--events", "jsonl", "--label", "balance", *quick)
-    return RealRun(clip, out, out / clip.stem, ran)
+    base = shared_folder / "Прогон läuft"
+    clip, out, told = base / "балет 歩く ü.mp4", base / "出力 out", base / "ran.json"
+    with FileLock(f"{base}.lock"):
+        if not told.exists():
+            base.mkdir()
+            shutil.copyfile(DEMO_CLIP, clip)
+            ran = run_engine("run", clip, "--out", out, "--events", "jsonl", "--label", "balance", *quick)
+            told.write_text(json.dumps([ran.code, ran.stdout, ran.stderr]), encoding="utf-8")
+    return RealRun(clip, out, out / clip.stem, ended(*json.loads(told.read_text(encoding="utf-8"))))
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ sys.exit(1 if how == "fails" and part == "3/5" else 0)
     [
         ("fine", 0, "01234"),
         ("once", 0, "012234"),  # reported, and run again
-        ("always", 11, "0122"),
-        ("fails", 1, "0123"),  # a failing test is not run again
+        ("always", 11, "012234"),
+        ("fails", 1, "01234"),  # a failing test is not run again
     ],
 )
 def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, parts):
@@ -33,5 +33,5 @@ def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, part
     words = [sys.executable, str(IN_PARTS), sys.executable, "-c", COMMAND, str(log), how]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == code
-    assert log.read_text().split() == [f"{part}/5" for part in parts]
+    assert sorted(log.read_text().split()) == [f"{part}/5" for part in parts]
     assert ("signal 11" in done.stdout) == (how in ("once", "always"))

@@ -10,6 +10,8 @@ from adapt_motion.blender_addon.character import keying, motion_io, rig, scene
 from effort import counted_calls
 from inside import joints_at, worst_distance
 
+pytestmark = pytest.mark.short
+
 RATES = [Fraction(30), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(60)]
 
 

@@ -8,6 +8,8 @@ from adapt_motion.blender_addon.blender import axes
 from adapt_motion.blender_addon.character import scene
 from synthetic import NAMES, PARENTS
 
+pytestmark = pytest.mark.short
+
 
 @pytest.fixture
 def person(blank, tmp_path):

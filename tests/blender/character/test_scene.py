@@ -11,6 +11,8 @@ from adapt_motion.blender_addon.errors import UserError
 from inside import counts, joints_at
 from mathutils import Matrix
 
+pytestmark = pytest.mark.short
+
 
 def test_two_people_stand_in_one_space(blank, tmp_path):
     """Each motion file has a world of its own; the camera that filmed both ties them together."""

@@ -21,6 +21,8 @@ from conftest import REPOSITORY
 from inside import children, counts, fbx_nodes, joints_at, properties, worst_distance
 from reading_back import key_frames, reimport
 
+pytestmark = pytest.mark.short
+
 NTSC_24, NTSC_30 = Fraction(24000, 1001), Fraction(30000, 1001)
 RATES = [NTSC_30, NTSC_24, Fraction(60), Fraction(25), Fraction(1493, 100)]
 FBX_SECOND = 46186158000

@@ -11,12 +11,13 @@ import sys
 import zipfile
 
 import bpy
+import numpy as np
 import pytest
 from conftest import REPOSITORY
 
 INSTALL = """
 import bpy, sys
-zip_path, motion, out = sys.argv[sys.argv.index("--") + 1:]
+zip_path, *words = sys.argv[sys.argv.index("--") + 1:]
 extensions = hasattr(bpy.ops, "extensions") and hasattr(bpy.context.preferences, "extensions")
 if extensions:
     bpy.ops.extensions.package_install_files(repo="user_default", filepath=zip_path, enable_on_install=True)
@@ -27,6 +28,10 @@ else:
     module = "adapt_motion"
 assert module in bpy.context.preferences.addons, list(bpy.context.preferences.addons.keys())
 assert hasattr(bpy.types.Scene, "adapt_motion")
+"""
+
+USE = """
+motion, out = words
 assert bpy.ops.adapt_motion.import_motion(filepath=motion) == {"FINISHED"}
 assert bpy.ops.adapt_motion.export_fbx(filepath=out) == {"FINISHED"}
 import importlib, pathlib
@@ -40,6 +45,21 @@ bpy.ops.preferences.addon_disable(module=module)
 assert not hasattr(bpy.types.Scene, "adapt_motion")
 print("ALL WELL", module)
 import os
+sys.stdout.flush()
+os._exit(0)
+"""
+
+ADAPT = """
+import importlib, os
+
+pytestmark = pytest.mark.short
+python, footage, out = words
+bpy.context.preferences.addons[module].preferences.engine_python = python
+batch = importlib.import_module(module + ".blender_addon.scripts.batch")
+del os.environ[batch.PYTHON_VARIABLE]
+code = batch.main([footage, "--out", out, "--fbx", "--preset", "fast", "--end-s", "0.2"])
+assert code == 0, code
+print("ALL WELL", module)
 sys.stdout.flush()
 os._exit(0)
 """
@@ -87,21 +107,34 @@ def test_same_files_make_the_same_zip(tmp_path):
     assert hashlib.sha256(zips[0]).digest() == hashlib.sha256(zips[1]).digest()
 
 
-def test_installs_works_and_leaves_in_a_fresh_blender(built, tmp_path):
-    import synthetic
-
-    script = tmp_path / "install.py"
-    script.write_text(INSTALL)
-    motion, out = synthetic.write_person(tmp_path / "clip"), tmp_path / "out.fbx"
+def in_a_fresh_blender(tmp_path, text, *words):
+    """What a script says in a Blender of its own with its own preferences."""
+    script = tmp_path / "script.py"
+    script.write_text(text)
     if bpy.app.binary_path:
         command = [bpy.app.binary_path, "-b", "--factory-startup", "--python-exit-code", "1", "-P", str(script)]
     else:
         command = [sys.executable, str(script)]
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user resources")}
     done = subprocess.run(
-        [*command, "--", str(built), str(motion), str(out)],
-        capture_output=True, text=True, env=environment, timeout=200, check=False,
-    )  # fmt: skip
+        [*command, "--", *map(str, words)], capture_output=True, text=True, env=environment, timeout=900, check=False
+    )
     assert "ALL WELL" in done.stdout, done.stdout + done.stderr
+
+
+def test_installs_works_and_leaves_in_a_fresh_blender(built, tmp_path):
+    import synthetic
+
+    motion, out = synthetic.write_person(tmp_path / "clip"), tmp_path / "out.fbx"
+    in_a_fresh_blender(tmp_path, INSTALL + USE, built, motion, out)
     assert out.is_file()
     assert {"person_1.fbx", "clip.blend"} <= {path.name for path in motion.parent.iterdir()}
+
+
+def test_the_installed_zip_adapts_ten_frames(built, tmp_path, engine_python):
+    """The engine is the one in the zip; only its packages are another environment's."""
+    demo = REPOSITORY / "presets" / "demo" / "demo.mp4"
+    in_a_fresh_blender(tmp_path, INSTALL + ADAPT, built, engine_python, demo, tmp_path / "out")
+    with np.load(tmp_path / "out" / "demo" / "person_1.npz") as motion:
+        assert 10 <= len(motion["poses"]) <= 14
+    assert (tmp_path / "out" / "demo" / "person_1.fbx").stat().st_size > 10_000

@@ -14,6 +14,8 @@ from conftest import REPOSITORY
 from effort import counted_calls
 from inside import counts
 
+pytestmark = pytest.mark.short
+
 
 def finished(tmp_path, *paths):
     """A run that has ended with these motion files."""

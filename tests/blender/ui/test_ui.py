@@ -59,6 +59,8 @@ with counted_calls() as calls:
 assert had_numpy or "numpy" not in sys.modules
 print("TOOK", calls[0])
 import os
+
+pytestmark = pytest.mark.short
 sys.stdout.flush()
 os._exit(0)
 """
