@@ -51,8 +51,6 @@ os._exit(0)
 
 ADAPT = """
 import importlib, os
-
-pytestmark = pytest.mark.short
 python, footage, out = words
 bpy.context.preferences.addons[module].preferences.engine_python = python
 batch = importlib.import_module(module + ".blender_addon.scripts.batch")
@@ -122,6 +120,7 @@ def in_a_fresh_blender(tmp_path, text, *words):
     assert "ALL WELL" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.short
 def test_installs_works_and_leaves_in_a_fresh_blender(built, tmp_path):
     import synthetic
 

@@ -22,6 +22,8 @@ from addon_fixtures import handler_counts, refused
 from conftest import REPOSITORY
 from inside import counts
 
+pytestmark = pytest.mark.short
+
 CLASSES = [cls for module in blender_addon._MODULES for cls in getattr(module, "_CLASSES", ())]
 PANELS = [cls for cls in CLASSES if issubclass(cls, bpy.types.Panel)]
 
@@ -59,8 +61,6 @@ with counted_calls() as calls:
 assert had_numpy or "numpy" not in sys.modules
 print("TOOK", calls[0])
 import os
-
-pytestmark = pytest.mark.short
 sys.stdout.flush()
 os._exit(0)
 """
