@@ -119,14 +119,14 @@ def shared_folder(tmp_path_factory):
 def real_run(shared_folder, run_engine, quick):
     """One real run, under names that are neither ASCII nor without spaces. Read only: copy it to change it."""
     base = shared_folder / "Прогон läuft"
-    clip, out, told = base / "балет 歩く ü.mp4", base / "出力 out", base / "ran.json"
+    clip, out, record = base / "балет 歩く ü.mp4", base / "出力 out", base / "ran.json"
     with FileLock(f"{base}.lock"):
-        if not told.exists():
+        if not record.exists():
             base.mkdir()
             shutil.copyfile(DEMO_CLIP, clip)
             ran = run_engine("run", clip, "--out", out, "--events", "jsonl", "--label", "balance", *quick)
-            told.write_text(json.dumps([ran.code, ran.stdout, ran.stderr]), encoding="utf-8")
-    return RealRun(clip, out, out / clip.stem, ended(*json.loads(told.read_text(encoding="utf-8"))))
+            record.write_text(json.dumps([ran.code, ran.stdout, ran.stderr]), encoding="utf-8")
+    return RealRun(clip, out, out / clip.stem, ended(*json.loads(record.read_text(encoding="utf-8"))))
 
 
 @pytest.fixture
