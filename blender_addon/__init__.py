@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .operators import (
+    actions,
     adapt,
     camera,
     character,
@@ -40,6 +41,7 @@ _MODULES = (  # what others use first
     camera,
     queue,
     adapt,
+    actions,
     character,
     cleanup,
     retarget,

@@ -38,6 +38,7 @@ STAGE_TITLES = {
     "import": "Bringing it into Blender",
     "doctor": "Examining the engine",
     "key": "Asking the system's keyring",
+    "action": "Adding the action",
 }
 """Titles of the stages of the engine (`protocol.STAGES`) and of the installation (`install.STAGES`)."""
 

@@ -25,3 +25,5 @@ KEY_TYPES = (
 )
 IN_VIEW = "{first} to {last}"
 HIDDEN = "{percent:.0f} % hidden"
+ACTION_ADDED = "'{label}' is an action now. Its motion is most like: {motion}."
+ACTION_WORDS = "Its words are most like: {words}."

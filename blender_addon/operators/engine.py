@@ -110,7 +110,7 @@ def _installed(state: RunState) -> None:
         state.message = f"The engine is installed and runs{card}."
 
 
-class _WithEngine:
+class WithEngine:
     """Operators that start the engine's Python for a moment."""
 
     @classmethod
@@ -140,7 +140,7 @@ class _WithEngine:
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_check_engine(_WithEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_check_engine(WithEngine, bpy.types.Operator):
     """Start the engine's Python once and see whether everything that the engine needs is there and loads"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.check_engine", "Check Engine", {"REGISTER"}
@@ -164,7 +164,7 @@ def _checked(state: RunState) -> None:
     state.message = f"The engine runs: Python {finding['python']}, PyTorch {finding['versions']['torch']}, on {card}."
 
 
-class ADAPT_MOTION_OT_doctor(_WithEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_doctor(WithEngine, bpy.types.Operator):
     """Look at everything that the engine needs or could use: packages, devices, your SMPL file, research weights"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.doctor", "Doctor", {"REGISTER"}
@@ -189,7 +189,7 @@ def _examined(state: RunState) -> None:
     state.failed = bool(state.hint)
 
 
-class ADAPT_MOTION_OT_store_key(_WithEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_store_key(WithEngine, bpy.types.Operator):
     """Keep the labelling service's key in your system's keyring. It is in no .blend file and no log"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.store_key", "Store Key", {"INTERNAL"}
@@ -216,7 +216,7 @@ class ADAPT_MOTION_OT_store_key(_WithEngine, bpy.types.Operator):
         return self._start("key", lambda python: engine_home.start_key_store(python, log, ["set"], key), _key_answered)
 
 
-class ADAPT_MOTION_OT_forget_key(_WithEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_forget_key(WithEngine, bpy.types.Operator):
     """Take the labelling service's key out of your system's keyring"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.forget_key", "Forget Key", {"INTERNAL"}

@@ -121,6 +121,21 @@ def start_doctor(python: Path, log: Path, body: str, extra: Mapping[str, str]) -
     return Job(command, log, {**engine_environment(), **extra}, engine_root(), parse=parse)
 
 
+def start_action(python: Path, log: Path, words: list[str]) -> Job:
+    """Have the engine add an action of the studio's: an `action` event answers, or an `error`.
+
+    Args:
+        python: of the engine's environment.
+        log: takes what it writes to stderr.
+        words: what `adapt-motion actions add` is given.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    command = [str(python), "-m", "engine", "actions", "add", "--events", "jsonl", *words]
+    return Job(command, log, engine_environment(), engine_root())
+
+
 def start_key_store(python: Path, log: Path, words: list[str], key: str = "") -> Job:
     """Look after the key in the system's keyring (`key_store.py`): a `key` event answers. Raises OSError."""
 

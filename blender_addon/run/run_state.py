@@ -16,7 +16,7 @@ class RunState:
     """A run of the engine or the installer.
 
     Attributes:
-        kind: `adapt`, `people`, `labels`, `attach`, `install`, `check` or `doctor`.
+        kind: `adapt`, `people`, `labels`, `attach`, `install`, `check`, `doctor`, `key` or `action`.
         source: the process or thread that gives the events.
         stage, step, steps: name of the stage, its number from 1, and how many there are.
         done, total: of the stage; total 0: not known.
@@ -26,7 +26,7 @@ class RunState:
         results: `result` events.
         people: who is in the footage, of the `people` event; None if it was not requested.
         segments: person's number to the segments of their `labels` event.
-        finding: the `checked`, `doctor` or `key` event.
+        finding: the `checked`, `doctor`, `key` or `action` event.
         bringing_in: whether its result is coming into the scene.
         message, hint: what went wrong, or how it ended.
         failed, cancelled, finished: how it ended, and whether it has.
@@ -75,9 +75,8 @@ class RunState:
     @property
     def has_result(self) -> bool:
         """Whether it has given what it was for."""
-        return {"adapt": bool(self.results), "people": self.people is not None, "labels": bool(self.segments)}.get(
-            self.kind, True
-        )
+        found = {"adapt": self.results, "people": self.people is not None, "labels": self.segments}
+        return bool({**found, "action": self.finding is not None}.get(self.kind, True))
 
     @property
     def share(self) -> float:
@@ -133,7 +132,7 @@ class RunState:
     def _on_checked(self, event: Event) -> None:
         self.finding = event
 
-    _on_doctor = _on_key = _on_checked
+    _on_doctor = _on_key = _on_action = _on_checked
 
     def _on_error(self, event: Event) -> None:
         if not self.failed:  # the first is the cause

@@ -193,6 +193,7 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
         row.operator("adapt_motion.suggest_labels", icon="LIGHT")
         if not prefs.vlm_problem(context):
             row.operator("adapt_motion.suggest_labels", text="", icon="WORLD").by_model = True
+        layout.operator("adapt_motion.add_to_actions", icon="BOOKMARKS")
 
 
 class ADAPT_MOTION_PT_options(_Part, bpy.types.Panel):

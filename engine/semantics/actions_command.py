@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.errors import UsageError
-from engine.protocol import ExitCode
+from engine.protocol import ExitCode, format_event
 from engine.runtime.streams import clean_stdout
 
 actions_app = typer.Typer(
@@ -34,12 +35,13 @@ def list_actions(dictionary: _Dictionary = "", debug: _Debug = False) -> None:
 @actions_app.command()
 def add(
     label: Annotated[str, typer.Argument(help="Name of the action, such as 'swagger'.")],
-    motion: Annotated[str, typer.Argument(help="A motion of it: .bvh, or a motion file (.npz).")],
+    motion: Annotated[str, typer.Argument(help="A motion of it: .bvh, a motion file or an AMASS file (.npz).")],
     sentence: Annotated[str, typer.Option(help="Other words for it.")] = "",
     start_s: Annotated[float | None, typer.Option(help="Use the motion from this second on.")] = None,
     end_s: Annotated[float | None, typer.Option(help="Use the motion up to this second.")] = None,
     skeletons: Annotated[str, typer.Option(help="Table of joint maps (.json) for a .bvh of unknown joints.")] = "",
     dictionary: _Dictionary = "",
+    events: Annotated[str, typer.Option(help="jsonl: one JSON object a line on stdout.")] = "",
     debug: _Debug = False,
 ) -> None:
     """Add an action: label, sentence, exemplar motion and nearest neighbours, without training."""
@@ -52,6 +54,10 @@ def add(
         stretch = None if start_s is None and end_s is None else (start_s or 0.0, 1e9 if end_s is None else end_s)
         table = Path(skeletons).expanduser() if skeletons else None
         added = add_action(label, path, _file(dictionary), sentence, stretch, table)
+        if events == "jsonl":
+            values = {**asdict(added), "dictionary": str(added.dictionary)}
+            stream.write(format_event("action", **values) + "\n")
+            raise typer.Exit(ExitCode.DONE)
         stream.write(f"Added '{added.label}' to {added.dictionary}.\n")
         stream.write(f"Exemplar: seconds {added.window_s[0]:.2f} to {added.window_s[1]:.2f} of the motion.\n")
         near = ", ".join(f"{name} ({value:.2f})" for name, value in added.nearest)
@@ -63,6 +69,6 @@ def add(
 def _file(dictionary: str) -> Path:
     if dictionary:
         return Path(dictionary).expanduser()
-    from engine.semantics.studio import studio_file
+    from engine.files.user_folder import studio_file
 
     return studio_file()

@@ -58,18 +58,16 @@ def read_window(path: Path, start_s: float, end_s: float) -> NDArray[np.float32]
     Raises:
         ModelFileError: the file is damaged or no motion.
     """
-    poses, rate = _read(path)
+    poses, rate = read_poses(path)
     first = (start_s + end_s) / 2 - WINDOW / RATE / 2
     rows = np.rint((first + np.arange(WINDOW) / RATE) * rate).astype(np.int64).clip(0, len(poses) - 1)
-    joints = poses.shape[1] // 3
-    some = torch.as_tensor(poses[rows].reshape(WINDOW, joints, 3)).float()
-    rotations = axis_angle_to_matrix(some[:, [*range(22), *_HANDS[joints]]])
+    rotations = axis_angle_to_matrix(torch.as_tensor(poses[rows]).float())
     six: NDArray[np.float32] = matrix_to_six(rotations, "columns").numpy()
     return six
 
 
-def _read(path: Path) -> tuple[NDArray[np.floating], float]:
-    """Poses (T, 3 J) in axis-angle and frames a second."""
+def read_poses(path: Path) -> tuple[NDArray[np.floating], float]:
+    """SMPL's poses (T, 24, 3) in axis-angle, z up, and frames a second. Raises ModelFileError, as above."""
     try:
         arrays = read_arrays(path, AMASS)
     except (OSError, ArrayFileError) as error:
@@ -82,4 +80,5 @@ def _read(path: Path) -> tuple[NDArray[np.floating], float]:
     poses, rate = arrays["poses"], rates[0]
     if not len(poses) or poses.shape[1] not in [3 * joints for joints in _HANDS]:
         raise ModelFileError(f"{path} is no AMASS motion: its poses are {poses.shape} at {rate:g} a second.", _HINT)
-    return poses, rate
+    joints = poses.shape[1] // 3
+    return poses.reshape(len(poses), joints, 3)[:, [*range(22), *_HANDS[joints]]], rate

@@ -1,6 +1,6 @@
 """The motion dictionary: which actions are known, what else they are called, and what they look like.
 
-`presets/actions.json` holds labels, categories and paraphrases; `actions_exemplars.npz` beside it a motion of each.
+`presets/actions.json` holds labels in a tree and paraphrases; `actions_exemplars.npz` beside it a motion of each.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from engine.semantics.text_match import TextMatcher, side_of
 from engine.semantics.types import WINDOW, Match
 
 ACTIONS = Path(__file__).resolve().parents[2] / "presets" / "actions.json"
-EVERYDAY = ACTIONS.with_name("actions_200.json")
-"""The dictionary of everyday words, which takes the place of `ACTIONS` once networks are trained on it."""
 NEAR_ENOUGH = 0.55
 """Score from which a free text counts as a label. Chosen on texts that the matcher is not scored on."""
 _SUGGESTIONS = 3
@@ -50,6 +48,7 @@ class Action(_Part):
     path: str = Field(default="", description="Place in the tree of actions, such as locomotion/walk.")
     style: str = Field(default="", description="How the plain action is done, such as slowly; empty for the plain one.")
     babel: tuple[_Text, ...] = Field(default=(), description="BABEL's categories of actions that mean it.")
+    formerly: tuple[_Text, ...] = Field(default=(), description="Labels of earlier versions that now mean it.")
     nearest: tuple[_Text, ...] = Field(
         default=(), description="Labels that an action added later is most like, which networks know in its place."
     )
@@ -70,6 +69,7 @@ class _Action2(_Part):
     paraphrases: tuple[_Text, ...]
     style: Annotated[str, StringConstraints(max_length=100)] = ""
     babel: tuple[_Text, ...] = ()
+    formerly: tuple[_Text, ...] = ()
     nearest: tuple[_Text, ...] = ()
 
     def action(self) -> Action:
@@ -194,7 +194,12 @@ class MotionDictionary:
         return six
 
     def match(self, text: str) -> Match:
-        """The label that free text means; none if nothing is near enough, or if it leaves open which side is meant."""
+        """The label that free text means; none if nothing is near enough, or if it leaves open which side is meant.
+
+        A text of the dictionary means its label, and a label of an earlier version what it has become.
+        """
+        if label := self._as_written.get(" ".join(text.lower().split())):
+            return Match(label, 1.0, (label,))
         scores = np.full(len(self._actions), -1.0, np.float32)
         np.maximum.at(scores, self._owners, self._matcher.scores(text))
         order = [int(row) for row in np.argsort(-scores, kind="stable")[: _SUGGESTIONS + 1] if scores[row] > 0]
@@ -209,6 +214,12 @@ class MotionDictionary:
         """Whether the label is of one side and the text of neither: "hop" may be on either leg, and the wrong one would
         be pulled at."""
         return side_of(label) != 0 and side_of(text) == 0 and mirrored(label) in nearest
+
+    @cached_property
+    def _as_written(self) -> dict[str, str]:
+        """Label of each text, in small letters, and of each label of an earlier version that is no text by now."""
+        earlier = {name.lower(): label for label, action in self._actions.items() for name in action.formerly}
+        return earlier | {text.lower(): label for label in self.labels for text in self.texts(label)}
 
     @cached_property
     def _matcher(self) -> TextMatcher:

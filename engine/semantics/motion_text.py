@@ -171,8 +171,8 @@ class MotionTextSpace(nn.Module):
         return space.requires_grad_(False).eval()
 
     def to_file(self, path: Path) -> None:
-        """Write weights and labels. Raises OutputError if the disk refuses."""
-        tensors = {name: value.cpu().contiguous() for name, value in self.state_dict().items()}
+        """Write weights, in half precision, and labels. Raises OutputError if the disk refuses."""
+        tensors = {name: value.cpu().half().contiguous() for name, value in self.state_dict().items()}
         with replacing(path) as file:
             file.write(save(tensors, {"labels": json.dumps(self.labels)}))
 

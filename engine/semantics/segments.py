@@ -73,6 +73,15 @@ def beyond(segments: tuple[Segment, ...], duration_s: float) -> list[str]:
     return sentences
 
 
+def unseen(segments: tuple[Segment, ...], times: NDArray[np.float64]) -> list[str]:
+    """A sentence for every segment that none of the `times` (T,), at which a person is seen, lies in."""
+    return [
+        f"The label '{one.label}' from {one.start_s:g} s to {one.end_s:g} s changes no motion: nobody is seen then."
+        for one in segments
+        if not ((times >= one.start_s) & (times < one.end_s)).any()
+    ]
+
+
 def spread(segments: tuple[Segment, ...], timestamps: NDArray[np.float64]) -> NDArray[np.str_]:
     """(T,) label of each frame, '' where none applies; `timestamps` (T,) in seconds into the footage."""
     labels = np.zeros(len(timestamps), dtype=f"<U{max([1, *(len(segment.label) for segment in segments)])}")

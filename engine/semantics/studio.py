@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
-from engine.errors import UsageError
+from engine.errors import ModelFileError, UsageError
 from engine.files.atomic import replacing
 from engine.output.motion_file import read_motion
+from engine.semantics.amass import read_poses
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace, facing_ahead
 from engine.semantics.motion_windows import centred_window, resample, window_at
 from engine.semantics.types import RATE, WINDOW
-from engine.weights.model_files import data_folder
 
 _STEP_S = 0.25
 _NEAREST = 5
@@ -45,11 +46,6 @@ class Added:
     dictionary: Path
 
 
-def studio_file() -> Path:
-    """The user's own dictionary of actions."""
-    return data_folder() / "actions.json"
-
-
 def add_action(
     label: str,
     motion: Path,
@@ -63,7 +59,8 @@ def add_action(
 
     Args:
         label: its name, such as `swagger`; new to all dictionaries.
-        motion: a `.bvh` or a motion file (`.npz`), of which the two seconds of most movement become the exemplar.
+        motion: a `.bvh`, a motion file or an AMASS file (`.npz`), of which the two seconds of most movement become the
+            exemplar.
         dictionary: the studio's file; made if it is not there.
         sentence: other words for it.
         stretch_s: seconds of the motion that count; all of it if left out.
@@ -111,20 +108,33 @@ def listed(dictionary: Path) -> list[tuple[str, str, str]]:
 
 def _read(path: Path, skeletons: Path | None) -> tuple[Tensor, Tensor]:
     """Rotations (T, 24, 6) with the root's in a world with z up, and seconds (T,)."""
+    poses: NDArray[np.floating[Any]]
     if path.suffix.lower() == ".bvh":
         from engine.training.bvh_motion import read_bvh_motion
 
         poses, fps = read_bvh_motion(path, skeletons)
         times = torch.arange(len(poses), dtype=torch.float64) / fps
     elif path.suffix.lower() == ".npz":
-        motion = read_motion(path)
-        poses = motion.poses.reshape(-1, 24, 3).astype(np.float64)
-        times = torch.from_numpy(motion.timestamps.astype(np.float64))
+        poses, times = _read_poses(path)
     else:
-        raise UsageError(f"{path.name} is neither a BVH nor a motion file.", "Give a .bvh or a person_<N>.npz.")
+        hint = "Give a .bvh, a person_<N>.npz or an AMASS file."
+        raise UsageError(f"{path.name} is neither a BVH nor a motion file.", hint)
     if len(poses) < _LEAST_FRAMES:
         raise UsageError(f"{path.name} has {len(poses)} frames, which is no action.", "Give a longer motion.")
     return matrix_to_six(axis_angle_to_matrix(torch.from_numpy(poses).float())), times
+
+
+def _read_poses(path: Path) -> tuple[NDArray[np.floating], Tensor]:
+    """(T, 24, 3) poses and seconds (T,) of a motion file, or of an AMASS file such as the add-on exports."""
+    try:
+        motion = read_motion(path)
+    except UsageError as error:
+        try:
+            poses, fps = read_poses(path)
+        except ModelFileError:
+            raise error from None
+        return poses, torch.arange(len(poses), dtype=torch.float64) / fps
+    return motion.poses.reshape(-1, 24, 3), torch.from_numpy(motion.timestamps.astype(np.float64))
 
 
 def _liveliest(six: Tensor, times: Tensor, stretch_s: tuple[float, float] | None) -> tuple[Tensor, float]:

@@ -37,7 +37,7 @@ _JOINED = re.compile(r"\b(push|press|sit)[ -](ups?)\b")
 _MEANING_SHARE = 0.65
 _RARITY_HALF = 400
 """Rank in the table at which a word counts half as much as a rare one."""
-_TYPO = 0.8
+_TYPO = 0.855
 
 
 class TextMatcher:
@@ -52,7 +52,8 @@ class TextMatcher:
     def __init__(self, texts: Sequence[str], words: Sequence[str], vectors: NDArray[np.float32]) -> None:
         self._rank = {word: row for row, word in enumerate(words)}
         self._vectors = vectors
-        self._own = frozenset(word for text in texts for word in _split(text))
+        own = {word for text in texts for word in _split(text)}
+        self._own = own | {form for word in own for form in (f"{word.removesuffix('e')}ing", f"{word}{word[-1]}ing")}
         self._texts = [self._known(text) for text in texts]
         self._orders = [[_stem(word) for word in words] for words in self._texts]
         often = Counter(stem for order in self._orders for stem in set(order))
@@ -74,7 +75,8 @@ class TextMatcher:
         words = self._known(text)
         if not words:
             return np.zeros(len(self._texts), np.float32)
-        meaning = self._means @ self._mean(words)
+        known = sum(self._row(word) is not None for word in words)
+        meaning = self._means @ self._mean(words) * math.sqrt(known / len(words))
         order = [_stem(word) for word in words]
         same = self._overlap(order)
         scores = _MEANING_SHARE * meaning + (1 - _MEANING_SHARE) * same
@@ -118,7 +120,9 @@ class TextMatcher:
         if len(word) < 4:
             return word
         # a slip of the finger rarely hits the first letter, and "knitting" is not "sitting"
-        likely = sorted(other for other in self._own if other[0] == word[0])
+        # another letter in the place of one makes another word, in short ones: "shaving" is not "shaking"
+        lengths = {len(word) + more for more in range(-3, 4) if more or len(word) > 8}
+        likely = sorted(other for other in self._own if other[0] == word[0] and len(other) in lengths)
         forms = difflib.get_close_matches(word, likely, n=1, cutoff=_TYPO)
         return forms[0] if forms else word
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from engine.errors import OutputError, UsageError
 from engine.files.atomic import replacing
 from engine.files.json_file import read_json
+from engine.files.user_folder import data_folder
 from engine.footage.decoding import Frame
 from engine.keypoints.types import PersonTrack
 from engine.runtime.progress import Progress
@@ -30,7 +31,6 @@ from engine.semantics.types import MotionDictionary
 from engine.semantics.vlm_pictures import Pictures, Stretch, stretches, take
 from engine.semantics.vlm_server import FailedError, Question, RefusedError, Server, Spent, is_local, server_name
 from engine.semantics.vlm_settings import VlmSettings
-from engine.weights.model_files import data_folder
 
 NOTHING = "none"
 """What the model says where it sees no action of the list."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ModelFileError
+from engine.files.user_folder import data_folder
 from engine.weights.checkpoints import CLIP, CLIP_TRANSFORMERS, HMR, HMR2, HMR_BATCH_NORM, MDNET, MOTIONCLIP
 from engine.weights.model_settings import ModelSettings
 
@@ -123,17 +123,6 @@ def models_folder(settings: ModelSettings) -> Path:
     """Where models are looked for that have no path of their own: the setting, the variable, the user's data folder."""
     chosen = settings.folder or os.environ.get(FOLDER_VARIABLE, "")
     return Path(chosen).expanduser() if chosen else data_folder() / "models"
-
-
-def data_folder() -> Path:
-    """Where the engine keeps what belongs to this user, whichever clip it is for. It may not be there yet."""
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return folder / "adapt-motion"
 
 
 def find(key: str, settings: ModelSettings) -> Path | None:

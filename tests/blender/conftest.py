@@ -18,7 +18,8 @@ NEEDS_BPY += [
     f"test_{name}.py" for name in ("transfer", "retarget_feet", "retarget_ui", "plain_rig", "linked", "edits", "amass")
 ]
 NEEDS_BPY += [
-    f"test_{name}.py" for name in ("people", "labels", "queue", "footage", "evidence", "comparison", "overlay")
+    f"test_{name}.py"
+    for name in ("people", "labels", "actions", "queue", "footage", "evidence", "comparison", "overlay")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
 NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak")]

@@ -1,7 +1,7 @@
 """Texts as users type them, with the labels that count as right, and texts that mean no action of the dictionary.
 
 Written without looking at what the matcher makes of them. `DEVELOPMENT` is what its thresholds were chosen on,
-`UNSEEN` is what it is scored on.
+`UNSEEN` is what it is scored on. What means an action by now, of what meant none in version 1, has its label behind it.
 """
 
 _MEANT = """
@@ -11,7 +11,7 @@ she strolls through the garden | walk, walk slowly
 person walks at normal pace | walk
 walks really slowly | walk slowly
 slow walking | walk slowly
-an old lady shuffling along slowly | walk slowly
+an old lady shuffling along slowly | walk slowly, walk like an old person
 hurried walk | walk briskly
 power walking | walk briskly
 walking fast to catch the bus | walk briskly
@@ -35,9 +35,9 @@ someone is seated at a desk | sit
 sits down | sit down
 sitting down on a couch | sit down
 the woman takes a seat | sit down
-gets up from the chair | stand up from a chair
-standing up | stand up from a chair
-rising from a bench | stand up from a chair
+gets up from the chair | stand up
+standing up | stand up
+rising from a bench | stand up
 standing | stand still
 a person stands still waiting | stand still
 idle standing | stand still
@@ -75,46 +75,46 @@ kicking with the right leg | kick forward with right leg
 kick with left foot | kick forward with left leg
 right front kick | kick forward with right leg
 sideways kick with left leg | side kick with left leg
-kicking a soccer ball | kick soccer ball
-kicks the football | kick soccer ball
-throws a basketball | throw basketball
-throwing a ball | throw basketball
-shooting hoops | shoot basketball
-dribbling | dribble basketball, dribble basketball forward
-dribbling a basketball | dribble basketball
-dribbling the ball forward | dribble basketball forward
-jump shot | jump and shoot basketball
-boxing | punch and strike
-throwing punches | punch and strike
+kicking a soccer ball | kick a ball
+kicks the football | kick a ball
+throws a basketball | throw a basketball
+throwing a ball | throw a basketball, throw
+shooting hoops | shoot a basketball
+dribbling | dribble a basketball
+dribbling a basketball | dribble a basketball
+dribbling the ball forward | dribble a basketball
+jump shot | shoot a basketball
+boxing | box
+throwing punches | box
 punching with the left hand | punch with left hand
 right hand punch | punch with right hand
 sword fight | fight with a sword
 swinging a sword | fight with a sword
-jumping | jump up in place, jump up high, jump forward, jump up and down on both feet
+jumping | jump in place, jump high, jump forward, jump up and down
 jumping forward | jump forward
-jumps high in the air | jump up high
-jumping up and down | jump up and down on both feet
+jumps high in the air | jump high
+jumping up and down | jump up and down
 hopping on the left foot | hop on left leg
 hops on right leg | hop on right leg
-crawling | crawl on the floor
-crawling on all fours | crawl on the floor
-lying on the floor | lie still on the floor
-person lies down on the ground | lie down on the floor
-lying down | lie down on the floor, lie still on the floor
-getting up off the floor | get up from lying on the back, get up from lying face down
+crawling | crawl
+crawling on all fours | crawl
+lying on the floor | lie still
+person lies down on the ground | lie down
+lying down | lie down, lie still
+getting up off the floor | get up from the back, get up from the belly
 back flip | backflip
 doing a cartwheel | cartwheel
 somersault forward on the floor | forward roll
 dancing | dance
 girl dances to music | dance
-ballet pirouette and jete | ballet dance with pirouettes and jete
+ballet pirouette and jete | ballet turn
 zombie | walk like a zombie
 walking like a zombie with arms out | walk like a zombie
-sneaking | sneak around, sneak forward
-sneaking around the house at night | sneak around
-tiptoeing forward quietly | sneak forward
-walking on rocky terrain | walk on uneven terrain
-walking in circles | walk around in circles
+sneaking | sneak
+sneaking around the house at night | sneak
+tiptoeing forward quietly | sneak, tiptoe
+walking on rocky terrain | walk on uneven ground
+walking in circles | walk in circles
 walks and turns left | walk and turn left
 turn right while walking | walk and turn right
 cleaning a window | wash a window
@@ -122,17 +122,17 @@ wiping the window | wash a window
 taking a shower | wash oneself
 laughing | laugh
 laughing out loud | laugh
-directing traffic | direct traffic with arm signals
-basketball referee making signals | give basketball referee signals with the arms
-reaching up for something on a shelf with the right hand | grab object high up with right hand
-grabbing something from above with the left hand | grab object high up with left hand
-putting a bag down on the floor with the right hand | put object down on the floor with right hand
-arm circles backward | rotate both arms backward
-rotating arms | rotate both arms backward
-climbing on a jungle gym | climb playground equipment
-climbs a playground frame | climb playground equipment
-balancing | stand and keep balance
-elbow to knee exercise, left elbow first | bring elbow to opposite knee, left elbow first
+directing traffic | direct traffic
+basketball referee making signals | give referee signals
+reaching up for something on a shelf with the right hand | grab something high up with right hand
+grabbing something from above with the left hand | grab something high up with left hand
+putting a bag down on the floor with the right hand | put something down with right hand
+arm circles backward | rotate the arms
+rotating arms | rotate the arms
+climbing on a jungle gym | climb on playground equipment
+climbs a playground frame | climb on playground equipment
+balancing | keep balance
+elbow to knee exercise, left elbow first | bring elbow to knee, left elbow first
 posing for a photo | hold a pose
 wlak | walk
 walkng upstairs | walk upstairs
@@ -166,13 +166,13 @@ clip 3
 camera moves left
 scene one
 playing the violin
-typing on a keyboard
+typing on a keyboard | type on a keyboard
 riding a bicycle
 swimming in a pool
 driving a car
-cooking dinner
+cooking dinner | stir a pot
 reading a newspaper
-brushing teeth
+brushing teeth | brush the teeth
 painting a picture
 playing chess
 knitting a sweater
@@ -186,8 +186,8 @@ peeling potatoes
 shaving
 singing a song
 playing the piano
-combing hair
-taking photographs with a camera
+combing hair | comb the hair
+taking photographs with a camera | take a photo
 sewing a dress
 mowing the lawn
 playing tennis
@@ -195,27 +195,27 @@ golf swing
 ice skating
 archery
 yoga tree pose
-smoking a cigarette
-texting on a phone
+smoking a cigarette | smoke
+texting on a phone | text on a phone
 vacuum cleaning
 milking a cow
 chopping wood
 sawing a plank
-hammering a nail
+hammering a nail | hammer
 fishing at the river
 kissing
 hugging a friend
-shaking hands
+shaking hands | shake hands
 falling off a cliff
 vomiting
 sneezing
 yawning
-scratching the head
+scratching the head | scratch the head
 tying shoelaces
 putting on a jacket
-opening a door
+opening a door | open a door
 writing a letter
-eating soup
+eating soup | eat
 feeding the birds
 the dog barks
 tax declaration
@@ -238,7 +238,11 @@ def _labels(text: str) -> frozenset[str]:
     return frozenset([text] if one_with_comma else text.split(", "))
 
 
-MEANT = [(line.split(" | ")[0], _labels(line.split(" | ")[1])) for line in _MEANT.strip().splitlines()]
-UNRELATED = _UNRELATED.strip().splitlines()
-DEVELOPMENT = MEANT[::2], UNRELATED[::2]
-UNSEEN = MEANT[1::2], UNRELATED[1::2]
+def _half(number: int) -> tuple[list[tuple[str, frozenset[str]]], list[str]]:
+    """Every second line: texts with their labels, and texts without."""
+    lines = [*_MEANT.strip().splitlines()[number::2], *_UNRELATED.strip().splitlines()[number::2]]
+    parts = [line.split(" | ") for line in lines]
+    return [(part[0], _labels(part[1])) for part in parts if part[1:]], [part[0] for part in parts if not part[1:]]
+
+
+DEVELOPMENT, UNSEEN = _half(0), _half(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UsageError
-from engine.semantics.segments import Segment, beyond, read_labels, spread, whole_clip
+from engine.semantics.segments import Segment, beyond, read_labels, spread, unseen, whole_clip
 
 
 def labels_file(folder, content):
@@ -76,3 +76,9 @@ def test_labels_beyond_the_footage_are_reported():
     assert "reaches beyond" in sentences[0]
     assert "lies beyond" in sentences[1]
     assert not beyond(whole_clip("x"), 1.0)
+
+
+def test_a_label_for_a_time_in_which_nobody_is_seen_is_named():
+    labels = (Segment(0, 1, "walk"), Segment(1, 2, "sit"), *whole_clip("wave"))
+    (sentence,) = unseen(labels, np.array([0.5, 0.9, 2.0]))
+    assert sentence == "The label 'sit' from 1 s to 2 s changes no motion: nobody is seen then."

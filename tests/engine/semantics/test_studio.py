@@ -7,6 +7,7 @@ from bvh_files import bvh_text, hanging
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six
 from engine.errors import ModelFileError, UsageError
+from engine.protocol import parse_event
 from engine.semantics.dictionary import MotionDictionary
 from engine.semantics.motion_text import MotionTextSpace
 from engine.semantics.motion_windows import resample, window_at
@@ -157,3 +158,32 @@ def test_the_commands(clip, run_here, tmp_path):
     assert "\twalk\n" in ran.stdout
     ran = run_here("actions", "add", "strut", tmp_path / "absent.bvh", "--dictionary", own)
     assert ran.code != 0
+
+
+def test_an_amass_file_gives_the_same_action_as_the_clip_it_is_of(clip, space, tmp_path):
+    poses, fps = read_bvh_motion(clip)
+    body = poses.reshape(len(poses), 72)[:, :66]
+    whole = np.concatenate([body, np.tile(poses[:, 22], 15), np.tile(poses[:, 23], 15)], axis=1)
+    np.savez(tmp_path / "amass.npz", poses=whole, trans=np.zeros((len(poses), 3)), mocap_framerate=np.array(fps))
+    of_clip = add_action("swagger", clip, tmp_path / "a.json", space=space)
+    of_amass = add_action("swagger", tmp_path / "amass.npz", tmp_path / "b.json", space=space)
+    assert of_amass.nearest[0][0] == of_clip.nearest[0][0]
+    assert of_amass.window_s == pytest.approx(of_clip.window_s)
+    exemplars = [MotionDictionary.from_files(tmp_path / f"{name}.json").exemplar("swagger") for name in "ab"]
+    np.testing.assert_allclose(exemplars[0], exemplars[1], atol=5e-3)
+    np.savez(tmp_path / "bad.npz", poses=whole)
+    with pytest.raises(UsageError, match="is no motion file"):
+        add_action("strut", tmp_path / "bad.npz", tmp_path / "a.json", space=space)
+
+
+def test_programs_get_events(clip, run_here, tmp_path):
+    words = ["actions", "add", "--events", "jsonl", "--dictionary", tmp_path / "own.json", "--", "-swagger", clip]
+    ran = run_here(*words)
+    assert ran.code == 0, ran.stderr
+    event = parse_event(ran.stdout)
+    assert (event["event"], event["label"]) == ("action", "-swagger")
+    assert len(event["nearest"]) == 5
+    again = run_here(*words)
+    assert again.code == 2
+    reported = parse_event(again.stdout.splitlines()[0])
+    assert (reported["event"], reported["message"]) == ("error", "'-swagger' is known already, as '-swagger'.")
