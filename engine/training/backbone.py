@@ -23,9 +23,9 @@ from engine.runtime.progress import Progress
 from engine.training.backbone_batches import BatchMaker
 from engine.training.backbone_losses import Weights, backbone_losses, total
 from engine.training.backbone_score import WINDOW, BackboneScores, held_out, score_all
-from engine.training.corpus import read_corpus
+from engine.training.corpus import learnt_from, read_corpus
 from engine.training.detector_model import DETECTOR_MODEL, DetectorModel
-from engine.training.motion_batches import MotionWindows
+from engine.training.motion_batches import MotionWindows, clip_weights
 from engine.training.run import warmed
 
 _AVERAGE_MEMORY = 0.998
@@ -60,6 +60,10 @@ class BackboneTraining:
     weights: Weights = field(default_factory=Weights)
     legs_guessed: float = 0.2
     """Share of the windows in which the legs are never seen and move as they were captured."""
+    synthetic: float = 0.25
+    """Share of the windows that come from authored actions."""
+    share: float = 1.0
+    """How much of the motion is trained on, of `learnt_from`."""
     half: bool = True
     """Whether matrices are multiplied in bfloat16."""
 
@@ -79,6 +83,7 @@ def train_backbone(
     progress: Progress,
     device: str = "cpu",
     detector: Path = DETECTOR_MODEL,
+    start: Path | None = None,
 ) -> BackboneScores:
     """Train the backbone, or go on from the checkpoint beside `out`, and score it.
 
@@ -91,6 +96,7 @@ def train_backbone(
         progress: called after every step.
         device: of torch.
         detector: the measured detector.
+        start: weights of an earlier network of the same size to start from; None: from nothing.
 
     Returns:
         Figures on held-out performers.
@@ -101,15 +107,18 @@ def train_backbone(
         CancelledError: stopped; the checkpoint has every step that was done.
     """
     clips = read_corpus(corpus)
-    learnt_from = [clip for clip in clips if not clip.held_out]
-    if not learnt_from:
+    known = learnt_from(clips, settings.share, seed)
+    if not known:
         raise UsageError(f"{corpus} has no clip that is not held out.", "Build the corpus from all the clips.")
     for synthetic in (False, True):
         held_out(clips, synthetic)  # that there are any is better known before the training than after
     body = load_body(None, device)
     measured = DetectorModel.from_file(detector).to(device)
     run = _Run(settings, seed, out, device)
-    windows = MotionWindows(learnt_from, WINDOW, torch.device(device))
+    if start is not None:
+        run.start_from(read_network(start))
+    weights = clip_weights(known, settings.synthetic)
+    windows = MotionWindows(known, WINDOW, torch.device(device), weights)
     maker = BatchMaker(windows, body, measured, legs_guessed=settings.legs_guessed)
     for step in range(run.resumed(), settings.steps):
         run.step(step, maker, body)
@@ -141,6 +150,13 @@ class _Run:
         )
         self._checkpoint, self._log = (out.with_name(out.name + end) for end in (".checkpoint", ".log"))
         self._sums: dict[str, float] = {}
+
+    def start_from(self, network: LandmarkNetwork) -> None:
+        """Take over an earlier network's weights. Raises UsageError if it is of another size."""
+        if network.shape != self.settings.network:
+            raise UsageError("The network to start from is of another size.", "Leave it out to start from nothing.")
+        self.network.load_state_dict(network.state_dict())
+        self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def step(self, step: int, maker: BatchMaker, body: BodyModel) -> None:
         """One step of the optimiser."""

@@ -41,6 +41,9 @@ class Weights:
     contacts: float = 0.05
     speed: float = 3.0
     """Of the joints' way from frame to frame."""
+    error: float = 1.0
+    """Of the error that the network expects of each joint: the negative log-likelihood of a Laplace distribution. It
+    changes nothing else of the network."""
     acceleration: float = 8.0
     """Of how that way changes, between frames that follow each other evenly."""
 
@@ -67,9 +70,10 @@ def backbone_losses(output: NetworkOutput, batch: BackboneBatch, body: BodyModel
     contacts = functional.binary_cross_entropy_with_logits(
         output.contact_logits, batch.contacts.clamp(min=0), reduction="none"
     )
+    fitted = aligned(joints, batch.joints)
     return {
         "joints": ((joints - batch.joints).norm(dim=-1) * _joint_weights(joints)).mean(),
-        "aligned": ((aligned(joints, batch.joints) - batch.joints).norm(dim=-1) * _joint_weights(joints)).mean(),
+        "aligned": ((fitted - batch.joints).norm(dim=-1) * _joint_weights(joints)).mean(),
         "landmarks": (landmarks - batch.landmarks).norm(dim=-1).mean(),
         "six": (matrix_to_six(rotations) - matrix_to_six(batch.rotations)).abs().mean(),
         "place": (output.log_depth - seen_depth).abs().clamp(max=_FARTHEST).mean()
@@ -77,9 +81,16 @@ def backbone_losses(output: NetworkOutput, batch: BackboneBatch, body: BodyModel
         "projection": miss.clamp(max=_FARTHEST).mean(),
         "betas": (output.betas - batch.betas).square().mean(),
         "contacts": (contacts * known).sum() / known.sum().clamp(min=1),
+        "error": _expected(output.log_error, (fitted - batch.joints).norm(dim=-1).detach()),
         "speed": (joints - batch.joints).diff(dim=1).norm(dim=-1).mean(),
         "acceleration": _acceleration(joints - batch.joints, batch.times_s),
     }
+
+
+def _expected(log_error: Tensor, error: Tensor) -> Tensor:
+    """How badly the expected errors (B, S, 24), as logarithms of metres, tell the real ones."""
+    mean: Tensor = (error * (-log_error).exp() + log_error).mean()
+    return mean
 
 
 def _acceleration(error: Tensor, times_s: Tensor) -> Tensor:

@@ -33,6 +33,9 @@ _Weights = Annotated[
 ]
 _Seed = Annotated[int, typer.Option(min=0, help="Of everything random. On the same machine it gives the same file.")]
 _Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps; left out: as many as the shipped file had.")]
+_Share = Annotated[
+    float, typer.Option(min=0.01, max=1, help="Train on this share of the performers' minutes; all are scored on.")
+]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 _Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -104,8 +107,11 @@ def backbone(
     out: _Weights,
     seed: _Seed = 0,
     steps: _Steps = None,
+    share: _Share = 1.0,
     device: _Device = "auto",
     detector: Annotated[str, typer.Option(help="Measured noise of `train detector-model`; the shipped one.")] = "",
+    start: Annotated[str, typer.Option(help="Weights of an earlier backbone to start from; from nothing.")] = "",
+    rate: Annotated[float, typer.Option(min=1e-6, help="Largest learning rate.")] = 8e-4,
     debug: _Debug = False,
 ) -> None:
     """Train the pose backbone: what the detector reports of a person in, SMPL motion out.
@@ -115,8 +121,9 @@ def backbone(
     with _training("backbone", Path(out)) as (progress, stream):
         from engine.training.backbone import BackboneTraining, train_backbone
 
-        learn = partial(train_backbone, detector=Path(detector)) if detector else train_backbone
-        _train(learn, BackboneTraining(), corpus, out, seed, steps, device, progress, stream)
+        learn = partial(train_backbone, start=Path(start) if start else None)
+        learn = partial(learn, detector=Path(detector)) if detector else learn
+        _train(learn, BackboneTraining(learning_rate=rate), corpus, out, seed, steps, share, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -126,6 +133,7 @@ def denoiser(
     out: _Weights,
     seed: _Seed = 0,
     steps: _Steps = None,
+    share: _Share = 1.0,
     device: _Device = "auto",
     debug: _Debug = False,
 ) -> None:
@@ -136,7 +144,7 @@ def denoiser(
     with _training("denoiser", Path(out)) as (progress, stream):
         from engine.training.denoiser import DenoiserTraining, train_denoiser
 
-        _train(train_denoiser, DenoiserTraining(), corpus, out, seed, steps, device, progress, stream)
+        _train(train_denoiser, DenoiserTraining(), corpus, out, seed, steps, share, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -146,6 +154,7 @@ def infiller(
     out: _Weights,
     seed: _Seed = 0,
     steps: _Steps = None,
+    share: _Share = 1.0,
     device: _Device = "auto",
     debug: _Debug = False,
 ) -> None:
@@ -156,7 +165,7 @@ def infiller(
     with _training("infiller", Path(out)) as (progress, stream):
         from engine.training.infiller import InfillerTraining, train_infiller
 
-        _train(train_infiller, InfillerTraining(), corpus, out, seed, steps, device, progress, stream)
+        _train(train_infiller, InfillerTraining(), corpus, out, seed, steps, share, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -166,6 +175,7 @@ def motion_text(
     out: _Weights,
     seed: _Seed = 0,
     steps: _Steps = None,
+    share: _Share = 1.0,
     device: _Device = "auto",
     debug: _Debug = False,
 ) -> None:
@@ -176,7 +186,7 @@ def motion_text(
     with _training("motion-text", Path(out)) as (progress, stream):
         from engine.training.motion_text import MotionTextTraining, train_motion_text
 
-        _train(train_motion_text, MotionTextTraining(), corpus, out, seed, steps, device, progress, stream)
+        _train(train_motion_text, MotionTextTraining(), corpus, out, seed, steps, share, device, progress, stream)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -187,6 +197,7 @@ def _train(
     out: str,
     seed: int,
     steps: int | None,
+    share: float,
     device: str,
     progress: TrainingReport,
     stream: TextIO,
@@ -195,10 +206,10 @@ def _train(
     from engine.run_options import choose_device
 
     chosen = choose_device(device)
-    settings = settings if steps is None else replace(settings, steps=steps)
+    settings = replace(settings, share=share, **({} if steps is None else {"steps": steps}))
     score = learn(Path(corpus), Path(out), settings, seed, progress, chosen)
     progress.end()
-    _give({"seed": seed, "steps": settings.steps, "device": chosen, **plain(score)}, Path(out), stream)
+    _give({"seed": seed, "steps": settings.steps, "share": share, "device": chosen, **plain(score)}, Path(out), stream)
 
 
 def plain(figures: Any) -> Any:

@@ -137,6 +137,28 @@ def read_corpus(path: Path) -> list[CorpusClip]:
         raise UsageError(f"{path} is no corpus file.", "Build one with: adapt-motion train corpus") from error
 
 
+def learnt_from(clips: Sequence[CorpusClip], share: float = 1.0, seed: int = 0) -> list[CorpusClip]:
+    """Clips of a corpus that a network is trained on: none of a held-out performer, and a share of the others'.
+
+    Performers are taken whole, in an order that the seed fixes, until their minutes are the share of all minutes; of
+    the last one some clips are left out. Captured and authored motion each give their share. A smaller share is part
+    of a larger one of the same seed.
+    """
+    known = [clip for clip in clips if not clip.held_out]
+    if share >= 1:
+        return known
+    taken: set[int] = set()
+    for synthetic in (False, True):
+        rows = [row for row, clip in enumerate(known) if clip.synthetic == synthetic]
+        people = sorted({known[row].performer for row in rows})
+        place = dict(zip(people, np.random.default_rng(seed).permutation(len(people)).tolist(), strict=True))
+        rows.sort(key=lambda row: place[known[row].performer])
+        ends = np.cumsum([len(known[row].pelvis) / known[row].fps for row in rows])
+        enough = int(np.searchsorted(ends, share * ends[-1])) + 1 if rows else 0
+        taken.update(rows[:enough])
+    return [clip for row, clip in enumerate(known) if row in taken]
+
+
 def _clip_of(entry: dict[str, Any], arrays: dict[str, Any], start: int, end: int, row: int) -> CorpusClip:
     return CorpusClip(
         name=entry["name"],

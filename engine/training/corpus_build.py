@@ -204,7 +204,14 @@ def _suspicion(clip: MotionClip, path: Path, work: _Setting) -> None:
     joints, _ = work.figure.pose(clip.rotations, clip.pelvis)
     suspicion = suspicious_rate(joints, clip.fps)
     if suspicion:
-        _note(work, "rate", [f"{path.parent.name}/{path.name}: {suspicion}"])
+        _note(work, "rate", [f"{path.parent.name}/{path.name}{_rate_line(path)}: {suspicion}"])
+
+
+def _rate_line(path: Path) -> str:
+    """`, line 12`, on which a BVH tells its rate; '' for an AMC, whose rate is in no file of its own."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.suffix.lower() == ".bvh" else []
+    found = (number for number, line in enumerate(lines, 1) if line.strip().lower().startswith("frame time"))
+    return "".join(f", line {number}" for number in list(found)[:1])
 
 
 def _split(clips: list[CorpusClip], work: _Setting) -> list[CorpusClip]:

@@ -16,7 +16,7 @@ from engine.body.rotations import matrix_to_six
 from engine.errors import UsageError
 from engine.files.atomic import replacing
 from engine.runtime.progress import Progress
-from engine.training.corpus import read_corpus
+from engine.training.corpus import learnt_from, read_corpus
 from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, score_denoiser, score_windows
 from engine.training.motion_batches import MotionWindows, Variation
 from engine.training.motion_noise import Noise, masks, spoiled
@@ -43,6 +43,8 @@ class DenoiserTraining:
     mixed: bool = True
     """Multiply matrices in bfloat16, which is faster."""
     noise: Noise = field(default_factory=Noise)
+    share: float = 1.0
+    """How much of the motion is trained on, of `learnt_from`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2:
@@ -70,14 +72,14 @@ def train_denoiser(
         CancelledError: stopped; the checkpoint has every step that was done.
     """
     clips = read_corpus(corpus)
-    learnt_from, held_out = [c for c in clips if not c.held_out], [c for c in clips if c.held_out]
-    if not learnt_from:
+    known, held_out = learnt_from(clips, settings.share, seed), [c for c in clips if c.held_out]
+    if not known:
         raise UsageError(f"{corpus} has no clip that is not held out.", "Build the corpus from all the clips.")
     score_windows(held_out)  # that there are any is better known before the training than after
     torch.manual_seed(seed)
     denoiser = MotionDenoiser().to(device)
     denoiser.mixed = settings.mixed
-    windows = MotionWindows(learnt_from, WINDOW, torch.device(device))
+    windows = MotionWindows(known, WINDOW, torch.device(device))
     body = load_body(None, device)
 
     def loss(generator: torch.Generator) -> Tensor:

@@ -17,7 +17,7 @@ from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_ma
 from engine.errors import UsageError
 from engine.keypoints.types import SEEN_CONFIDENCE
 from engine.runtime.progress import Progress
-from engine.training.corpus import CorpusClip, read_corpus
+from engine.training.corpus import CorpusClip, learnt_from, read_corpus
 from engine.training.detector_model import DetectorModel
 from engine.training.infiller_score import InfillerScore, check_infiller_scorable, joints_of, score_infiller
 from engine.training.infiller_windows import WindowMaker, Windows
@@ -83,6 +83,8 @@ class InfillerTraining:
     """Multiply matrices in bfloat16, which is faster."""
     scored_windows: int = 96
     """Windows of each kind and condition that it is scored on at the end."""
+    share: float = 1.0
+    """How much of the motion is trained on, of `learnt_from`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2 or self.windows < self.batch:
@@ -157,7 +159,7 @@ def _windows(
     path = out.with_name(out.name + ".windows.npz")
     if not path.is_file():
         network, detector = read_network(backbone).to(device), DetectorModel.from_file().to(device)
-        known = [clip for clip in clips if not clip.held_out]
+        known = learnt_from(clips, settings.share, seed)
         maker = WindowMaker(known, sentences.labels, network, body, detector)
         maker.store(settings.windows, seed, progress).write(path)
     return Windows.read(path)
@@ -200,7 +202,7 @@ def evidence_of(
     velocity = (rand() < spoils.velocity).float()
     pelvis = _in_place(windows.pelvis, windows.times_s, rand() < spoils.in_place)
     sentence = _sentences(windows.label.long(), sentences, spoils, generator)
-    return MotionEvidence(rotations, shown, confidence, pelvis, velocity, windows.times_s, sentence)
+    return MotionEvidence(rotations, shown, confidence, pelvis, windows.upper, velocity, windows.times_s, sentence)
 
 
 def _covered(count: int, frames: int, spoils: Spoils, generator: torch.Generator) -> Tensor:

@@ -130,7 +130,14 @@ def as_evidence(windows: Windows, network: MotionInfiller, labelled: bool) -> Mo
     sentence = network.sentences[label.clamp(min=0)] * ((label >= 0) & labelled)[..., None]
     velocity = torch.ones(len(label))
     return MotionEvidence(
-        six_to_matrix(windows.predicted), shown, windows.confidence, windows.pelvis, velocity, windows.times_s, sentence
+        six_to_matrix(windows.predicted),
+        shown,
+        windows.confidence,
+        windows.pelvis,
+        windows.upper,
+        velocity,
+        windows.times_s,
+        sentence,
     )
 
 

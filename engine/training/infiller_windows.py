@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.adaptation.infiller import WINDOW
+from engine.adaptation.infiller import WINDOW, upper_of
 from engine.backbones.landmark_network import LandmarkNetwork, in_camera
 from engine.backbones.summary import shown_by
 from engine.body.landmarks import JOINT_NAMES
@@ -25,6 +25,7 @@ from engine.body.rotations import matrix_to_six
 from engine.errors import UsageError
 from engine.files.atomic import replacing
 from engine.keypoints.joint_sets import MEDIAPIPE_33
+from engine.keypoints.types import SEEN_CONFIDENCE
 from engine.runtime.progress import Progress
 from engine.training.backbone_batches import Spoiling, batch_of
 from engine.training.corpus import CorpusClip, mirrored_text
@@ -34,7 +35,17 @@ from engine.training.observations import Conditions, synthesise
 
 RATES = (15.0, 20.0, 24.0, 25.0, 30.0)
 """Frame rates that windows are drawn at. Footage that is faster is in-filled at every n-th frame."""
-VARIATION = Variation(mirror=0.0, mixed=0.0, jitter_rad=0.04, reach_rad=0.05, tilt_rad=0.08, speed=0.15, sway_rad=0.02)
+VARIATION = Variation(
+    mirror=0.0,
+    mixed=0.0,
+    jitter_rad=0.04,
+    reach_rad=0.05,
+    tilt_rad=0.08,
+    speed=0.15,
+    arms=0.2,
+    sway_rad=0.02,
+    bowed=0.15,
+)
 """How motions are varied: so that the label stays true. Mirrored motions are clips of their own."""
 CONDITIONS = Conditions(0.2, 0.22, 0.14, 0.22, 0.1)
 """Share of windows in which something hides the person: most."""
@@ -57,6 +68,7 @@ class Windows:
         confidence: (N, T, 24) how well each joint is seen.
         hidden: (N, T, 24) bool, joints before which something stands, or that are out of the picture.
         pelvis: (N, T, 3) by the pose network, camera frame, metres.
+        upper: (N, T, 2, 3) as of `engine.adaptation.infiller.MotionEvidence`.
         times_s: (N, T).
         betas: (N, 10).
         contacts: (N, T, 4) 1, 0, or -1 for unknown.
@@ -68,6 +80,7 @@ class Windows:
     confidence: Tensor
     hidden: Tensor
     pelvis: Tensor
+    upper: Tensor
     times_s: Tensor
     betas: Tensor
     contacts: Tensor
@@ -168,7 +181,10 @@ class WindowMaker:
             output = self.network(batch.features, batch.times_s, self.body)
         predicted, pelvis = in_camera(output, batch.turn, batch.scale)
         keypoints = batch.features[..., : len(MEDIAPIPE_33) * _KEYPOINT_NUMBERS]
-        confidence = keypoints[..., _CONFIDENCE::_KEYPOINT_NUMBERS] @ self._shows.T
+        each = keypoints[..., _CONFIDENCE::_KEYPOINT_NUMBERS]
+        confidence = each @ self._shows.T
+        counts = each * (each >= SEEN_CONFIDENCE)
+        upper = upper_of(seen.keypoints[..., :2], counts, MEDIAPIPE_33, seen.scene.intrinsics, pelvis[..., 2])
         hidden = (batch.hidden.float() @ self._shows.T) > 0.5
         return Windows(
             matrix_to_six(predicted).half().cpu(),
@@ -176,6 +192,7 @@ class WindowMaker:
             confidence.half().cpu(),
             hidden.cpu(),
             pelvis.half().cpu(),
+            upper.half().cpu(),
             batch.times_s.float().cpu(),
             batch.betas.float().cpu(),
             batch.contacts.to(torch.int8).cpu(),

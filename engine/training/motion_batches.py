@@ -23,6 +23,9 @@ _ARMS = [
     [INDEX[f"{side}_{part}"] for part in ("collar", "shoulder", "elbow", "wrist", "hand")] for side in ("left", "right")
 ]
 _SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
+_HIPS = [INDEX["left_hip"], INDEX["right_hip"]]
+_SPINE = [INDEX["spine1"], INDEX["spine2"], INDEX["spine3"]]
+_BOW_RAD, _BOW_AT_PELVIS = 1.3, 0.6
 _WILD_RAD, _LEAN_RAD = 0.5, 0.7
 RATES = (24.0, 25.0, 30.0, 50.0, 60.0)
 """Frame rates of footage that windows are drawn at."""
@@ -50,6 +53,8 @@ class Variation:
     """Share of windows in which one arm is that of another window."""
     sway_rad: float = 0.0
     """Standard deviation of a turn added to each joint that comes and goes in about a second."""
+    bowed: float = 0.0
+    """Share of windows whose trunk is bowed forwards, legs as they were."""
     wild: float = 0.0
     """Share of windows whose joints are turned, and whose body leans, far more: poses that no clip comes near."""
 
@@ -75,6 +80,19 @@ class MotionBatch:
     times_s: Tensor
     clip: Tensor | None = None
     label: Tensor | None = None
+
+
+def clip_weights(clips: Sequence[CorpusClip], synthetic: float) -> Tensor:
+    """(N,) how often each clip is drawn beside the others: the root of its length, synthetic ones `synthetic` of all.
+
+    A long clip repeats itself: the square root keeps it from crowding out the short ones. Authored clips are many times
+    more than captured ones and less like people.
+    """
+    weights = torch.tensor([len(clip.pelvis) for clip in clips]).float().sqrt()
+    authored = torch.tensor([clip.synthetic for clip in clips])
+    for chosen, share in ((authored, synthetic), (~authored, 1 - synthetic)):
+        weights[chosen] *= share / weights[chosen].sum().clamp(min=1e-6)
+    return weights
 
 
 class MotionWindows:
@@ -109,7 +127,6 @@ class MotionWindows:
         lengths = torch.tensor([len(clip.pelvis) for clip in clips])
         self._lengths = lengths.to(device)
         self._starts = (torch.cumsum(lengths, 0) - lengths).to(device)
-        # a long clip repeats itself: the square root keeps it from crowding out the short ones
         self._weights = lengths.float().sqrt() if weights is None else weights
 
     def draw(
@@ -146,6 +163,8 @@ class MotionWindows:
             rotations = _other_arm(rotations, rand(count) < variation.arms, rand(count) < 0.5)
         if variation.sway_rad:
             rotations = _swayed(rotations, times, variation.sway_rad, normal, rand)
+        if variation.bowed:
+            rotations = _bowed(rotations, times, rand(count) < variation.bowed, rand)
         if variation.wild:
             rotations = _wild(rotations, rand(count) < variation.wild, normal, rand)
         return MotionBatch(rotations, pelvis, betas, contacts, times, clip, label)
@@ -209,6 +228,20 @@ def _other_arm(rotations: Tensor, chosen: Tensor, left: Tensor) -> Tensor:
     for arm, mine in ((_ARMS[0], left), (_ARMS[1], ~left)):
         mixed[:, :, arm] = torch.where((chosen & mine)[:, None, None, None, None], other[:, :, arm], mixed[:, :, arm])
     return mixed
+
+
+def _bowed(rotations: Tensor, times: Tensor, chosen: Tensor, rand: Callable[..., Tensor]) -> Tensor:
+    """The chosen windows bow by up to `_BOW_RAD`, come and go, pelvis and spine; legs point where they did."""
+    count = len(rotations)
+    wave = 0.5 + 0.5 * torch.sin(2 * math.pi * (times * (0.05 + 0.35 * rand(count, 1)) + rand(count, 1)))
+    steady = rand(count, 1)
+    angle = _BOW_RAD * rand(count, 1) * torch.lerp(wave, torch.ones_like(wave), steady) * chosen[:, None]
+    turned = rotations.clone()
+    for joints, share in ((_SPINE, (1 - _BOW_AT_PELVIS) / len(_SPINE)), ([0], _BOW_AT_PELVIS)):
+        turn = axis_angle_to_matrix(torch.stack((share * angle, 0 * angle, 0 * angle), -1))
+        turned[:, :, joints] = turned[:, :, joints] @ turn[:, :, None]
+    turned[:, :, _HIPS] = turn.mT[:, :, None] @ turned[:, :, _HIPS]
+    return turned
 
 
 def _wild(rotations: Tensor, chosen: Tensor, normal: Callable[..., Tensor], rand: Callable[..., Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.files.atomic import replacing
 from engine.runtime.progress import Progress
 from engine.semantics.motion_text import SENTENCE, MotionTextSpace, facing_ahead, map_sentences
-from engine.training.corpus import CorpusClip, read_corpus
+from engine.training.corpus import CorpusClip, learnt_from, read_corpus
 from engine.training.exemplars import write_exemplars
 from engine.training.motion_text_decoder import fit_decoder, motion_difference
 from engine.training.motion_text_score import MotionTextScores, check_scorable, score_motion_text
@@ -56,6 +56,8 @@ class MotionTextTraining:
     checkpoint_every: int = 100
     """Steps between checkpoints, from which a run goes on."""
     variation: LabelVariation = field(default_factory=LabelVariation)
+    share: float = 1.0
+    """How much of the motion is trained on, of `learnt_from`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2:
@@ -86,7 +88,7 @@ def train_motion_text(
     """
     clips, sentences = read_corpus(corpus), read_sentences()
     check_scorable(clips, sentences.labels)
-    known = [clip for clip in clips if not clip.held_out]
+    known = learnt_from(clips, settings.share, seed)
     if not any(row.label in sentences.labels for clip in known for row in clip.labels):
         raise UsageError(f"{corpus} has no labelled clip that is not held out.", "Build the corpus from all the clips.")
     space = fit_space(known, sentences, out, settings, seed, progress, device)

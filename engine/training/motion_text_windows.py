@@ -6,7 +6,7 @@ Legend: B windows of 60 frames at 30 frames a second, J joints (24). World frame
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,16 @@ from torch import Tensor
 
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 from engine.semantics.types import WINDOW
-from engine.training.corpus import CorpusClip
+from engine.training.corpus import CorpusClip, LabelRow
 from engine.training.figure import INDEX, MIRROR
 
 _LEGS = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")]
 _SMALL = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("collar", "wrist", "hand", "foot")]
 _SMALL += [INDEX["neck"], INDEX["head"]]
+_CAPTURED = 4.0
+"""How much more often a frame of captured motion is drawn than one of authored motion with the same label."""
+_FREQUENT = 0.5
+"""Power of a label's frames that says how often it is drawn: 0 all labels alike, 1 as they come."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class LabelledWindows:
             (start + row.start, row.end - row.start, row_of[row.label], row_of.get(row.mirrored().label, -1))
             for start, clip in zip(starts, clips, strict=False)
             for row in clip.labels
-            if row.label in row_of and row.end > row.start
+            if _usable(row, row_of)
         ]
         if not table:
             raise ValueError("there are no labelled intervals to draw windows from")
@@ -86,9 +90,11 @@ class LabelledWindows:
         self._six = matrix_to_six(axis_angle_to_matrix(poses.reshape(-1, 24, 3))).to(device)
         self._table = torch.tensor(table)
         self._labels, self.device = len(labels), device
-        frames = torch.zeros(len(labels)).index_add_(0, self._table[:, 2], self._table[:, 1].float())
+        authored = torch.tensor([clip.synthetic for clip in clips for row in clip.labels if _usable(row, row_of)])
+        counted = self._table[:, 1].float() * torch.where(authored, 1.0, _CAPTURED)
+        frames = torch.zeros(len(labels)).index_add_(0, self._table[:, 2], counted)
         # rare labels are drawn more often than they come, frequent ones still more often than rare ones
-        self._weights = self._table[:, 1].float() / frames[self._table[:, 2]] * frames[self._table[:, 2]].pow(0.35)
+        self._weights = counted / frames[self._table[:, 2]] * frames[self._table[:, 2]].pow(_FREQUENT)
 
     def draw(self, count: int, generator: torch.Generator, variation: LabelVariation) -> LabelledBatch:
         """Draw `count` windows. `generator` is a CPU generator, so that a seed means the same on every device."""
@@ -154,6 +160,10 @@ class LabelledWindows:
         tilt = torch.cat((variation.lean * normal(count, 2), variation.heading * normal(count, 1)), -1)
         rotations[:, :, 0] = axis_angle_to_matrix(tilt)[:, None] @ rotations[:, :, 0]
         return LabelledBatch(matrix_to_six(rotations), label, other)
+
+
+def _usable(row: LabelRow, row_of: Mapping[str, int]) -> bool:
+    return row.label in row_of and row.end > row.start
 
 
 def _within(steps: Tensor, last: Tensor, generator: torch.Generator) -> Tensor:

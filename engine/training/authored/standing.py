@@ -46,12 +46,13 @@ def point_up(stage: Stage) -> None:
 
 
 def raise_hand(stage: Stage) -> None:
-    """A hand up and held, the elbow straight or bent."""
+    """A hand up and held: the arm straight beside the head, or the forearm upright from a bent elbow."""
     arm, up, rng = stage.arms["right"], during(stage, 0.2, 0.55), stage.rng
-    arm.flexion = arm.flexion + up * rng.uniform(20, 60)
-    arm.abduction = arm.abduction + up * rng.uniform(70, 105)
-    arm.rotation = arm.rotation - up * 75
-    arm.elbow = arm.elbow + up * rng.uniform(15, 80)
+    straight = rng.random() < 0.5
+    arm.flexion = arm.flexion + up * (rng.uniform(140, 165) if straight else rng.uniform(20, 50))
+    arm.abduction = arm.abduction + up * (rng.uniform(0, 18) if straight else rng.uniform(55, 85))
+    arm.rotation = arm.rotation - up * (0 if straight else rng.uniform(45, 70))
+    arm.elbow = arm.elbow + up * (rng.uniform(0, 25) if straight else rng.uniform(75, 100))
     stage.spine[:, 1] += up * 4
 
 

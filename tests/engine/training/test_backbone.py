@@ -5,7 +5,7 @@ import pytest
 import torch
 from training_clips import StopAt, corpus_clip
 
-from engine.backbones.landmark import LandmarkBackbone
+from engine.backbones.landmark import LandmarkBackbone, read_network
 from engine.backbones.landmark_network import NetworkShape
 from engine.errors import CancelledError, UsageError
 from engine.runtime.progress import Silent
@@ -62,6 +62,19 @@ def test_training_lowers_the_loss_and_the_error(corpus, tmp_path):
     lines = (tmp_path / "out.safetensors.log").read_text().splitlines()
     assert len(lines) == 6
     assert all(name in lines[0] for name in ("loss", "projection", "contacts", "speed", "place", "six", "betas"))
+
+
+def test_a_run_may_start_from_an_earlier_network_of_the_same_size(corpus, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_backbone(corpus, first, SHORT, 7, Silent())
+    still = replace(SHORT, steps=1, learning_rate=1e-12)
+    train_backbone(corpus, second, still, 8, Silent(), start=first)
+    one, other = read_network(first).state_dict(), read_network(second).state_dict()
+    assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in one)
+    with pytest.raises(UsageError, match="another size"):
+        train_backbone(
+            corpus, tmp_path / "third", replace(still, network=NetworkShape(64, 1, 4)), 8, Silent(), start=first
+        )
 
 
 def test_rate_warms_up_and_falls_to_a_hundredth():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_clips import corpus_clip
 
-from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, NetworkShape
+from engine.backbones.landmark_network import LandmarkNetwork, NetworkOutput, NetworkShape, in_camera
 from engine.backbones.observation import look_at
 from engine.body.model import load_body
 from engine.body.rotations import axis_angle_to_matrix
@@ -16,7 +16,7 @@ from engine.evaluation.metrics import aligned_errors
 from engine.keypoints.joint_sets import COCO_17, MEDIAPIPE_33
 from engine.training.authored import author, performers
 from engine.training.backbone_batches import NOT_SPOILT, BackboneBatch, BatchMaker, Spoiling, kept_frames
-from engine.training.backbone_losses import Weights, backbone_losses, total
+from engine.training.backbone_losses import Weights, backbone_losses, posed, total
 from engine.training.backbone_score import score_backbone
 from engine.training.detector_model import DetectorModel
 from engine.training.motion_batches import MotionWindows
@@ -58,6 +58,7 @@ def truth_as_output(drawn: BackboneBatch, betas_off=0.0) -> NetworkOutput:
         (virtual[..., 2] * drawn.scale).log(),
         virtual[..., :2] / virtual[..., 2:] / drawn.scale[..., None],
         torch.where(drawn.contacts > 0.5, 20.0, -20.0),
+        torch.zeros(*drawn.rotations.shape[:3]),
     )
 
 
@@ -90,9 +91,27 @@ def test_each_error_has_a_loss(name):
     true = truth_as_output(drawn)
     turn = axis_angle_to_matrix(0.3 * torch.randn(*true.rotations.shape[:3], 3, generator=torch.Generator()))
     wrong = NetworkOutput(
-        true.rotations @ turn, true.betas + 1, true.log_depth + 0.2, true.offset + 0.1, true.contact_logits
+        true.rotations @ turn,
+        true.betas + 1,
+        true.log_depth + 0.2,
+        true.offset + 0.1,
+        true.contact_logits,
+        true.log_error,
     )
     assert backbone_losses(wrong, drawn, body())[name] > 0.02
+
+
+def test_expected_errors_are_best_as_large_as_the_real_ones():
+    drawn = batch()
+    true = truth_as_output(drawn)
+    turn = axis_angle_to_matrix(0.3 * torch.randn(*true.rotations.shape[:3], 3, generator=torch.Generator()))
+    wrong = replace(true, rotations=true.rotations @ turn)
+    joints, _ = posed(in_camera(wrong, drawn.turn, drawn.scale)[0], drawn.betas, body())
+    real = (aligned(joints, drawn.joints) - drawn.joints).norm(dim=-1).clamp(min=1e-6).log()
+    found = [
+        float(backbone_losses(replace(wrong, log_error=real + off), drawn, body())["error"]) for off in (-0.5, 0, 0.5)
+    ]
+    assert found[1] < min(found[0], found[2]) - 0.05
 
 
 def test_acceleration_counts_between_even_frames_alone():
@@ -108,7 +127,7 @@ def test_acceleration_counts_between_even_frames_alone():
 def test_contacts_count_only_where_they_are_known():
     drawn = batch()
     true = truth_as_output(drawn)
-    wrong = NetworkOutput(true.rotations, true.betas, true.log_depth, true.offset, -true.contact_logits)
+    wrong = replace(true, contact_logits=-true.contact_logits)
     assert backbone_losses(wrong, drawn, body())["contacts"] > 5
     unknown = BackboneBatch(**{**vars(drawn), "contacts": torch.full_like(drawn.contacts, -1)})
     assert backbone_losses(wrong, unknown, body())["contacts"] == 0

@@ -1,7 +1,3 @@
-import csv
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from bvh_files import hanging, write_bvh, write_tables
@@ -9,14 +5,14 @@ from bvh_files import hanging, write_bvh, write_tables
 from engine.body.model import load_body
 from engine.errors import CancelledError, UsageError
 from engine.runtime.progress import Silent
+from engine.semantics.dictionary import MotionDictionary
 from engine.training.authored import ACTIONS
 from engine.training.corpus import mirrored_text, performers_by_label, read_corpus
 from engine.training.corpus_build import build_corpus
 from engine.training.figure import MIRROR, figure_of, matrices
+from engine.training.label_names import label_names
 
-MOTIONS = Path(__file__).parents[4] / "shared" / "data" / "motions"
 FEW = ("wave", "walk upstairs", "limp on the left leg")
-needs_motions = pytest.mark.skipif(not MOTIONS.is_dir(), reason="the motion capture folder is not here")
 
 
 class Heard(Silent):
@@ -175,32 +171,8 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path):
         read_corpus(path)
 
 
-def dictionary():
-    entries = json.loads((Path(__file__).parents[3] / "presets" / "actions.json").read_text())["actions"]
-    return {entry["label"]: entry for entry in entries}
-
-
-def test_dictionary_has_the_older_authored_actions_and_enough_words_for_each():
-    actions = dictionary()
-    known = [action for action in ACTIONS.values() if action.label in actions]
-    assert len(known) == 17
-    for action in known:
-        assert actions[action.label]["category"] == action.category
-        assert not actions[action.label]["captured"]
-    phrases = [phrase for entry in actions.values() for phrase in (entry["label"], *entry["paraphrases"])]
-    assert all(4 <= len(entry["paraphrases"]) <= 8 for entry in actions.values())
-    assert len({phrase.lower() for phrase in phrases}) == len(phrases)
-
-
-def test_dictionary_has_the_mirror_image_of_every_label():
-    actions = dictionary()
-    assert {mirrored_text(label) for label in actions} == set(actions)
-
-
-@needs_motions
-def test_dictionary_has_every_label_of_the_clips():
-    actions = dictionary()
-    with (MOTIONS / "labels.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            assert actions[row["label"]]["category"] == row["category"]
-            assert actions[row["label"]]["captured"]
+def test_every_authored_action_has_a_name_in_the_dictionary():
+    known = MotionDictionary.from_files()
+    names = label_names(known)
+    assert len(ACTIONS) == 82
+    assert {names.get(label, label) for label in ACTIONS} <= set(known.labels)

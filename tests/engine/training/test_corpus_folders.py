@@ -109,6 +109,23 @@ def test_uneven_ground_is_a_matter_of_the_clip(built):
     assert (clips["b"].contacts >= 0).all()
 
 
+def test_a_take_that_plays_too_fast_is_named_by_the_line_of_its_rate_and_all_others_go_on(tmp_path):
+    slow, root = swinging(120, 7)
+    write_bvh(tmp_path / "bvh" / "mine" / "fine.bvh", slow, root)
+    fast, _ = swinging(960, 7)
+    quick = tmp_path / "bvh" / "mine" / "quick.bvh"
+    write_bvh(quick, fast[::8], root)
+    write_bvh(tmp_path / "bvh" / "stranger" / "e.bvh", *swinging(40, 6))
+    write_tables(tmp_path, [row("fine", 0, 60, "walk")], [who(name, name) for name in ("fine", "quick", "e")])
+    report = build_corpus([tmp_path], tmp_path / "corpus.npz", 0, Heard(), authored_performers=0)
+    line = next(n for n, text in enumerate(quick.read_text().splitlines(), 1) if text.startswith("Frame Time"))
+    named = [issue for issue in report.issues if "twice as fast" in issue]
+    assert len(named) == 1
+    assert named[0].startswith(f"mine/quick.bvh, line {line}: hands and feet change their speed ")
+    assert report.refused == ["e.bvh: there is no joint map for the source 'stranger'."]
+    assert {clip.name for clip in read_corpus(tmp_path / "corpus.npz")} == {"fine", "quick"}
+
+
 def test_guessed_performers_are_reported_once(tmp_path):
     notes = "which half is subject 60 or 61 is inferred"
     write_tables(tmp_path, [row("a", 0, 1, "x")], [who("a", "p", notes), who("b", "p", notes), who("c", "q")])

@@ -7,7 +7,7 @@ from training_clips import corpus_clip
 
 from engine.training.authored import author, performers
 from engine.training.figure import INDEX, MIRROR
-from engine.training.motion_batches import RATES, MotionWindows, Variation
+from engine.training.motion_batches import RATES, MotionWindows, Variation, clip_weights
 
 AS_CAPTURED = Variation(mirror=0, mixed=0, jitter_rad=0, reach_rad=0, tilt_rad=0, speed=0, shape=0)
 
@@ -84,7 +84,7 @@ def test_kept_frames_are_those_of_the_whole_window():
     torch.testing.assert_close(some.times_s, whole.times_s[:, kept[0]])
 
 
-@pytest.mark.parametrize("name", ["arms", "sway_rad", "wild"])
+@pytest.mark.parametrize("name", ["arms", "sway_rad", "wild", "bowed"])
 def test_added_variation_turns_what_it_says_and_leaves_the_rest(name):
     clips = [clip("wave"), clip("crouch")]
     plain, varied = drawn(clips, AS_CAPTURED), drawn(clips, replace(AS_CAPTURED, **{name: 0.5}))
@@ -99,6 +99,15 @@ def test_added_variation_turns_what_it_says_and_leaves_the_rest(name):
     if name == "sway_rad":
         assert not where[:, 0].any()
         assert turned.float().mean((0, 2)).std() < 0.2  # it comes and goes at all times
+    if name == "bowed":
+        legs = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
+        assert not where[:, legs].any()
+        hip = INDEX["left_hip"]
+        thighs = [part.rotations[:, :, 0] @ part.rotations[:, :, hip] for part in (plain, varied)]
+        torch.testing.assert_close(*thighs, atol=1e-5, rtol=0, msg="thighs point where they did")
+        up = torch.tensor([0.0, 1, 0])
+        upright = [(part.rotations[:, :, 0] @ up)[..., 2].mean() for part in (plain, varied)]
+        assert upright[1] < upright[0] - 0.01
     if name == "wild":
         chosen = where.any(1)
         assert 0 < chosen.sum() < len(chosen)
@@ -106,3 +115,10 @@ def test_added_variation_turns_what_it_says_and_leaves_the_rest(name):
     eye = torch.eye(3).expand_as(varied.rotations)
     torch.testing.assert_close(varied.rotations @ varied.rotations.mT, eye, atol=1e-5, rtol=0)
     torch.testing.assert_close(varied.pelvis, plain.pelvis)
+
+
+def test_authored_clips_are_drawn_as_often_as_their_share_says():
+    clips = [replace(clip("wave", 4), synthetic=False), clip("wave", 4), clip("crouch", 1)]
+    weights = clip_weights(clips, 0.25)
+    torch.testing.assert_close(weights / weights.sum(), torch.tensor([0.75, 1 / 6, 1 / 12]), atol=1e-3, rtol=0)
+    assert clip_weights(clips[:1], 0.25).sum() > 0
