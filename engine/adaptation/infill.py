@@ -19,7 +19,7 @@ from torch import Tensor
 from engine.adaptation.alignment import UNLIKE
 from engine.adaptation.draws import Draws, Flow, draw_track
 from engine.adaptation.evidence import Seen, steady
-from engine.adaptation.infiller import MotionEvidence, MotionInfiller
+from engine.adaptation.infiller import MotionEvidence, MotionInfiller, upper_of
 from engine.adaptation.sampler import stride_of
 from engine.adaptation.smoothing import spread_rows
 from engine.adaptation.track_inference import Estimate
@@ -28,6 +28,7 @@ from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from engine.keypoints.types import SEEN_CONFIDENCE
+from engine.runtime.progress import Progress
 
 _CLEAR = 0.8
 """Confidence from which a joint counts as seen."""
@@ -38,6 +39,9 @@ _JOINED_S = 0.5
 _FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 _TRUNK = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
 _CORNERS = [JOINT_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
+_FOLLOWED = [joint for joint in range(len(JOINT_NAMES)) if joint not in (0, 22, 23)]
+"""Joints of which something may be seen: not the root, whose turn is always given, nor the hands."""
+_LONG_S = 1.0
 _STANDS = 0.5
 _MOVES, _MOVES_ALIKE = 0.03, 2.5
 """Movement from which hidden joints move at all, and by how much two that move alike may differ."""
@@ -144,12 +148,12 @@ def infill(
         flow: how many draws, and how.
         seed: of the draws.
     """
-    times, confidence = seen.gathered.times.to(hidden.device), seen.joints
+    times = seen.gathered.times.to(hidden.device)
     if not bool((hidden > _STANDS).any()):
         return None
     stride = stride_of(times.double().cpu().numpy())
     rows = torch.arange(0, len(times), stride, device=times.device)
-    evidence = _evidence(network, body, motion, confidence, times, labels, rows)
+    evidence = _evidence(network, body, motion, seen, times, labels, rows)
     draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed))
     apart = disagreement(draws, evidence, motion.betas[rows].mean(0), body)
     stretch_of = _stretches(hidden[rows].amax(1) > _STANDS, evidence.times_s[0])
@@ -173,7 +177,7 @@ def _label_alone(evidence: MotionEvidence) -> MotionEvidence:
     """Nothing of the body is seen but where it faces."""
     still = evidence.pelvis.mean(1, keepdim=True).expand_as(evidence.pelvis)
     nothing = torch.zeros_like(evidence.shown)
-    return replace(evidence, shown=nothing, confidence=nothing, pelvis=still)
+    return replace(evidence, shown=nothing, confidence=nothing, pelvis=still, upper=torch.zeros_like(evidence.upper))
 
 
 def led_by_label(
@@ -212,7 +216,7 @@ def _evidence(
     network: MotionInfiller,
     body: BodyModel,
     motion: Estimate,
-    confidence: Tensor,
+    seen: Seen,
     times: Tensor,
     labels: Sequence[str],
     rows: Tensor,
@@ -222,12 +226,16 @@ def _evidence(
     sentences = torch.stack([network.sentence_of(label) for label in different])
     label = torch.tensor([different.index(name) for name in labels], device=times.device)
     pelvis = motion.transl + body.rest_joints(motion.betas)[:, 0]
-    seen = confidence[rows]
+    confidence = seen.joints[rows]
+    upper = upper_of(
+        seen.points[rows][None], seen.confidence[rows][None], seen.gathered.names, seen.camera, pelvis[rows][None, :, 2]
+    )[0]
     return MotionEvidence(
         rotations=motion.rotations[rows][None],
-        shown=(rotation_confidence(seen) >= SEEN_CONFIDENCE).float()[None],
-        confidence=seen[None],
+        shown=(rotation_confidence(confidence) >= SEEN_CONFIDENCE).float()[None],
+        confidence=confidence[None],
         pelvis=pelvis[rows][None],
+        upper=upper[None],
         # whoever walks on a treadmill, or away from a camera that follows, has no velocity that tells of the legs
         velocity=torch.zeros(1, device=times.device),
         times_s=(times[rows] - times[0]).float()[None],
@@ -277,6 +285,27 @@ def _stretches(hidden: Tensor, times: Tensor) -> Tensor:
         new = times[there].diff() > _JOINED_S
         number[there] = torch.cat((new.new_zeros(1), new)).cumsum(0)
     return number
+
+
+def report_unseen(hidden: Tensor, times: Tensor, labels: Sequence[str], progress: Progress) -> None:
+    """Warn of every stretch of seconds in which nothing of the person is seen.
+
+    Args:
+        hidden: (T, 24) of `hidden_share`.
+        times: (T,) seconds.
+        labels: T labels, '' for none.
+        progress: is warned.
+    """
+    stretch_of = _stretches(hidden[:, _FOLLOWED].amin(1) > _STANDS, times)
+    for number in range(int(stretch_of.max()) + 1):
+        rows = torch.nonzero(stretch_of == number)[:, 0].tolist()
+        start, end = float(times[rows[0]]), float(times[rows[-1]])
+        if end - start < _LONG_S:
+            continue
+        named = ", ".join(f"'{name}'" for name in sorted({labels[row] for row in rows} - {""}))
+        what = f"follows the label {named} alone" if named else "is a guess"
+        text = f"Nothing of the person is seen from {start:.1f} s to {end:.1f} s: the motion there {what}."
+        progress.warn("nothing_seen", text)
 
 
 def _mean_of(apart: Tensor, stretch_of: Tensor, count: int) -> Tensor:

@@ -8,6 +8,7 @@ gait. Legend: B windows, T frames, J joints (24).
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.adaptation.denoiser import mean_rotation
 from engine.backbones.transformer import Block, rotary
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 from engine.files.atomic import replacing
+from engine.semantics.dictionary import MotionDictionary
 
 INFILLER = Path(__file__).parents[1] / "assets" / "infiller.safetensors"
 SENTENCE = 384
@@ -32,11 +35,15 @@ WINDOW = 64
 _JOINTS, _NUMBERS = 24, 144
 _PATH = 7
 """Pelvis less its straight path (3), mean velocity (3), and whether the velocity is given."""
+_UPPER = 8
+"""Head and shoulders less their straight path (3 each), and whether they are seen."""
 _TIME_WAVES = 8
-_INPUTS = 2 * _NUMBERS + 2 * _JOINTS + 9 + _PATH + 2 * _TIME_WAVES + 1
+_INPUTS = 2 * _NUMBERS + 2 * _JOINTS + 9 + _PATH + _UPPER + 2 * _TIME_WAVES + 1
 _WIDTH, _LAYERS, _HEADS = 256, 5, 4
 _WORKING_RATE = 30.0
-_PATH_UNIT_M = 0.1
+_PATH_UNIT_M, _UPPER_UNIT_M = 0.1, 0.03
+UPPER = (("nose", "left_ear", "right_ear"), ("left_shoulder", "right_shoulder"))
+"""Keypoints of head and shoulders."""
 _HINT = "Install the engine again, or rebuild the file with: adapt-motion train infiller"
 
 
@@ -49,6 +56,8 @@ class MotionEvidence:
         shown: (B, T, 24) 1 where the rotation is evidence, 0 where the joint is hidden; the root's is always evidence.
         confidence: (B, T, 24) how well each joint is seen, 0..1.
         pelvis: (B, T, 3) camera frame, metres.
+        upper: (B, T, 2, 3) head and shoulders in the picture: x and y, metres at the mean depth of the pelvis, and 1
+            where they are seen. They rise, sink and sway with every step.
         velocity: (B,) 1 where the mean velocity of the pelvis is evidence, 0 where it is not (a treadmill).
         times_s: (B, T) seconds, increasing.
         sentence: (B, T, 384) embedding of the action in each frame, 0 where there is no label.
@@ -58,6 +67,7 @@ class MotionEvidence:
     shown: Tensor
     confidence: Tensor
     pelvis: Tensor
+    upper: Tensor
     velocity: Tensor
     times_s: Tensor
     sentence: Tensor
@@ -129,7 +139,7 @@ class MotionInfiller(nn.Module):
         view = reference.flatten(1)[:, None].expand(-1, rotations.shape[1], -1)
         path = pelvis_path(evidence, reference)
         given = ((start - self.usual) / self.spread * shown[..., None]).flatten(2)
-        fixed = torch.cat((given, shown, evidence.confidence, view, path), -1)
+        fixed = torch.cat((given, shown, evidence.confidence, view, path, upper_path(evidence, reference)), -1)
         turn = rotary(evidence.times_s * _WORKING_RATE, len(self.norm.weight) // _HEADS)
         return Condition(start, fixed, evidence.sentence, reference, turn)
 
@@ -168,6 +178,22 @@ class MotionInfiller(nn.Module):
         """(384,) embedding of a label: 0 for '' and for one that the network does not know."""
         row = self._rows.get(label)
         return torch.zeros_like(self.sentences[0]) if row is None else self.sentences[row]
+
+    def knowing(self, dictionary: MotionDictionary) -> MotionInfiller:
+        """The same network with labels that a studio added: they read as the labels that they are most like.
+
+        Weights are shared with this one; without such labels it is this one.
+        """
+        added = [label for label in dictionary.labels if label not in self._rows]
+        if not added:
+            return self
+        like = [[self.sentence_of(name) for name in dictionary.nearest(label)] for label in added]
+        rows = [torch.stack(some).mean(0) if some else torch.zeros_like(self.sentences[0]) for some in like]
+        other = copy.copy(self)
+        other._buffers = {**self._buffers, "sentences": torch.cat((self.sentences, torch.stack(rows)))}
+        other.labels = (*self.labels, *added)
+        other._rows = {label: row for row, label in enumerate(other.labels)}
+        return other
 
     @classmethod
     def from_file(cls, path: Path = INFILLER) -> MotionInfiller:
@@ -214,6 +240,44 @@ def pelvis_path(evidence: MotionEvidence, reference: Tensor) -> Tensor:
     mean = (velocity[0][:, None] @ reference)[:, 0].clamp(-8, 8) * given
     steady = torch.cat((mean, given), -1)[:, None].expand(-1, times.shape[1], -1)
     return torch.cat(((about / _PATH_UNIT_M).clamp(-10, 10), steady), -1)
+
+
+def upper_of(points: Tensor, confidence: Tensor, names: Sequence[str], camera: Tensor, depth: Tensor) -> Tensor:
+    """`MotionEvidence.upper` (B, T, 2, 3), about its mean over the window.
+
+    Args:
+        points: (B, T, K, 2) pixels.
+        confidence: (B, T, K), 0 where a keypoint is not seen.
+        names: of the K keypoints.
+        camera: (B, 3, 3) or (3, 3) intrinsics.
+        depth: (B, T) of the pelvis, metres.
+    """
+    parts = []
+    focal = torch.stack((camera[..., 0, 0], camera[..., 1, 1]), -1).reshape(-1, 1, 2)
+    scale = depth.clamp(min=0.1).mean(1)[:, None, None] / focal
+    for group in UPPER:
+        columns = [names.index(name) for name in group if name in names]
+        weight = confidence[..., columns, None]
+        total = weight.sum(2)
+        place = (points[..., columns, :].nan_to_num() * weight).sum(2) / total.clamp(min=1e-6) * scale
+        known = (total > 0).to(place.dtype)
+        mean = (place * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+        parts.append(torch.cat(((place - mean) * known, known), -1))
+    return torch.stack(parts, 2)
+
+
+def upper_path(evidence: MotionEvidence, reference: Tensor) -> Tensor:
+    """(B, T, 8) head and shoulders about their straight path, in units of 0.03 m in the axes of `reference`
+    (B, 3, 3), each with whether it is seen."""
+    place, known = evidence.upper[..., :2], evidence.upper[..., 2:]
+    times = evidence.times_s[:, :, None, None]
+    count = known.sum(1, keepdim=True).clamp(min=1)
+    late = times - (times * known).sum(1, keepdim=True) / count
+    about = place - (place * known).sum(1, keepdim=True) / count
+    slope = (late * about * known).sum(1, keepdim=True) / (late.square() * known).sum(1, keepdim=True).clamp(min=1e-6)
+    about = (about - late * slope) * known
+    turned = functional.pad(about, (0, 1)) @ reference[:, None]
+    return torch.cat(((turned / _UPPER_UNIT_M).clamp(-10, 10), known), -1).flatten(2)
 
 
 def in_camera(six: Tensor, reference: Tensor) -> Tensor:

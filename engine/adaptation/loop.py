@@ -23,7 +23,7 @@ from engine.adaptation.alignment import Alignment, match_labels, report_unlike
 from engine.adaptation.batches import Batches
 from engine.adaptation.draws import Flow
 from engine.adaptation.evidence import Seen
-from engine.adaptation.infill import Infilled, hidden_share, infill, led_by_label
+from engine.adaptation.infill import Infilled, hidden_share, infill, led_by_label, report_unseen
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
 from engine.adaptation.repeatable import repeatable
@@ -128,8 +128,8 @@ class _Adaptation:
         self.batches = Batches(settings.batch, progress)
         self.drawn = settings.batch * max(-(-len(cut.labels) // settings.batch), settings.least_steps)
         self.done, self.progress = 0, progress
-        steps = self.drawn // settings.batch + (self.smoother.steps if self.smoother else 0)
-        self.epochs_total = settings.epochs * steps
+        smoothing_steps = self.smoother.steps if self.smoother else 0
+        self.epochs_total = settings.epochs * (self.drawn // settings.batch + smoothing_steps)
         self.before = 2 * settings.solve_steps  # the fit starts from afar
         self.total = self.before + self.epochs_total + settings.solve_steps
         self.targets = self.seen.targets()
@@ -170,6 +170,7 @@ class _Adaptation:
                 "Install the engine again, or choose another backbone.",
             )
         initial = as_prediction(self.motion, self.seen, self.body)
+        self.expected = None if self.motion.log_error is None else self.motion.log_error.cpu()
         fitted = self._weigh_keypoints(initial)
         self._measure()
         if self.align is not None:
@@ -182,10 +183,8 @@ class _Adaptation:
             before = self._snapshot()
             if not self._epoch(epoch):
                 self._restore(before)
-                self.warn(
-                    "adaptation_stopped",
-                    f"Round {epoch + 1} of adaptation gave values that are not finite; the motion before it is used.",
-                )
+                text = f"Round {epoch + 1} of adaptation gave values that are not finite; the motion before it is used."
+                self.warn("adaptation_stopped", text)
                 break
             if self.state is not None:
                 self.state.write(self._snapshot())
@@ -218,7 +217,7 @@ class _Adaptation:
         part = Part(self._put, self.before + self.epochs_total, self.settings.solve_steps)
         hidden = None if self.infilled is None else self.infilled.hidden.cpu()
         view = (self.seen.track, self.given_camera, self.body)
-        return solved(prediction, fitted, hidden, self.keypoint_weight, *view, self.settings, part)
+        return solved(prediction, fitted, hidden, self.keypoint_weight, self.expected, *view, self.settings, part)
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -293,9 +292,8 @@ class _Adaptation:
         return losses.Terms(projection * part, alignment, smoothing * part)
 
     def _estimate(self) -> Estimate:
-        return estimate(self.network, torch.from_numpy(self.times), self.seen.found, self.device, self._beat).to(
-            self.device
-        )
+        times = torch.from_numpy(self.times)
+        return estimate(self.network, times, self.seen.found, self.device, self._beat).to(self.device)
 
     def _measure(self) -> None:
         """Similarity of all segments. A motion-text network that is out of order is not used again."""
@@ -312,6 +310,7 @@ class _Adaptation:
         """Motion for hidden joints, by the labels and what is seen."""
         if self.infiller is None or self.hidden is None:
             return
+        report_unseen(self.hidden, self.seconds, self.labels.tolist(), self.progress)
         flow, labels = Flow(self.settings.takes), self.labels.tolist()
         infilled = infill(self.infiller, self.body, self.motion, self.seen, self.hidden, labels, flow, self.seed)
         if infilled is not None and not bool(infilled.rotations.isfinite().all()):

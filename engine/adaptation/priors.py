@@ -14,6 +14,7 @@ from engine.adaptation.infiller import INFILLER, MotionInfiller
 from engine.adaptation.mdnet import MdNet
 from engine.adaptation.smoothing import MdNetDenoiser
 from engine.errors import ModelFileError
+from engine.files.user_folder import studio_file
 from engine.runtime.cache import content_of
 from engine.runtime.progress import Progress
 from engine.semantics.dictionary import ACTIONS, MotionDictionary
@@ -60,8 +61,9 @@ def load_priors(models: ModelSettings, device: str | torch.device, labelled: boo
         return Priors(denoiser=denoiser, infiller=infiller)
     if models.motionclip:
         return Priors(*load_motionclip(models, device, progress), denoiser, infiller)
-    space, dictionary = MotionTextSpace.from_file(MOTION_TEXT).to(device), MotionDictionary.from_files(ACTIONS)
-    return Priors(space, dictionary, denoiser, infiller)
+    dictionary = MotionDictionary.from_files(ACTIONS).with_studio(studio_file())
+    space = MotionTextSpace.from_file(MOTION_TEXT).to(device).knowing(dictionary)
+    return Priors(space, dictionary, denoiser, infiller.knowing(dictionary))
 
 
 def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
@@ -73,7 +75,8 @@ def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
     if missing:
         raise ModelFileError(f"There is no model file {missing[0]} for adaptation.", "Install the engine again.")
     published = motionclip_key(models) if labelled and models.motionclip else {}
-    return {**{file.name: content_of(file) for file in files}, **published}
+    studio = {"studio": content_of(studio_file())} if labelled and studio_file().is_file() else {}
+    return {**{file.name: content_of(file) for file in files}, **studio, **published}
 
 
 def _denoiser(models: ModelSettings, progress: Progress) -> nn.Module:

@@ -86,7 +86,8 @@ class StateFile:
         for group in ("targets", "motion", "smooth"):
             part = getattr(snapshot, group)
             if part is not None:
-                tensors |= {f"{group}/{item.name}": getattr(part, item.name) for item in fields(part)}
+                parts = {f"{group}/{item.name}": getattr(part, item.name) for item in fields(part)}
+                tensors |= {name: value for name, value in parts.items() if value is not None}
         plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         about = {"key": self.key, "history": json.dumps(snapshot.history)}
         with replacing(self.path) as file:

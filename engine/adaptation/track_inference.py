@@ -29,11 +29,13 @@ class Estimate:
         rotations: (T, 24, 3, 3).
         betas: (T, 10) shape as estimated for each row.
         transl: (T, 3).
+        log_error: (T, 24) of `PoseBatch`; None from a network that does not say.
     """
 
     rotations: Tensor
     betas: Tensor
     transl: Tensor
+    log_error: Tensor | None = None
 
     def finite(self) -> bool:
         """Whether all numbers are finite."""
@@ -41,7 +43,8 @@ class Estimate:
 
     def to(self, device: torch.device) -> Estimate:
         """The same on another device."""
-        return Estimate(self.rotations.to(device), self.betas.to(device), self.transl.to(device))
+        error = None if self.log_error is None else self.log_error.to(device)
+        return Estimate(self.rotations.to(device), self.betas.to(device), self.transl.to(device), error)
 
 
 def estimate(
@@ -68,13 +71,15 @@ def estimate(
     for span in _windows(times, network.frame_by_frame):
         with torch.no_grad():
             batch = network(torch.arange(span.start, span.stop, device=device)[None])
-        flat = torch.cat((matrix_to_six(batch.rotations[0]).flatten(1), batch.betas[0], batch.transl[0]), 1)
+        parts = [matrix_to_six(batch.rotations[0]).flatten(1), batch.betas[0], batch.transl[0]]
+        flat = torch.cat(parts if batch.log_error is None else [*parts, batch.log_error[0]], 1)
         pieces.append((span, flat.float().cpu()))
         tick()
     whole = blend(pieces, len(times))
     if network.frame_by_frame:
         whole = _bridged(whole, detected, times)
-    return Estimate(six_to_matrix(whole[:, :144].reshape(-1, 24, 6)), whole[:, 144:154], whole[:, 154:])
+    error = whole[:, 157:] if whole.shape[1] > 157 else None
+    return Estimate(six_to_matrix(whole[:, :144].reshape(-1, 24, 6)), whole[:, 144:154], whole[:, 154:157], error)
 
 
 def _windows(times: Tensor, frame_by_frame: bool) -> list[slice]:

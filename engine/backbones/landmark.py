@@ -47,8 +47,9 @@ class BoundLandmarkNetwork:
         self._pelvis_directions = body.joint_directions[0].detach().to(device)
 
     def parameters(self) -> list[nn.Parameter]:
-        """All the weights."""
-        return list(self._network.parameters())
+        """All the weights that the motion depends on: not those of the errors that are expected of it."""
+        expecting = set(self._network.error_head.parameters())
+        return [weight for weight in self._network.parameters() if weight not in expecting]
 
     def __call__(self, rows: Tensor) -> PoseBatch:
         """Rows (B, S) int64, each segment in the order of time; see `engine.backbones.types.PoseNetwork`."""
@@ -57,7 +58,7 @@ class BoundLandmarkNetwork:
         output = self._network(view.features[rows], view.times_s[rows], self._body)
         rotations, pelvis = in_camera(output, view.turn[rows], view.scale[rows])
         betas = output.betas[:, None].expand(*rows.shape, -1)
-        return PoseBatch(rotations, betas, pelvis - self.rest_pelvis(betas), output.contact_logits)
+        return PoseBatch(rotations, betas, pelvis - self.rest_pelvis(betas), output.contact_logits, output.log_error)
 
     def rest_pelvis(self, betas: Tensor) -> Tensor:
         """(..., 3) the pelvis joint at rest, for shape numbers (..., 10)."""

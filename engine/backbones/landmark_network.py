@@ -36,6 +36,7 @@ _UPWARDS = (("hip", "shoulder"), ("ear", "eye"))
 _WAYS = 2 * len(_SIDED) + len(_ACROSS) + len(_UPWARDS)
 _INPUTS = FEATURES + 5 * _WAYS
 _FARTHEST_LOG = 5.0
+_USUAL_LOG_ERROR = -3.0
 _WORKING_RATE = 30.0
 """Time is counted in thirtieths of a second inside of the network, whatever the footage's rate."""
 
@@ -59,6 +60,7 @@ class NetworkOutput:
         log_depth: (B, T) logarithm of the pelvis's depth in half-box units: depth = exp(log_depth) / scale.
         offset: (B, T, 2) pelvis from the box's middle, in half-boxes.
         contact_logits: (B, T, 4) left heel, left toe, right heel, right toe.
+        log_error: (B, T, 24) logarithm of the error to expect of each joint's place after similarity alignment, metres.
     """
 
     rotations: Tensor
@@ -66,6 +68,7 @@ class NetworkOutput:
     log_depth: Tensor
     offset: Tensor
     contact_logits: Tensor
+    log_error: Tensor
 
 
 class LandmarkNetwork(nn.Module):
@@ -85,6 +88,7 @@ class LandmarkNetwork(nn.Module):
         self.direct = nn.Linear(_INPUTS, _OUTPUTS, bias=False)
         self.register_buffer("limbs", _limbs(), persistent=False)
         self.limb_head = nn.Linear(width, LIMBS * ANSWERS)
+        self.error_head = nn.Linear(width, JOINTS)
         self._start_at_rest()
 
     def _start_at_rest(self) -> None:
@@ -96,6 +100,8 @@ class LandmarkNetwork(nn.Module):
         nn.init.zeros_(self.shape_head.bias)
         nn.init.normal_(self.limb_head.weight, std=0.01)
         nn.init.zeros_(self.limb_head.bias)
+        nn.init.zeros_(self.error_head.weight)
+        nn.init.constant_(self.error_head.bias, _USUAL_LOG_ERROR)
         with torch.no_grad():
             six = self.frame_head.bias[: JOINTS * 6].view(JOINTS, 6)
             six[:, 0], six[:, 4] = 1.0, -1.0
@@ -133,7 +139,9 @@ class LandmarkNetwork(nn.Module):
             turns = six_to_matrix(six.reshape(*six.shape[:-1], JOINTS, 6))
             turns = pointed(turns, limbs, SeenLimbs.of(points), size, body)
             rotations = _relative(turns)
-        return NetworkOutput(rotations, self.shape_head(pooled).float(), place[..., 0], place[..., 1:], contacts)
+        # what the network expects of itself changes nothing of what it answers
+        error = self.error_head(hidden.detach()).float()
+        return NetworkOutput(rotations, self.shape_head(pooled).float(), place[..., 0], place[..., 1:], contacts, error)
 
 
 def _relative(turns: Tensor) -> Tensor:

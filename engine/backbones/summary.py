@@ -16,7 +16,7 @@ from engine.camera.pinhole import project
 _TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _HEAD = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")
 _ROWS_AT_ONCE = 512
-_CHILDREN = {joint: [child for child, above in enumerate(PARENTS) if above == joint] for joint in range(len(PARENTS))}
+CHILDREN = {joint: [child for child, above in enumerate(PARENTS) if above == joint] for joint in range(len(PARENTS))}
 
 
 def joint_confidence(evidence: Evidence) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ def rotation_confidence(confidence: Tensor) -> Tensor:
 
     A rotation shows in where it puts the joint's children, so it is seen no better than the best of them.
     """
-    ends = [confidence[..., below].amax(-1) if below else confidence[..., joint] for joint, below in _CHILDREN.items()]
+    ends = [confidence[..., below].amax(-1) if below else confidence[..., joint] for joint, below in CHILDREN.items()]
     return torch.minimum(confidence, torch.stack(ends, -1))
 
 

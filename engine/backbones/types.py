@@ -73,12 +73,15 @@ class PoseBatch:
         betas: (B, S, 10) shape.
         transl: (B, S, 3) as in `Prediction`.
         contact_logits: (B, S, 4) left heel, left toe, right heel, right toe; None from a network without contacts.
+        log_error: (B, S, 24) logarithm of the error to expect of each joint after similarity alignment, metres; None
+            from a network that does not say.
     """
 
     rotations: Tensor
     betas: Tensor
     transl: Tensor
-    contact_logits: Tensor | None
+    contact_logits: Tensor | None = None
+    log_error: Tensor | None = None
 
 
 class PoseNetwork(Protocol):

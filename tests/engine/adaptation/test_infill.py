@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from engine.adaptation.infill import Infilled, hidden_share, led_by_label
+from engine.adaptation.infill import Infilled, hidden_share, led_by_label, report_unseen
 from engine.adaptation.track_inference import Estimate
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.rotations import axis_angle_to_matrix
@@ -68,3 +68,19 @@ def test_the_trunk_is_seen_by_its_shoulders():
     confidence[:, trunk] = 0.5
     assert hidden_share(confidence, TIMES)[:, trunk].max() == 0
     assert hidden_share(torch.zeros(ROWS, 24), TIMES)[:, trunk].min() == 1
+
+
+def test_seconds_in_which_nothing_is_seen_are_reported_with_the_label_that_leads_there():
+    hidden = torch.zeros(ROWS, 24)
+    hidden[15:, 1:] = 1
+    hidden[:15, KNEE] = 1
+    reported = []
+    progress = SimpleNamespace(warn=lambda code, text: reported.append((code, text)))
+    report_unseen(hidden, TIMES, ["walk"] * 30 + ["sit"] * 30, progress)
+    report_unseen(hidden, TIMES, [""] * ROWS, progress)
+    report_unseen(hidden[:20], TIMES[:20], [""] * 20, progress)
+    unseen = "Nothing of the person is seen from 0.5 s to 2.0 s: the motion there"
+    assert reported == [
+        ("nothing_seen", f"{unseen} follows the label 'sit', 'walk' alone."),
+        ("nothing_seen", f"{unseen} is a guess."),
+    ]

@@ -1,5 +1,6 @@
 import hashlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 from training_clips import StopAt, corpus_clip
 
 from engine.adaptation.draws import Flow, draw_track
-from engine.adaptation.infiller import INFILLER, MotionEvidence, MotionInfiller, pelvis_path
+from engine.adaptation.infiller import INFILLER, MotionEvidence, MotionInfiller, pelvis_path, upper_of, upper_path
 from engine.backbones.landmark import LANDMARK_WEIGHTS, read_network
 from engine.backbones.summary import rotation_confidence
 from engine.body.model import load_body
@@ -50,6 +51,7 @@ def evidence(frames=40, **changed):
         "shown": torch.ones(1, frames, 24),
         "confidence": torch.ones(1, frames, 24),
         "pelvis": torch.tensor([0.0, 0.0, 3.0]).expand(1, frames, 3),
+        "upper": torch.zeros(1, frames, 2, 3),
         "velocity": torch.zeros(1),
         "times_s": torch.arange(frames)[None] / 30,
         "sentence": torch.zeros(1, frames, 384),
@@ -114,6 +116,36 @@ def test_the_path_is_read_at_the_mean_depth_and_less_its_straight_part():
     nearer = torch.stack((torch.zeros_like(wave), torch.zeros_like(wave), 3 + 0.3 * wave), -1)
     bob = pelvis_path(evidence(pelvis=nearer), reference)[..., :3]
     assert bob.abs().max() < 1e-4, "depth alone is no bob"
+
+
+def test_head_and_shoulders_are_read_in_metres_and_less_their_straight_way():
+    names = ("nose", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_hip")
+    times = torch.arange(40) / 30
+    camera = torch.tensor([[1000.0, 0, 320], [0, 1000, 240], [0, 0, 1]])
+    bob, walk = 0.02 * (12 * times).sin(), 0.5 * times
+    points = torch.stack((1000 * walk / 4, 1000 * bob / 4), -1)[None, :, None].expand(1, 40, 6, 2) + 300
+    confidence = torch.ones(1, 40, 6)
+    confidence[:, 20:, :3] = 0
+    upper = upper_of(points, confidence, names, camera, torch.full((1, 40), 4.0))
+    assert upper[0, :20, 0, 2].all()
+    assert not upper[0, 20:, 0].any(), "a head that is not seen says nothing"
+    read = upper_path(evidence(upper=upper), torch.eye(3)[None])[0]
+    straight = torch.stack((torch.ones(40), times), 1)
+    left = bob - straight @ torch.linalg.lstsq(straight, bob[:, None]).solution[:, 0]
+    torch.testing.assert_close(0.03 * read[:, 5], left, atol=1e-4, rtol=0)
+    torch.testing.assert_close(read[:, 4], torch.zeros(40), atol=1e-3, rtol=0)
+    assert read[:20, 3].all()
+    assert not read[20:, :4].any()
+
+
+def test_a_studios_label_reads_as_those_that_it_is_most_like():
+    network = random_network()
+    dictionary = SimpleNamespace(labels=("walk", "swagger", "hum"), nearest=lambda label: LABELS * (label != "hum"))
+    knowing = network.knowing(dictionary)
+    torch.testing.assert_close(knowing.sentence_of("swagger"), network.sentences.mean(0))
+    assert not knowing.sentence_of("hum").any()
+    assert not network.sentence_of("swagger").any(), "the network that was given stays as it is"
+    assert network.knowing(SimpleNamespace(labels=LABELS)) is network
 
 
 @pytest.mark.parametrize("frames", [1, 2, 63, 64, 65, 200])

@@ -19,7 +19,7 @@ class Notes(Silent):
 
 
 def snapshot(smooth=True):
-    motion = Estimate(torch.rand(4, 24, 3, 3), torch.rand(4, 10), torch.rand(4, 3))
+    motion = Estimate(torch.rand(4, 24, 3, 3), torch.rand(4, 10), torch.rand(4, 3), torch.rand(4, 24))
     targets = Targets(torch.rand(4, 5, 2), torch.rand(4, 5) > 0.5, torch.zeros(4, 5, dtype=torch.bool))
     history = [{"epoch": 1, "loss": 0.1 + 0.2, "similarity": None}]
     weights = {"layer.weight": torch.rand(2, 3)}

@@ -53,7 +53,7 @@ def test_gradients_reach_every_weight(body):
     model = network()
     output = model(*inputs()[:2], body)
     loss = sum(part.square().sum() for part in (output.rotations * torch.randn(3), output.betas, output.log_depth))
-    (loss + output.offset.square().sum() + output.contact_logits.square().sum()).backward()
+    (loss + output.offset.square().sum() + output.contact_logits.square().sum() + output.log_error.sum()).backward()
     without = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not without
 
