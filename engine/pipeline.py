@@ -134,7 +134,7 @@ class _ClipRun:
                 for track, part in zip(tracks, parts, strict=True)
             ]
         with self._stage("segment"):
-            self._check_labels(found[-1].time_s + 1 / float(info.frame_rate))
+            self._check_labels(found[-1].time_s + 1 / float(info.frame_rate), tracks)
             labels = [self._labels(camera, *person) for person in zip(tracks, predictions, parts, strict=True)]
             if options.only == "labels":
                 return self._report_labels(camera, tracks, predictions, labels)
@@ -234,9 +234,13 @@ class _ClipRun:
                 )
         return people
 
-    def _check_labels(self, end_s: float) -> None:
+    def _check_labels(self, end_s: float, tracks: list[PersonTrack]) -> None:
         for sentence in segments.beyond(self.options.segments, end_s):
             self.reporter.warn("label_beyond", sentence)
+        seen_at = np.concatenate([track.timestamps[np.asarray(track.detected, bool)] for track in tracks])
+        within = tuple(one for one in self.options.segments if one.start_s < end_s)
+        for sentence in segments.unseen(within, seen_at):
+            self.reporter.warn("label_unseen", sentence)
         if self.options.segments and not self.adapts:
             why = "adaptation is switched off" if self.options.backbone != "fit" else "fit has no network to adapt"
             self.reporter.warn("label_unused", f"Labels do not change the motion: {why}. Use --backbone landmark.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from engine.files.atomic import write_arrays
 from engine.keypoints.types import PersonTrack
 from engine.output.joining import joined, joined_takes
 from engine.output.motion_file import Motion, write_motion
+
+_MOMENT_S = 0.5
+"""Shots shorter than this, as the edge of another take at the start of a clip, leave the long one its plain name."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,23 @@ def write_results(stretches: Sequence[Stretch], folder: Path, body: BodyModel, s
     files: dict[tuple[int, int], list[Stretch]] = {}
     for one in stretches:
         files.setdefault((one.track.person, one.track.shot if split else 0), []).append(one)
-    return [_write(its, folder, body, split) for its in files.values()]
+    plain = _plain_shots(files)
+    return [_write(its, folder, body, split and place not in plain) for place, its in files.items()]
+
+
+def _plain_shots(files: Mapping[tuple[int, int], Sequence[Stretch]]) -> set[tuple[int, int]]:
+    """Person and shot of files that need no number of a shot: the person is in view in others for a moment at most."""
+    plain = set()
+    for person in {who for who, _ in files}:
+        spans = {
+            place: float(its[-1].track.timestamps[-1] - its[0].track.timestamps[0])
+            for place, its in files.items()
+            if place[0] == person
+        }
+        longest = max(spans, key=spans.__getitem__)
+        if all(span < _MOMENT_S for place, span in spans.items() if place != longest):
+            plain.add(longest)
+    return plain
 
 
 def _write(stretches: list[Stretch], folder: Path, body: BodyModel, split: bool) -> Result:

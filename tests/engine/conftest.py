@@ -119,7 +119,7 @@ def shared_folder(tmp_path_factory):
 def real_run(shared_folder, run_engine, quick):
     """One real run, under names that are neither ASCII nor without spaces. Read only: copy it to change it."""
     base = shared_folder / "Прогон läuft"
-    clip, out, record = base / "балет 歩く ü.mp4", base / "出力 out", base / "ran.json"
+    clip, out, record = base / "балет 歩く ü.mp4", base / "出力 out", base.with_suffix(".json")
     with FileLock(f"{base}.lock"):
         if not record.exists():
             base.mkdir()

@@ -26,7 +26,10 @@ BLENDERS_OWN = {
 }
 SHARED = {
     "protocol",
-    *(f"files.{name}" for name in ("plain_file", "plain_zip", "array_file", "array_tables", "json_file")),
+    *(
+        f"files.{name}"
+        for name in ("plain_file", "plain_zip", "array_file", "array_tables", "json_file", "user_folder")
+    ),
 }
 """Modules of the engine that Blender imports: the standard library, NumPy and each other."""
 

@@ -430,7 +430,7 @@ def test_fingerprint_tells_content_not_names(tmp_path):
 PEAK_MEMORY = """
 import resource, sys
 from pathlib import Path
-from engine.footage import frames
+from engine.footage.decoding import frames
 count = sum(1 for _ in frames(Path(sys.argv[1])))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 """
