@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.adaptation.alignment import UNLIKE
 from engine.adaptation.draws import Draws, Flow, draw_track
 from engine.adaptation.evidence import Seen, steady
 from engine.adaptation.infiller import MotionEvidence, MotionInfiller, upper_of
@@ -45,7 +44,9 @@ _LONG_S = 1.0
 _STANDS = 0.5
 _MOVES, _MOVES_ALIKE = 0.03, 2.5
 """Movement from which hidden joints move at all, and by how much two that move alike may differ."""
-_BY_LABEL = Flow(draws=3, expected=False, guidance=3.0)
+_UNLIKE = 0.45
+"""Similarity below which the label leads: a seated man labelled "stand still" has 0.37, odd walks with "walk" 0.5."""
+_BY_LABEL = Flow(draws=4, guidance=3.0)
 """Draws by the label alone."""
 
 
@@ -198,7 +199,7 @@ def led_by_label(
     takes = (infilled.rotations, *infilled.by_label)
     alike = torch.stack([likeness(mixed(motion.rotations, one, infilled.hidden)) for one in takes])
     best = int(alike[1:].mean(1).argmax())
-    where = named & (alike[0] < UNLIKE) & (alike[1 + best] > alike[0])
+    where = named & (alike[0] < _UNLIKE) & (alike[1 + best] > alike[0])
     moves = [_movement(one[where], infilled.hidden[where]) for one in (infilled.rotations, infilled.by_label[best])]
     in_step = min(moves) > _MOVES and max(moves) < _MOVES_ALIKE * min(moves)
     return infilled if in_step or not bool(where.any()) else infilled.following(best, where, times)
