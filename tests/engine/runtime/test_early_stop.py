@@ -50,7 +50,8 @@ def start(program, *words):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "ready\n"
+    # not by the text layer: it would read ahead, and `communicate` would miss what it took
+    assert os.read(process.stdout.fileno(), 6) == b"ready\n"
     return process
 
 
