@@ -86,7 +86,7 @@ def test_a_linked_action_is_copied_before_it_is_cleaned_up(linked):
     theirs = acted.animation_data.action
     assert theirs.library is not None
     keys = key_count(acted)
-    assert edits.lock_feet(acted, bpy.context.scene) > 0
+    assert edits.lock_feet(acted, bpy.context.scene).frames > 0
     mine = acted.animation_data.action
     assert (mine.library, key_count(acted)) == (None, keys)
     assert acted.pose.bones["LeftLowerLeg"].matrix_basis is not None
