@@ -94,7 +94,7 @@ def test_blender_shows_it(blender_in_german):
     shown_text = bpy.app.translations.pgettext_iface("Find People", "Operator")
     assert shown_text == "Personen finden"
     assert bpy.app.translations.pgettext_tip("The clip") == "Der Clip"
-    assert messages.tr(texts.RANGE, first=3, last=9) == "Bilder 3 bis 9"
+    assert messages.tr(texts.RANGE, first=3, last=9) == "Frames 3 bis 9"
     assert messages.people(3) == "3 Personen"
 
 
