@@ -46,6 +46,8 @@ _MOVES, _MOVES_ALIKE = 0.03, 2.5
 """Movement from which hidden joints move at all, and by how much two that move alike may differ."""
 _UNLIKE = 0.45
 """Similarity below which the label leads: a seated man labelled "stand still" has 0.37, odd walks with "walk" 0.5."""
+GUIDANCE = 2.0
+"""Of draws by evidence and label: on real walks hidden legs come 3 to 7 mm nearer than with 1, and move more."""
 _BY_LABEL = Flow(draws=4, guidance=3.0)
 """Draws by the label alone."""
 

@@ -23,7 +23,7 @@ from engine.adaptation.alignment import Alignment, match_labels, report_unlike
 from engine.adaptation.batches import Batches
 from engine.adaptation.draws import Flow
 from engine.adaptation.evidence import Seen
-from engine.adaptation.infill import Infilled, hidden_share, infill, led_by_label, report_unseen
+from engine.adaptation.infill import GUIDANCE, Infilled, hidden_share, infill, led_by_label, report_unseen
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
 from engine.adaptation.repeatable import repeatable
@@ -310,8 +310,8 @@ class _Adaptation:
         """Motion for hidden joints, by the labels and what is seen."""
         if self.infiller is None or self.hidden is None:
             return
-        report_unseen(self.hidden, self.seconds, self.labels.tolist(), self.progress)
-        flow, labels = Flow(self.settings.takes), self.labels.tolist()
+        flow, labels = Flow(self.settings.takes, guidance=GUIDANCE), self.labels.tolist()
+        report_unseen(self.hidden, self.seconds, labels, self.progress)
         infilled = infill(self.infiller, self.body, self.motion, self.seen, self.hidden, labels, flow, self.seed)
         if infilled is not None and not bool(infilled.rotations.isfinite().all()):
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
