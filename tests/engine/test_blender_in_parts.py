@@ -14,7 +14,8 @@ again = os.path.exists(log) and part in open(log).read().split()
 open(log, "a").write(part + "\\n")
 if part == "2/5" and (how == "always" or how == "once" and not again):
     os.kill(os.getpid(), signal.SIGSEGV)
-sys.exit(1 if how == "fails" and part == "3/5" else 0)
+fails, empty = how == "fails" and part == "3/5", how == "nothing" or how == "short" and part == "0/5"
+sys.exit(1 if fails else 5 if empty else 0)
 """
 
 
@@ -26,6 +27,8 @@ sys.exit(1 if how == "fails" and part == "3/5" else 0)
         ("once", 0, "012234"),  # reported, and run again
         ("always", 11, "012234"),
         ("fails", 1, "01234"),  # a failing test is not run again
+        ("short", 0, "01234"),  # one part has none of the chosen tests
+        ("nothing", 5, "01234"),
     ],
 )
 def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, parts):
