@@ -79,6 +79,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs and not everything:  # a chosen few
         session.run("pytest", *session.posargs)
         return
+    if everything:
+        os.environ["ADAPT_MOTION_ALL"] = "1"  # many examples of property tests, in the queued sessions too
     session.run("pytest", *AT_ONCE, env=ONE_THREAD)
     for version in BPY_PYTHONS:
         short = () if everything or version in WHOLE else ("-m", "short")
@@ -122,7 +124,7 @@ def blender(session: nox.Session, bpy: str) -> None:
     wanted = BPY_PYTHONS[bpy]
     if find_python(wanted) is None:
         session.skip(f"there is no Python {wanted}, which bpy {bpy} is made for: put one on the path or into ~/.pyenv")
-    session.install(f"bpy=={bpy}.*", "pytest")  # not the engine's versions: bpy has its own
+    session.install(f"bpy=={bpy}.*", "hypothesis", "pytest")  # not the engine's versions: bpy has its own
     _run_in_parts(session, "python", "tests/blender/run.py", env=_blender_environment(session))
 
 
@@ -130,7 +132,8 @@ def blender(session: nox.Session, bpy: str) -> None:
 def blender_window(session: nox.Session) -> None:
     """The add-on's tests beside Blender, inside the installed Blender, and in its window under Xvfb."""
     environment = _blender_environment(session)
-    session.run(engine_python(session), "-m", "pytest", "tests/blender", *session.posargs, env=environment)
+    words = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "tests/blender")
+    session.run(engine_python(session), *words, *session.posargs, env=environment)
     program = shutil.which("blender")
     if not program:
         session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")

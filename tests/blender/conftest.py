@@ -22,7 +22,7 @@ NEEDS_BPY += [
     for name in ("people", "labels", "actions", "queue", "footage", "evidence", "comparison", "overlay")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak")]
+NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction")]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("job", "install", "messages", "window", "window_tour")]
 _LEFT_OUT = NO_BPY if HAS_BPY else NEEDS_BPY
@@ -32,6 +32,8 @@ if HAS_BPY:
     import bpy  # noqa: F401  brings Blender's own modules, such as addon_utils
 
 sys.path[:0] = [str(HERE), str(HERE.parent / "common")]
+import examples  # noqa: E402, F401  of property tests
+
 if "adapt_motion" not in sys.modules:
     package = types.ModuleType("adapt_motion")
     package.__path__ = [str(REPOSITORY)]
@@ -40,6 +42,14 @@ if "adapt_motion" not in sys.modules:
         without_bpy = types.ModuleType("adapt_motion.blender_addon")
         without_bpy.__path__ = [str(REPOSITORY / "blender_addon")]
         sys.modules["adapt_motion.blender_addon"] = without_bpy
+
+
+def pytest_collection_modifyitems(config, items):
+    """With two processes at once a file stays together, and windows come one after the other: they are timed by hand."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder, name = item.path.parts[-2:]
+            item.add_marker(pytest.mark.xdist_group("window" if folder == "window" else name))
 
 
 @pytest.fixture

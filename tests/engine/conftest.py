@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import examples  # noqa: F401  of property tests
 import pytest
 from filelock import FileLock
 

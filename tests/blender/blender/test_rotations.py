@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from adapt_motion.blender_addon.blender import filters, rotations
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from synthetic import rotation_matrices
 
 VECTORS = np.random.default_rng(0).normal(size=(300, 3)) * 1.4
@@ -71,3 +73,53 @@ def test_runs_and_widest():
     assert filters.runs(np.array([1, 1, 0, 1, 0, 0, 1], dtype=bool)) == [(0, 2), (3, 4), (6, 7)]
     assert filters.widest(np.array([0, 0, 5.0, 0, 0, 0]), 1).tolist() == [0, 5, 5, 5, 0, 0]
     assert filters.gaussian(np.full((9, 2), 3.0), 2.0) == pytest.approx(np.full((9, 2), 3.0))
+
+
+numbers = st.floats(-4, 4, allow_subnormal=False)
+vectors = st.tuples(numbers, numbers, numbers).map(np.array)
+directions = vectors.filter(lambda vector: np.linalg.norm(vector) > 1e-2)
+turns = vectors.map(rotations.quaternions)
+
+
+@given(turns, turns, vectors)
+def test_any_turns_follow_one_another_and_come_back(one, two, point):
+    both = rotations.multiply(one, two)
+    assert np.linalg.norm(both) == pytest.approx(1)
+    assert rotations.to_matrices(both) == pytest.approx(rotations.to_matrices(one) @ rotations.to_matrices(two))
+    assert rotations.turn(both, point) == pytest.approx(rotations.turn(one, rotations.turn(two, point)), abs=1e-9)
+    assert rotations.turn(rotations.inverse(one), rotations.turn(one, point)) == pytest.approx(point, abs=1e-9)
+    assert rotations.angle(rotations.from_matrices(rotations.to_matrices(one)), one) < 1e-6
+    assert rotations.angle(rotations.quaternions(rotations.log(one)), one) < 1e-6
+    assert np.linalg.norm(rotations.log(one)) == pytest.approx(rotations.angle(np.array([1.0, 0, 0, 0]), one), abs=1e-6)
+
+
+@given(turns, st.floats(0, 1))
+def test_a_part_of_any_turn_and_the_rest_of_it_make_the_whole(one, share):
+    part, rest = rotations.part_of(one, share), rotations.part_of(one, 1 - share)
+    assert rotations.angle(rotations.multiply(part, rest), one) < 1e-6
+    still = np.array([1.0, 0, 0, 0])
+    assert rotations.angle(part, still) == pytest.approx(share * rotations.angle(one, still), abs=1e-6)
+
+
+@given(directions, directions)
+def test_between_any_directions_lies_the_shortest_turn(start, end):
+    found = rotations.between(start, end)
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    assert rotations.turn(found, start) == pytest.approx(end, abs=1e-4)
+    apart = 2 * np.arcsin(min(1.0, np.linalg.norm(start - end) / 2))
+    assert rotations.angle(np.array([1.0, 0, 0, 0]), found) == pytest.approx(apart, abs=1e-4)
+
+
+@given(st.lists(vectors, min_size=1, max_size=8), st.sampled_from(ORDERS))
+def test_euler_angles_of_any_motion_come_back_and_take_no_whole_turn(motion, order):
+    turns = rotations.quaternions(np.stack(motion))
+    found = rotations.to_euler(turns, order)
+    assert rotations.angle(rotations.from_euler(found, order), turns).max() < 1e-5
+    assert np.abs(np.diff(found, axis=0, prepend=np.zeros((1, 3)))).max() < 2 * np.pi
+
+
+@given(turns)
+def test_the_yaw_of_any_turn_leaves_none(one):
+    assume(np.hypot(one[0], one[3]) > 1e-3)
+    rest = rotations.multiply(rotations.about_z(-rotations.yaw(one)), one)
+    assert np.sin(rotations.yaw(rest) / 2) == pytest.approx(0, abs=1e-9)

@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from parity_fixtures import agree, arrays, needs_fixtures
 from scipy.spatial.transform import Rotation
 
@@ -121,3 +123,35 @@ def test_numbers_of_the_official_codes():
         agree(r.matrix_to_six(matrix, layout), official[f"rot6d_{code}"])
         agree(r.six_to_matrix(official["raw6d"], layout), official[f"raw6d_to_rotmat_{code}"])
     assert np.isfinite(r.matrix_to_axis_angle(matrix).numpy()).all()
+
+
+numbers = st.floats(-4, 4, allow_subnormal=False)
+vectors = st.tuples(numbers, numbers, numbers).map(lambda three: torch.tensor(three, dtype=torch.float64))
+sixes = st.lists(numbers, min_size=6, max_size=6).map(lambda six: torch.tensor(six, dtype=torch.float64))
+
+
+@given(vectors, vectors)
+def test_any_axis_and_angle_gives_a_rotation_that_comes_back(one, two):
+    turn, other = r.axis_angle_to_matrix(one), r.axis_angle_to_matrix(two)
+    assert torch.allclose(turn @ turn.T, torch.eye(3, dtype=torch.float64), atol=1e-14)
+    assert torch.allclose(turn @ one, one, atol=1e-13), "the axis stays"
+    assert torch.allclose(r.axis_angle_to_matrix(-one), turn.T, atol=1e-14), "the other way round is the inverse"
+    assert torch.allclose(r.axis_angle_to_matrix(r.matrix_to_axis_angle(turn)), turn, atol=1e-12)
+    assert torch.allclose(r.quaternion_to_matrix(r.axis_angle_to_quaternion(one)), turn, atol=1e-13)
+    short = r.matrix_to_axis_angle(turn @ other).norm()
+    assert short <= min(r.matrix_to_axis_angle(turn).norm() + r.matrix_to_axis_angle(other).norm(), math.pi) + 1e-9
+    assert 2 * math.cos(short) + 1 == pytest.approx(float((turn @ other).trace()), abs=1e-9)
+
+
+@given(sixes, st.sampled_from(LAYOUTS))
+def test_any_six_numbers_of_two_directions_give_a_rotation(six, layout):
+    first, second = (six[::2], six[1::2]) if layout == "interleaved" else (six[:3], six[3:])
+    assume(torch.linalg.cross(first, second).norm() > 1e-3)
+    turn = r.six_to_matrix(six, layout)
+    assert torch.allclose(turn @ turn.T, torch.eye(3, dtype=torch.float64), atol=1e-11)
+    assert torch.linalg.det(turn) == pytest.approx(1)
+    made = turn.T if layout == "rows" else turn
+    assert made[:, 0] @ first == pytest.approx(float(first.norm())), "the first direction is kept"
+    assert made[:, 1] @ second > 0, "the second as far as it can be"
+    assert abs(made[:, 2] @ second) < 1e-11
+    assert torch.allclose(r.six_to_matrix(r.matrix_to_six(turn, layout), layout), turn, atol=1e-12)
