@@ -45,7 +45,7 @@ if "adapt_motion" not in sys.modules:
 
 
 def pytest_collection_modifyitems(config, items):
-    """With two processes at once a file stays together, and windows come one after the other: they are timed by hand."""
+    """With two processes at once a file stays together, and windows come one after the other: they are clicked."""
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             folder, name = item.path.parts[-2:]

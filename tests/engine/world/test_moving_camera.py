@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from synthetic_people import walk
 
+from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import UsageError
 from engine.world.moving_camera import rows_of, to_moving_world
 from engine.world.still_camera import to_world
@@ -47,8 +49,6 @@ def filmed(body):
 
 def body_root(body, walker):
     """(T, 3) pelvis in the still camera."""
-    import torch
-
     arguments = (walker.prediction.rotations, walker.prediction.betas, walker.prediction.transl)
     return body.joints_and_landmarks(*map(torch.as_tensor, arguments))[0][:, 0].numpy()
 
@@ -72,6 +72,14 @@ def test_both_frames_tell_the_same_motion(body, filmed):
     carried = np.einsum("tij,tnj->tni", poses[:, :3, :3], world.joints3d_cam) + poses[:, None, :3, 3]
     assert carried == pytest.approx(world.joints3d_world, abs=1e-4)
     assert np.array_equal(world.camera_to_world, poses[0])
+    assert world.gravity_cam == pytest.approx(poses[0, :3, :3].T @ [0, 0, -1])
+    for turned, trans, joints in (
+        (world.poses, world.trans, world.joints3d_world),
+        (np.concatenate((world.cam_global_orient, world.poses[:, 3:]), 1), world.cam_transl, world.joints3d_cam),
+    ):
+        rotations = axis_angle_to_matrix(torch.as_tensor(turned).reshape(-1, 24, 3))
+        posed = body.joints(rotations, torch.as_tensor(walker.prediction.betas), torch.as_tensor(trans))
+        assert posed.numpy() == pytest.approx(joints, abs=1e-4)
 
 
 def test_a_floor_that_was_set_is_kept_and_another_world_is_left_alone(body, filmed):

@@ -44,6 +44,8 @@ def walk_world(body, walker):
 def test_both_frames_tell_the_same_motion(body, walker, walk_world):
     world, rows = walk_world, len(walker.times)
     matrix = world.camera_to_world
+    assert matrix.shape == (4, 4)
+    assert matrix[3].tolist() == [0, 0, 0, 1]
     assert np.allclose(matrix[:3, :3] @ matrix[:3, :3].T, np.eye(3), atol=1e-9)
     assert np.linalg.det(matrix[:3, :3]) == pytest.approx(1)
     assert np.allclose(matrix[:3, :3] @ world.gravity_cam, [0, 0, -1], atol=1e-9)
@@ -145,6 +147,39 @@ def test_hardly_any_frames(body, walker, rows):
     assert world.poses.shape == (rows, 72)
     assert world.contacts.shape == (rows, 4)
     assert soles(body, world, walker).min() == pytest.approx(0, abs=0.06)
+
+
+@pytest.mark.parametrize("pitch", [85, -85])
+def test_a_camera_that_looks_straight_down_or_up_has_its_picture_ahead(body, pitch):
+    """The top of the picture lies ahead of one that looks down, the bottom of one that looks up."""
+    up = up_of(np.radians([pitch, 0]))
+    who = stand(body, seconds=0.2)
+    shared = np.eye(4)
+    shared[2, :3] = up
+    matrix = to_world(who.prediction, who.times, body, who.camera, shared).camera_to_world[:3, :3]
+    assert matrix @ matrix.T == pytest.approx(np.eye(3), abs=1e-9)
+    assert matrix @ up == pytest.approx([0, 0, 1], abs=1e-9)
+    assert matrix @ [1, 0, 0] == pytest.approx([1, 0, 0], abs=1e-9), "right stays right"
+    assert (matrix @ [0, -np.sign(pitch), 0])[1] > 0.9
+
+
+def test_long_clips_are_posed_in_pieces(body, walker, walk_world, monkeypatch):
+    monkeypatch.setattr("engine.world.still_camera._ROWS_AT_ONCE", 7)
+    pieces = world_of(body, walker)
+    assert pieces.joints3d_world == pytest.approx(walk_world.joints3d_world, abs=1e-5)
+    assert pieces.contacts == pytest.approx(walk_world.contacts, abs=1e-4)
+
+
+def test_a_body_without_landmarks_stands_on_its_joints(body, walker, walk_world):
+    class Bare:
+        landmark_names = ()
+
+        def __getattr__(self, name):
+            return getattr(body, name)
+
+    bare = to_world(walker.prediction, walker.times, Bare(), walker.camera)
+    assert abs(np.median(soles(body, bare, walker))) < 0.03
+    assert np.abs(bare.contacts - walk_world.contacts).mean() < 0.2
 
 
 def test_wrong_number_of_times(body, walker):
