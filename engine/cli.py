@@ -51,7 +51,7 @@ def run(
         typer.Option("--allow-upload", help="--labeler openai may send pictures of the person.", rich_help_panel=_WHO),
     ] = False,
     person: Annotated[
-        str, typer.Option(help="main (largest and longest in view), all, or numbers: 1,3.", rich_help_panel=_WHO)
+        str, typer.Option(help="main (largest and most central), all, or numbers: 1,3.", rich_help_panel=_WHO)
     ] = "main",
     merge: Annotated[
         list[str] | None,

@@ -31,6 +31,7 @@ from engine.output.blender_export import export_motion
 from engine.output.motion_file import Motion
 from engine.output.preview import write_preview
 from engine.output.results import Result, Stretch, together, write_results
+from engine.people import concerns
 from engine.people.across_cuts import confirmed, describe_cuts
 from engine.protocol import ExitCode
 from engine.run_options import RunOptions
@@ -71,6 +72,7 @@ def run_clips(
     first_failure = ExitCode.DONE
     for (path, trouble), folder in zip(clips, folders, strict=True):
         reporter.begin_clip(folder.name)
+        is_new = not folder.exists()
         try:
             reporter.cancel.check()
             if trouble is not None:
@@ -86,6 +88,8 @@ def run_clips(
             failure = error
         except Exception as error:
             failure = explain(error, folder if folder.is_dir() else out)
+        if is_new:
+            outputs.remove_empty(folder)
         reporter.failed += 1
         reporter.error(failure)
         first_failure = first_failure or failure.exit_code
@@ -124,6 +128,7 @@ class _ClipRun:
             tracks = stages.track(clip, found, options, self.cache, reporter)
             if options.only == "people":
                 return self._report_people(clip, tracks)
+            self._report_flips(tracks)
             self._lens = camera.lens
             if self._lens is not None:  # from here on a pinhole camera has taken the footage
                 tracks = [self._lens.straighten(one) for one in tracks]
@@ -162,6 +167,11 @@ class _ClipRun:
         self._cuts_s = [times[cut] for cut in confirmed(clip.cuts, found) if cut in times]
         if self._cuts_s:
             self.reporter.warn("cuts", describe_cuts(self._cuts_s))
+
+    def _report_flips(self, tracks: list[PersonTrack]) -> None:
+        for person in dict.fromkeys(track.person for track in tracks):
+            if times := [time for track in tracks if track.person == person for time in concerns.flips_s(track)]:
+                self.reporter.warn("front_back", concerns.describe_flips(person, times))
 
     def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"

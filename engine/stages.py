@@ -27,6 +27,7 @@ from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
 from engine.people.across_cuts import confirmed
 from engine.people.appearance import Appearance, describe
+from engine.people.concerns import describe_rivals, rivals
 from engine.people.merging import arranged
 from engine.people.returning import may_return, number_people
 from engine.run_options import RunOptions
@@ -108,7 +109,7 @@ def track(
     key = tracking_key(clip, options)
     entry = load_entry(cache, "track", key, progress)
     if entry is not None:
-        return _known(_unpack_tracks(entry), options)
+        return _known(_unpack_tracks(entry), options, progress)
     recorder = Recorder(progress)
     tracks = track_people(found, clip.info, confirmed(clip.cuts, found))
     if options.settings.tracking.repair_swaps:
@@ -118,12 +119,15 @@ def track(
         worn = describe(tracks, frames(clip.path, image_rate=options.settings.footage.image_rate))
     tracks = number_people(tracks, worn)
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
-    return _known(tracks, options)
+    return _known(tracks, options, progress)
 
 
-def _known(tracks: list[PersonTrack], options: RunOptions) -> list[PersonTrack]:
+def _known(tracks: list[PersonTrack], options: RunOptions, progress: Progress) -> list[PersonTrack]:
     """Tracks of the requested people, with what the user knows of the people."""
-    chosen = choose(arranged(tracks, options.split, options.merge), options.person)
+    people = arranged(tracks, options.split, options.merge)
+    chosen = choose(people, options.person)
+    if options.person == "main" and (others := rivals(people)):
+        progress.warn("main_unclear", describe_rivals(chosen[0].person, others))
     return [replace(one, height_m=options.height_m) for one in chosen]
 
 

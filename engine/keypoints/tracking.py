@@ -15,6 +15,7 @@ from engine.files.plain_zip import shown
 from engine.footage.decoding import FootageInfo
 from engine.keypoints.following import pose_distance
 from engine.keypoints.joint_sets import JOINT_SETS
+from engine.keypoints.prominence import prominence
 from engine.keypoints.types import SEEN_CONFIDENCE, Float, FrameDetections, PersonTrack
 
 _GIVE_UP_S = 0.5
@@ -94,7 +95,7 @@ class _Tracklet:
 def track_people(
     detections: Iterable[FrameDetections], info: FootageInfo, cuts: Sequence[int] = ()
 ) -> list[PersonTrack]:
-    """Tracks of everybody who is seen for long enough, the largest and longest in view first. None runs over a cut.
+    """Tracks of everybody who is seen for long enough, the most prominent (`prominence`) first. None runs over a cut.
 
     Sightings are joined by where the person's motion would have taken their keypoints and by size, so that people
     keep their tracks when they cross or disappear for a moment.
@@ -112,10 +113,13 @@ def track_people(
         for one in tracklets
         if len(one.rows) >= enough and (one.times[-1] - one.times[0] >= _SHORTEST_S or len(one.rows) * 2 >= len(frames))
     ]
-    lasting.sort(key=lambda one: -sum(_side(box) for box in one.boxes))
-    size = (info.width, info.height)
-    tracks = [_person_track(number, one, frames, size) for number, one in enumerate(lasting, start=1)]
-    return [replace(one, shot=1 + sum(cut <= int(one.frame_indices[0]) for cut in cuts)) for one in tracks]
+    tracks = [_person_track(one, frames, (info.width, info.height)) for one in lasting]
+    tracks.sort(key=prominence, reverse=True)
+    shots = [1 + sum(cut <= int(one.frame_indices[0]) for cut in cuts) for one in tracks]
+    return [
+        replace(one, person=number, stretch=number, shot=shot)
+        for number, (one, shot) in enumerate(zip(tracks, shots, strict=True), start=1)
+    ]
 
 
 def _shots(frames: Sequence[FrameDetections], cuts: Sequence[int]) -> list[range]:
@@ -262,9 +266,8 @@ def _side(box: Float) -> float:
     return max(float(box[2] - box[0]), float(box[3] - box[1]), 1.0)
 
 
-def _person_track(
-    number: int, tracklet: _Tracklet, frames: Sequence[FrameDetections], size: tuple[int, int]
-) -> PersonTrack:
+def _person_track(tracklet: _Tracklet, frames: Sequence[FrameDetections], size: tuple[int, int]) -> PersonTrack:
+    """A tracklet as a track that has no number yet."""
     start, stop = tracklet.rows[0], tracklet.rows[-1] + 1
     rows = np.asarray(tracklet.rows) - start
     count, parts = stop - start, len(tracklet.keypoints[0])
@@ -276,8 +279,7 @@ def _person_track(
     boxes = np.stack([np.interp(np.arange(count), rows, seen[:, edge]) for edge in range(4)], axis=1)
     names = next(names for names in JOINT_SETS.values() if len(names) == parts)
     return PersonTrack(
-        person=number,
-        stretch=number,
+        person=0,
         frame_indices=np.array([frame.index for frame in frames[start:stop]], np.int64),
         timestamps=np.array([frame.time_s for frame in frames[start:stop]], np.float64),
         keypoints=keypoints,

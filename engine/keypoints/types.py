@@ -57,7 +57,7 @@ class PersonTrack:
     Somebody who leaves and comes back has a track for each stretch, and so has somebody who is in several shots.
 
     Attributes:
-        person: 1, 2, … by rank (largest and longest in view first); the same in all of a person's stretches.
+        person: 1, 2, … by prominence; the same in all of a person's stretches.
         frame_indices: (T,) footage frame of each row, consecutive.
         timestamps: (T,) seconds into the footage, strictly increasing.
         keypoints: (T, K, 3) x, y in pixels and confidence; confidence 0 where nothing was detected.

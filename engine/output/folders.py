@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.errors import OutputError
 from engine.files.atomic import replacing
+from engine.files.folder_lock import LOCK
 from engine.files.json_file import read_json
 from engine.runtime.cache import FOLDER
 
@@ -96,6 +97,14 @@ def prepare_folder(folder: Path, clip: Path | None = None) -> None:
         raise OutputError(f"The disk of the output folder {folder} is full: {free / 2**20:.1f} MiB are free.", _HINT)
     if clip is not None:
         write_json(folder / FOLDER / _CLAIM, {"footage": _identity(clip)})
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the folder of a clip that has come to nothing, as long as it holds no more than whose it is."""
+    cache = folder / FOLDER
+    kept = [path for path in (*folder.glob("*"), *cache.glob("*")) if path.name not in (FOLDER, _CLAIM, LOCK)]
+    if folder.is_dir() and not kept:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

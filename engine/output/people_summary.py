@@ -16,6 +16,7 @@ from engine.footage.decoding import Frame, frames
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 
 THUMBNAIL_PX = 160
+_BOX_EVERY_S = 0.25
 _ROOM = 0.08
 """Room round a person in the thumbnail, in parts of the larger side."""
 
@@ -37,7 +38,8 @@ def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_r
     Returns:
         For each person, as the `people` event has it: `person` (number), `first_s`, `last_s` (when they are first and
         last seen), `seen_s` (seconds in view), `occluded` (0..1), `stretches` (how many times they are there),
-        `thumbnail` (path, '' where there is no picture).
+        `thumbnail` (path, '' where there is no picture), `boxes` (where they are: seconds, left, top, right and bottom
+        in parts of the picture, about every quarter of a second in which they are seen).
 
     Raises:
         FootageError: the footage cannot be read any more.
@@ -59,9 +61,21 @@ def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_r
             ),
             "stretches": len(its),
             "thumbnail": str(pictures.get(person, "")),
+            "boxes": [box for track in its for box in sparse_boxes(track)],
         }
         for person, its in people.items()
     ]
+
+
+def sparse_boxes(track: PersonTrack) -> list[list[float]]:
+    """Some of a track's boxes: seconds, left, top, right, bottom in parts of the picture (0 is left and top)."""
+    parts = track.boxes / np.tile(np.asarray(track.image_size, np.float32), 2)
+    found: list[list[float]] = []
+    for row in np.flatnonzero(track.detected):
+        time = float(track.timestamps[row])
+        if not found or time - found[-1][0] >= _BOX_EVERY_S - 1e-6:
+            found.append([round(time, 3), *(round(float(part), 4) for part in parts[row])])
+    return found
 
 
 def _write_thumbnails(clip: Clip, tracks: list[PersonTrack], folder: Path, image_rate: Fraction) -> dict[int, Path]:

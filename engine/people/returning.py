@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from engine.keypoints.prominence import prominence
 from engine.keypoints.types import Float, PersonTrack
 from engine.people.appearance import Appearance, unlikeness
 
@@ -32,7 +33,7 @@ def may_return(tracks: Sequence[PersonTrack]) -> bool:
 
 
 def number_people(tracks: Sequence[PersonTrack], appearances: Sequence[Appearance]) -> list[PersonTrack]:
-    """The stretches with the number of the person in each: 1, 2, … by size and time in view. Sorted by it and by time.
+    """The stretches with the number of the person in each: 1, 2, … by prominence. Sorted by it and by time.
 
     Args:
         tracks: stretches, in any order.
@@ -43,14 +44,10 @@ def number_people(tracks: Sequence[PersonTrack], appearances: Sequence[Appearanc
         owner = [owner[first] if one == owner[second] else one for one in owner]
     size = dict.fromkeys(owner, 0.0)
     for track, one in zip(tracks, owner, strict=True):
-        size[one] += _seen_px(track)
+        size[one] += prominence(track)
     rank = {one: number for number, one in enumerate(sorted(size, key=lambda one: -size[one]), start=1)}
     numbered = [replace(track, person=rank[one]) for track, one in zip(tracks, owner, strict=True)]
     return sorted(numbered, key=lambda track: (track.person, int(track.frame_indices[0])))
-
-
-def _seen_px(track: PersonTrack) -> float:
-    return float(_sides(track)[track.detected].sum())
 
 
 def _links(tracks: Sequence[PersonTrack], appearances: Sequence[Appearance]) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import OutputError
 from engine.files.atomic import write_arrays
+from engine.files.folder_lock import LOCK
 from engine.output import folders as outputs
 
 
@@ -154,3 +155,16 @@ def test_names_keep_their_letters_under_an_ascii_locale(tmp_path):
     for _ in range(2):  # a second run finds its folders again
         subprocess.run(words, env={**os.environ, **ASCII_LOCALE}, cwd=Path(__file__).parents[3], check=True)
     assert {folder.name for folder in (tmp_path / "out").iterdir()} == {"Übung 歩く", "Пробег два", "Пробег три"}
+
+
+def test_a_folder_that_came_to_nothing_goes_and_one_with_anything_in_it_stays(tmp_path):
+    folder = tmp_path / "clip"
+    outputs.prepare_folder(folder, tmp_path / "clip.mp4")
+    (folder / ".cache" / LOCK).touch()
+    (folder / ".cache" / "detect-1.npz").touch()
+    outputs.remove_empty(folder)
+    assert folder.is_dir(), "an interrupted run goes on from there"
+    (folder / ".cache" / "detect-1.npz").unlink()
+    outputs.remove_empty(folder)
+    assert not folder.exists()
+    outputs.remove_empty(folder)

@@ -9,7 +9,7 @@ import pytest
 from engine.footage.clip import Clip
 from engine.keypoints.joint_sets import JOINT_SETS
 from engine.keypoints.types import PersonTrack
-from engine.output.people_summary import THUMBNAIL_PX, describe_people, label_segments, occluded
+from engine.output.people_summary import THUMBNAIL_PX, describe_people, label_segments, occluded, sparse_boxes
 
 NAMES = next(iter(JOINT_SETS.values()))
 
@@ -97,3 +97,9 @@ def test_a_run_can_stop_once_the_people_or_the_labels_are_known(copied_run, run_
     assert ran.named("stage")[-1]["stage"] == "segment"
     assert not ran.named("result")
     assert (copied_run.folder / "person_1.npz").read_bytes() == before, "nothing else was done"
+
+
+def test_boxes_are_parts_of_the_picture_about_four_a_second():
+    boxes = sparse_boxes(track_of(1, (0, 10), (16, 12, 32, 48), missed=(3, 4)))
+    assert [box[0] for box in boxes] == [0.0, 0.5, 0.8], "where they are not seen there is none"
+    assert boxes[0][1:] == [0.25, 0.25, 0.5, 1.0]
