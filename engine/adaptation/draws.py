@@ -26,8 +26,9 @@ class Flow:
         draws: different motions.
         steps: from noise to motion.
         expected: whether the first draw is the expected motion, which needs one step and no noise.
-        guidance: how far the sentence pulls beyond what it says by itself: classifier-free guidance (Ho and Salimans,
-            2022); 1 for not at all.
+        guidance: how far joints move for the sentence beyond what it says by itself: classifier-free guidance (Ho and
+            Salimans, 2022) of the motion about its mean over the window; 1 for not at all. The mean pose stays, or
+            knees that sit would be bent too far.
     """
 
     draws: int = 8
@@ -115,7 +116,8 @@ def _clean(
             clean, touch = network(part, state[some], levels)
             if guidance != 1:
                 silent, _ = network(replace(part, sentence=torch.zeros_like(part.sentence)), state[some], levels)
-                clean = torch.lerp(silent, clean, guidance)
+                pull = clean - silent
+                clean = clean + (guidance - 1) * (pull - pull.mean(1, keepdim=True))
             parts.append((clean, touch))
     clean, touch = (torch.cat(part) for part in zip(*parts, strict=True))
     return clean, touch

@@ -225,7 +225,8 @@ class _Adaptation:
         schedule = WarmupCosine(settings.epochs - 1, 0, settings.learning_rate, settings.lowest_learning_rate)
         generator = torch.Generator().manual_seed(self.seed * _SEEDS + epoch)
         torch.manual_seed(self.seed * _SEEDS + epoch)  # dropout, where a network has it
-        set_rate(self.optimiser, rate := schedule.rate(epoch))
+        rate = schedule.rate(epoch) * float(self.keypoint_weight.mean())  # Adam's steps do not shrink with the loss
+        set_rate(self.optimiser, rate)
         labelled = self.align.labelled if self.align else torch.zeros_like(self.similarity, dtype=torch.bool)
         chosen = sampler.draw(self.similarity, labelled, self.drawn, generator)
         values = [self._step(some) for some in torch.split(chosen.to(self.device), settings.batch)]

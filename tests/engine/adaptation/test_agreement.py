@@ -53,6 +53,25 @@ def test_joints_that_are_not_seen_are_not_compared(body, person):
     assert weight_of(body, person, raised, hidden).mean() > weight_of(body, person, raised).mean() + 0.3
 
 
+@pytest.mark.parametrize(("confidence", "least", "most"), [(0.95, 1, 1), (0.91, 0.4, 0.6), (0.85, 0, 0.02)])
+def test_keypoints_of_which_mediapipe_is_less_sure_weigh_less(body, person, confidence, least, most):
+    track = seen(body, person)
+    track.keypoints[..., 2] = confidence
+    weight = weight_of(body, person, person.prediction, track)
+    assert least <= weight.min() <= weight.max() <= most
+
+
+def test_confidence_of_other_detectors_means_something_else(body, person):
+    track = seen(body, person)
+    track.keypoints[..., 2] = 0.6
+    columns = [place for place, name in enumerate(track.keypoint_names) if "index" not in name]
+    names = tuple(track.keypoint_names[place] for place in columns)
+    other = replace(
+        track, keypoint_names=names, keypoints=track.keypoints[:, columns], landmarks3d=track.landmarks3d[:, columns]
+    )
+    assert weight_of(body, person, person.prediction, other).min() == 1
+
+
 def test_nobody_to_be_seen_weighs_least(body, person):
     track = seen(body, person)
     nobody = replace(track, detected=np.zeros_like(track.detected), keypoints=np.zeros_like(track.keypoints))

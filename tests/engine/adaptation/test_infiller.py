@@ -104,6 +104,25 @@ def test_draws_are_rotations_differ_and_depend_on_label_and_seed():
     assert not network.sentence_of("no such label").any()
 
 
+class Nods(MotionInfiller):
+    """A network whose answer to a sentence is a bent left knee that swings."""
+
+    def forward(self, condition, state, level):
+        swing = torch.sin(torch.arange(state.shape[1]) / 3)[None, :] * 0.1 + 0.3
+        clean = condition.start.clone()
+        clean[:, :, 4, 5] += swing * (condition.sentence[..., 0] != 0)
+        return clean, torch.zeros(*state.shape[:2], 4)
+
+
+def test_guidance_makes_a_sentence_move_joints_further_about_the_same_mean():
+    network, still = Nods(LABELS, 32, 2).eval(), torch.eye(3).expand(1, 40, 24, 3, 3)
+    given = evidence(rotations=still, sentence=torch.ones(1, 40, 384))
+    one, three = (drawn(network, given, Flow(draws=1, guidance=value)).rotations[0, :, 4] for value in (1, 3))
+    bent = [torch.atan2(knee[:, 2, 1], knee[:, 1, 1]) for knee in (one, three)]
+    assert float(bent[1].mean()) == pytest.approx(float(bent[0].mean()), abs=0.02)
+    assert bent[1].std() > 2 * bent[0].std()
+
+
 def test_the_path_is_read_at_the_mean_depth_and_less_its_straight_part():
     times = torch.arange(40)[None] / 30
     straight = torch.tensor([0.2, 0.0, 3.0]) + times[..., None] * torch.tensor([0.5, 0.0, 0.0])
