@@ -16,6 +16,7 @@ from engine.adaptation import stage as adaptation
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
+from engine.backbones.known_height import times_as_tall
 from engine.backbones.one_body import in_one_body
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.model import BodyModel, load_body
@@ -41,6 +42,7 @@ from engine.runtime.progress import Progress
 from engine.runtime.reporter import Part, Reporter
 from engine.semantics import retrieval_run, segments
 from engine.world.moving_camera import rows_of, to_moving_world
+from engine.world.one_floor import common_floors
 from engine.world.still_camera import WorldMotion, to_world
 
 _STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write")
@@ -146,12 +148,15 @@ class _ClipRun:
         adapted = self._adapted(clip, camera, tracks, predictions, labels)
         with self._stage("world"):
             predictions, last = in_one_body(tracks, predictions, [one.prediction for one in adapted], self.body)
+            floors: list[float | None] = [None] * len(tracks)
+            if camera.path is None:
+                predictions, last, floors = self._on_one_floor(tracks, predictions, last)
             adapted = [replace(one, prediction=prediction) for one, prediction in zip(adapted, last, strict=True)]
             shared: dict[int, NDArray[np.float64]] = {}  # the camera of each shot, as its first person has it
             stretches = []
-            for track, initial, after, names in zip(tracks, predictions, adapted, labels, strict=True):
+            for track, initial, after, names, floor in zip(tracks, predictions, adapted, labels, floors, strict=True):
                 like = shared.get(track.shot)
-                motion = self._motion(camera, float(info.frame_rate), like, track, initial, after, names)
+                motion = self._motion(camera, float(info.frame_rate), like, floor, track, initial, after, names)
                 shared.setdefault(track.shot, motion.camera_to_world)
                 stretches.append(Stretch(track, after.prediction, motion, after.takes, after.about))
         with self._stage("write"):
@@ -255,24 +260,45 @@ class _ClipRun:
             why = "adaptation is switched off" if self.options.backbone != "fit" else "fit has no network to adapt"
             self.reporter.warn("label_unused", f"Labels do not change the motion: {why}. Use --backbone landmark.")
 
+    def _on_one_floor(
+        self, tracks: list[PersonTrack], first: list[Prediction], last: list[Prediction]
+    ) -> tuple[list[Prediction], list[Prediction], list[float | None]]:
+        """Predictions with sizes that put everybody on one floor, and how far under the camera that is."""
+        floors = common_floors(tracks, last, self.body)
+        for sentence in floors.sentences():
+            self.reporter.warn("floor", sentence)
+        sized = [times_as_tall(one, self.body, scale) for one, scale in zip(last, floors.times_as_tall, strict=True)]
+        before = [
+            now if initial is after else times_as_tall(initial, self.body, scale)
+            for initial, after, now, scale in zip(first, last, sized, floors.times_as_tall, strict=True)
+        ]
+        return before, sized, floors.under_m
+
     def _motion(
         self,
         camera: Camera,
         frame_rate: float,
         shared: NDArray[np.float64] | None,
+        floor_under_m: float | None,
         track: PersonTrack,
         initial: Prediction,
         adapted: Adapted,
         labels: NDArray[np.str_],
     ) -> Motion:
-        """One stretch of a person, from what the camera saw to the world; `shared` is the shot's first person's."""
+        """One stretch of a person, from what the camera saw to the world.
+
+        Args:
+            camera, frame_rate, track, initial, adapted, labels: of the stretch.
+            shared: `camera_to_world` of the shot's first person, None for that one.
+            floor_under_m: where the floor of all is, None for one of the person's own.
+        """
         self.reporter.cancel.check()
         prediction, lens = adapted.prediction, camera.lens
         path = None if camera.path is None else rows_of(camera.path, track.frame_indices)
 
         def placed(what: Prediction, like: NDArray[np.float64] | None) -> WorldMotion:
             if camera.path is None or path is None:
-                return to_world(what, track.timestamps, self.body, camera, like)
+                return to_world(what, track.timestamps, self.body, camera, like, floor_under_m)
             return to_moving_world(what, track.timestamps, self.body, path, camera.path[0])
 
         world = before = placed(prediction, shared)

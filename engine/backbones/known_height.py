@@ -1,4 +1,4 @@
-"""A prediction of somebody whose height is known: body, depth and path get its scale."""
+"""A prediction of somebody whose height is known, or another: body, depth and path get its scale."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def at_height(prediction: Prediction, body: BodyModel, height_m: float | None) -
     scale = height_m / float(standing_height(body, betas))
     transl = scale * (torch.from_numpy(prediction.transl) + before) - after
     return replace(prediction, betas=shape.numpy(), transl=transl.float().numpy())
+
+
+def times_as_tall(prediction: Prediction, body: BodyModel, scale: float) -> Prediction:
+    """The prediction of somebody `scale` times as tall, who is as much farther away; the same object for 1."""
+    if abs(scale - 1) < 1e-6:
+        return prediction
+    return at_height(prediction, body, scale * float(standing_height(body, torch.from_numpy(prediction.betas))))

@@ -2,7 +2,7 @@
 
 World frame: right-handed, metres, Z up, floor at z = 0; the origin is on the floor under the pelvis in the first
 person's first frame, and +Y is the camera's horizontal viewing direction, so that +X is to the camera's right. All the
-people of a clip share it but for the height of the floor, which is each one's own.
+people of a clip share it; whoever stands far from the floor of the others has z = 0 there (`one_floor.py`).
 
 The camera's frame is rigidly fixed to the world: what is corrected (feet that float, sink or slide) is corrected by
 moving the root in both, mostly along the viewing ray, where the picture constrains it least. So the body stays over
@@ -70,6 +70,7 @@ def to_world(
     body: BodyModel,
     camera: Camera,
     shared: NDArray[np.float64] | None = None,
+    floor_under_m: float | None = None,
 ) -> WorldMotion:
     """Put a prediction into the world: gravity estimated, feet on the floor, planted feet at rest.
 
@@ -79,7 +80,8 @@ def to_world(
         body: the body that the prediction belongs to.
         camera: it stands still.
         shared: (4, 4) `camera_to_world` of somebody else in the clip: the same up, heading and origin are taken, so
-            that all people are in one world. Only the floor is this person's own, since depths are uncertain.
+            that all people are in one world.
+        floor_under_m: how far the floor lies under the camera, metres; if not given, where this person's feet are.
 
     Raises:
         ValueError: the numbers of rows differ.
@@ -94,7 +96,7 @@ def to_world(
     up = estimate_up(joints, feet, times) if shared is None else shared[2, :3]
     rotation = _axes(up)
     heights = feet @ up
-    floor = floor_height(heights, times)
+    floor = floor_height(heights, times) if floor_under_m is None else -floor_under_m
     contacts = contact_probability(feet, heights - floor, times)
     shift = root_correction(feet, heights - floor, contacts, up, joints[:, 0], times)
     joints, feet, transl = joints + shift[:, None], feet + shift[:, None], transl + path + shift

@@ -261,6 +261,9 @@ def test_keypoints_of_openpose_and_several_people(run_here, openpose_folder, tmp
         assert len(motion.timestamps) == 21
     left, right = (np.median(motion.cam_transl[:, 0] / motion.cam_transl[:, 2]) for motion in motions)
     assert right - left > 0.05, "the smaller one, on the right, comes second"
+    first, second = (motion.camera_to_world for motion in motions)
+    apart = any("the floor of the others" in event["message"] for event in ran.named("warning"))
+    assert np.array_equal(first, second) != apart, "on one floor, or reported"
     predict = [event for event in ran.named("progress") if event["stage"] == "predict"]
     assert predict[-1]["done"] == predict[-1]["total"]
     assert [event["done"] / event["total"] for event in predict] == sorted(e["done"] / e["total"] for e in predict)
