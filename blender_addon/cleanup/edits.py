@@ -130,6 +130,12 @@ def edit_contact(armature, scene, side: str, how: str) -> bool:
     return contact_edits.edit(armature, side, how, scene.frame_current, float(timing.scene_rate(scene)))
 
 
+def soles(subject: Subject, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 4, 3) heel and ball of both feet in the world, and (T, 4) whether they touch the ground."""
+    legs = transfer.legs_of(subject.figure, subject.motion())
+    return np.concatenate([leg.points() for leg in legs], axis=1), _contacts(subject, fps)
+
+
 def _contacts(subject: Subject, fps: float) -> np.ndarray:
     return bake.contacts_of(subject.armature, subject.figure, subject.motion(), subject.poses.frames, fps)
 

@@ -179,6 +179,42 @@ class ADAPT_MOTION_OT_lock_feet(_OnMotion, bpy.types.Operator):
         return f"Feet stand still on {done.frames} frames; {moved}"
 
 
+class ADAPT_MOTION_OT_one_floor(_OnMotion, bpy.types.Operator):
+    """Move all the characters of the clip as wholes, so that they stand on the floor of the scene (Z = 0)"""
+
+    bl_idname, bl_label = "adapt_motion.one_floor", "Put on One Floor"
+
+    reach: FloatProperty(
+        name="Reach",
+        description="Who stands farther from the floor than this stays there, as on a platform",
+        default=1.0,
+        min=0.0,
+        soft_max=3.0,
+        subtype="DISTANCE",
+    )
+    resize: BoolProperty(
+        name="Resize",
+        description="Make each larger or smaller too, so that it stays over the footage; without, only the feet do",
+        default=False,
+    )
+
+    def work(self, armature, scene) -> str:
+        """Move them; gives back what is reported."""
+        from ..character import clip_times
+        from ..cleanup import one_floor
+        from ..retarget import bake
+
+        several = [item for item in scene.objects if item.type == "ARMATURE" and clip_times.of_one_clip(item, armature)]
+        people = [item for item in several if item.library is None and bake.limbs_of(item) is not None] or [armature]
+        done = one_floor.put_on_floor(
+            people, scene, chosen.camera_of(bpy.context), reach=self.reach, resize=self.resize
+        )
+        for name, over in done.left.items():
+            self.report({"WARNING"}, f"{name} stands {over:+.2f} m from the floor and was left there")
+        most = max(map(abs, done.moved.values()), default=0.0)
+        return f"Put {len(done.moved)} of {len(people)} characters on the floor; the farthest was {most:.2f} m off it"
+
+
 class ADAPT_MOTION_OT_edit_contact(_OnMotion, bpy.types.Operator):
     """Change when a foot touches the ground, at the current frame; what plants feet goes by it"""
 
@@ -266,6 +302,7 @@ _CLASSES = (
     ADAPT_MOTION_OT_reduce_keys,
     ADAPT_MOTION_OT_smooth_motion,
     ADAPT_MOTION_OT_lock_feet,
+    ADAPT_MOTION_OT_one_floor,
     ADAPT_MOTION_OT_edit_contact,
     ADAPT_MOTION_OT_rotation_mode,
     ADAPT_MOTION_OT_set_travel,

@@ -27,6 +27,7 @@ class ADAPT_MOTION_PT_clean_up(_Sidebar, bpy.types.Panel):
             layout.label(text=chosen.action_of(armature).name, icon="ACTION")
         column = layout.column(align=True)
         column.operator("adapt_motion.lock_feet", icon="CON_FLOOR")
+        column.operator("adapt_motion.one_floor", icon="AXIS_TOP")
         column.operator("adapt_motion.smooth_motion", icon="SMOOTHCURVE")
         column.operator("adapt_motion.reduce_keys", icon="KEYFRAME")
         column = layout.column(align=True)

@@ -22,7 +22,16 @@ from adapt_motion.blender_addon.ui import motion_panels
 from inside import joints_at
 
 MODULES = (cleanup, retarget, export, motion_panels, properties)
-CLEANING = ("reduce_keys", "smooth_motion", "lock_feet", "rotation_mode", "set_travel", "make_loop", "mirror_motion")
+CLEANING = (
+    "reduce_keys",
+    "smooth_motion",
+    "lock_feet",
+    "one_floor",
+    "rotation_mode",
+    "set_travel",
+    "make_loop",
+    "mirror_motion",
+)
 
 
 class Layout(recorder.Layout):
