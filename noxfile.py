@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import nox
@@ -72,16 +73,13 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Lint, types and the engine's tests; queues the Blender sessions."""
     _install_for_tests(session)
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
     everything = session.posargs == ["--all"]
     if session.posargs and not everything:  # a chosen few
-        session.run("pytest", *session.posargs)
+        _lint_types_and(session, "pytest", *session.posargs)
         return
     if everything:
         os.environ["ADAPT_MOTION_ALL"] = "1"  # many examples of property tests, in the queued sessions too
-    session.run("pytest", *AT_ONCE, env=ONE_THREAD)
+    _lint_types_and(session, "pytest", *AT_ONCE, env=ONE_THREAD)
     for version in BPY_PYTHONS:
         short = () if everything or version in WHOLE else ("-m", "short")
         session.notify(f"blender({version})", posargs=short)
@@ -92,10 +90,26 @@ def tests(session: nox.Session) -> None:
 def quick(session: nox.Session) -> None:
     """Lint, types and the tests that run neither the engine nor Blender."""
     _install_for_tests(session)
+    _lint_types_and(session, "pytest", *AT_ONCE, "-m", "not slow", *session.posargs, env=ONE_THREAD)
+
+
+def _lint_types_and(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
+    """Run ruff, then the command, and beside it mypy, which has but one process."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
-    session.run("pytest", *AT_ONCE, "-m", "not slow", *session.posargs, env=ONE_THREAD)
+    program = shutil.which("mypy", path=os.pathsep.join(session.bin_paths or []))
+    assert program, "mypy is among the packages of `dev`"
+    with tempfile.TemporaryFile() as report:
+        mypy = subprocess.Popen([program], stdout=report, stderr=subprocess.STDOUT)
+        try:
+            session.run(*command, env=env)
+            code = mypy.wait()
+        finally:
+            mypy.kill()
+        report.seek(0)
+        session.log(f"mypy: {report.read().decode()}")
+    if code:
+        session.error("mypy has found errors")
 
 
 def _install_for_tests(session: nox.Session) -> None:
@@ -152,9 +166,8 @@ def _run_in_parts(session: nox.Session, *command: str, env: dict[str, str]) -> N
     if session.posargs and "short" not in session.posargs:
         session.run(*command, *session.posargs, env=env)
     else:
-        session.run(
-            engine_python(session), "tests/blender/in_parts.py", *command, *session.posargs, env=env, external=True
-        )
+        parts = ("tests/blender/in_parts.py", "--parts", "2" if "short" in session.posargs else "5")
+        session.run(engine_python(session), *parts, *command, *session.posargs, env=env, external=True)
 
 
 def _blender_environment(session: nox.Session) -> dict[str, str]:

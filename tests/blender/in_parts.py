@@ -1,6 +1,6 @@
 """Run Blender's tests in parts, two at a time, each in a Blender of its own.
 
-    python tests/blender/in_parts.py COMMAND [arguments]
+    python tests/blender/in_parts.py --parts 5 COMMAND [arguments]
 
 runs the command with `--part 0/5`, `--part 1/5` and so on (see run.py). One Blender that lives through hundreds of
 files and registrations is at times brought down by itself: by a signal, in its exporters or while Python collects
@@ -14,14 +14,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-PARTS, AT_ONCE = 5, 2
+AT_ONCE = 2
 NO_TESTS = 5  # pytest's exit status
 
 
-def main(command: list[str]) -> int:
+def main(parts: int, command: list[str]) -> int:
     """The exit status of the first part that fails; 0 if none does, pytest's "no tests" if no part has any."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = list(pool.map(lambda number: _run([*command, "--part", f"{number}/{PARTS}"]), range(PARTS)))
+        codes = list(pool.map(lambda number: _run([*command, "--part", f"{number}/{parts}"]), range(parts)))
     return next((abs(code) for code in codes if code not in (0, NO_TESTS)), min(codes))
 
 
@@ -39,4 +39,4 @@ def _run(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[2]), sys.argv[3:]))

@@ -41,8 +41,9 @@ def body():
 
 @pytest.fixture(scope="session")
 def quick():
-    """Options that make a run on the demo clip take a few seconds: 21 frames, fitted roughly."""
-    return ("--preset", "fast", "--end-s", "0.35", "--set", "fit.iterations=40")
+    """Options that make a run on the demo clip take a few seconds: 21 frames, fitted, adapted and solved roughly."""
+    settings = ("fit.iterations=40", "adaptation.epochs=1", "adaptation.least_steps=2", "adaptation.solve_steps=20")
+    return ("--preset", "fast", "--end-s", "0.35", *(word for one in settings for word in ("--set", one)))
 
 
 @dataclass

@@ -33,7 +33,8 @@ sys.exit(1 if fails else 5 if empty else 0)
 )
 def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, parts):
     log = tmp_path / "log"
-    words = [sys.executable, str(IN_PARTS), sys.executable, "-c", COMMAND, str(log), how]
+    python = [sys.executable, "-S"]  # without packages it starts at once
+    words = [*python, str(IN_PARTS), "--parts", "5", *python, "-c", COMMAND, str(log), how]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert sorted(log.read_text().split()) == [f"{part}/5" for part in parts]

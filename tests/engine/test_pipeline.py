@@ -176,19 +176,9 @@ def test_an_export_that_fails_leaves_the_motion_and_the_report(copied_run, run_h
 SMALL_CHUNKS = "from engine import stages; stages.CHUNK = 5; from engine.cli import main; main()"
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick):
-    command = [
-        sys.executable,
-        "-c",
-        SMALL_CHUNKS,
-        "run",
-        str(DEMO_CLIP),
-        "-o",
-        str(tmp_path),
-        "--events",
-        "jsonl",
-        *quick,
-    ]
+def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypatch, quick):
+    words = ["run", str(DEMO_CLIP), "-o", str(tmp_path), "--events", "jsonl", *quick]
+    command = [sys.executable, "-c", SMALL_CHUNKS, *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         for line in process.stdout:
             event = json.loads(line)
@@ -198,19 +188,19 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch, quick)
     kept = {path.name: path.stat().st_mtime_ns for path in (folder / ".cache").glob("detect-*.npz")}
     assert 2 <= len(kept) <= 3
     assert not (folder / "person_1.npz").exists()
-    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    first = next(event for event in events if event["event"] == "progress" and event["stage"] == "detect")
+    monkeypatch.setattr("engine.stages.CHUNK", 5)
+    ran = run_here(*words, "--resume")
+    assert ran.code == 0, ran.stderr
+    first = next(event for event in ran.named("progress") if event["stage"] == "detect")
     assert first["done"] >= 10
     for name, time in kept.items():
         assert (folder / ".cache" / name).stat().st_mtime_ns == time
     assert report_of(folder)["reused"] == ["shots", "detect"]
     assert read_motion(folder / "person_1.npz").timestamps == pytest.approx(np.arange(21) / 60)
-    assert_same_detections_without_interruption(folder, tmp_path, monkeypatch)
+    assert_same_detections_without_interruption(folder, tmp_path)
 
 
-def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
+def assert_same_detections_without_interruption(folder, tmp_path):
     from engine import stages
     from engine.footage.clip import Clip
     from engine.footage.decoding import fingerprint, probe
@@ -219,7 +209,6 @@ def assert_same_detections_without_interruption(folder, tmp_path, monkeypatch):
     from engine.runtime.cache import Cache
     from engine.runtime.progress import Silent
 
-    monkeypatch.setattr(stages, "CHUNK", 5)
     options = check_options(Job([], str(tmp_path), preset="fast", end_s=0.35))
     clip = Clip(DEMO_CLIP, probe(DEMO_CLIP), fingerprint(DEMO_CLIP))
     resumed = stages.detect(clip, options, Cache(folder, True, print), Silent())

@@ -64,7 +64,7 @@ def test_a_peak_belongs_to_its_stage():
 
 def test_the_table_and_the_json_hold_every_stage_of_real_runs(quick):
     stream = io.StringIO()
-    figures = tables.speed(None, 2, [*quick, "--set", "fit.iterations=2"], stream)
+    figures = tables.speed(None, 2, [*quick, "--end-s", "0.1", "--set", "fit.iterations=2"], stream)
     stages = ["footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write"]
     for cost in (figures["short"], figures["long"]):
         assert list(cost["stages"]) == stages
