@@ -78,3 +78,12 @@ def test_soles_in_the_air_tell_nothing_of_the_floor():
     assert tilt(estimate_up(joints + high, feet + high, times)) == pytest.approx(
         tilt(estimate_up(joints, feet, times)), abs=0.5
     )
+
+
+@pytest.mark.parametrize(("frames", "walked_m"), [(60, 0.6), (60, 1.0), (120, 0.4)])
+def test_a_short_way_and_a_lean_meet_by_their_weights(frames, walked_m):
+    """Two supports a second, each off by 4 cm, against a lean that is off by 6 degrees, and what is usual."""
+    supports = 2 * (frames - 1) / RATE * np.linspace(0, walked_m, frames).var() * (np.radians(1) / 0.04) ** 2
+    weights = np.array([1 / 25**2, 1 / 6**2, supports])
+    found = tilt(estimate_up(*figure(10, lean=6, frames=frames, walked_m=walked_m)))
+    assert found[0] == pytest.approx(weights @ [5, 16, 10] / weights.sum(), abs=0.3)

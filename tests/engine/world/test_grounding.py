@@ -127,3 +127,12 @@ def test_depth_follows_its_neighbours_where_nothing_was_seen_and_uneven_times_co
     off = [steady_depth(spoilt, times, known)[30, 2] / even[30, 2] - 1 for known in (np.ones(60), confidence)]
     assert 0 < off[1] < 0.1 * off[0]
     assert np.array_equal(steady_depth(spoilt[:2], times[:2], np.ones(2)), spoilt[:2])
+
+
+def test_a_sole_that_the_correction_would_push_through_the_floor_holds_it_up():
+    """The left heel is planted 2 cm too high; the three others, in the air, are on the floor already."""
+    heights, contacts = np.tile([0.02, 0.0, 0.0, 0.0], (8, 1)), np.tile([1.0, 0.0, 0.0, 0.0], (8, 1))
+    times, roots = np.arange(8) / 30, np.tile(AHEAD, (8, 1))
+    shift = root_correction(UP * heights[..., None], heights, contacts, UP, roots, times) @ UP
+    planted, held = sigmoid(1) / 0.01**2, 3 * sigmoid(3) * REST * sigmoid(0.25 / 0.03) / 0.01**2
+    assert shift == pytest.approx(np.full(8, -0.02 * planted / (planted + held + 1 / 0.02**2)), abs=3e-4)
