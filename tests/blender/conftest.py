@@ -22,7 +22,9 @@ NEEDS_BPY += [
     for name in ("people", "labels", "actions", "queue", "footage", "evidence", "comparison", "overlay")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction")]
+NEEDS_BPY += [
+    f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction", "one_floor")
+]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages", "window", "window_tour")]
 _LEFT_OUT = NO_BPY if HAS_BPY else NEEDS_BPY
