@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...engine.files.programs import find_program
 from .job import engine_environment, own_process_group
 
 MINIMUM = (3, 11)
@@ -41,7 +41,7 @@ class FoundPython:
 
 def find_uv() -> Path | None:
     """`uv`, if it is on the PATH or where its installers put it. Starts nothing."""
-    found = shutil.which("uv")
+    found = find_program("uv")
     if found:
         return Path(found)
     name = "uv.exe" if os.name == "nt" else "uv"
@@ -76,10 +76,10 @@ def find_python(refused: list[str] | None = None) -> FoundPython | None:
 def _candidates() -> Iterator[list[str]]:
     """Commands that may be a Python, best first."""
     if os.name == "nt":
-        launcher = shutil.which("py")
+        launcher = find_program("py")
         yield from ([launcher, f"-{version}"] for version in TESTED if launcher)
     names = [*(f"python{version}" for version in TESTED), "python3", "python"]
-    yield from ([found] for name in names if (found := shutil.which(name)))
+    yield from ([found] for name in names if (found := find_program(name)))
     for folder, pattern in _usual_places():
         yield from ([str(path)] for path in sorted(folder.glob(pattern), reverse=True) if path.is_file())
     own = Path(sys.executable or "")

@@ -134,6 +134,11 @@ def split_locked(text: str) -> tuple[str, str]:
     return torch, "\n".join(others)
 
 
+def without_passwords(line: str) -> str:
+    """A line for the log, without name and password that the address of a package index may have."""
+    return re.sub(r"(://)[^/@\s]+@", r"\1…@", line)
+
+
 def _torch_by_pip(system: str, torch: str) -> tuple[str, str]:
     """The build that the default package index has for this system, and a note if that is not what was chosen."""
     if system == "Linux" and torch == "cpu":
@@ -308,7 +313,7 @@ class Installer(EventSource):
         if env is None:
             env = {**engine_environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "NO_COLOR": "1"}
             del env["PYTHONPATH"]
-        self._log("$ " + shlex.join(command))
+        self._log("$ " + without_passwords(shlex.join(command)))
         with self._lock:
             if self.cancelled:
                 raise _FailedError("", "")
@@ -323,8 +328,9 @@ class Installer(EventSource):
             )
         with self._process.stdout as output:
             for line in read_lines(output):
-                self._log(line.rstrip())
-                yield line.rstrip()
+                known = without_passwords(line.rstrip())
+                self._log(known)
+                yield known
         self._process.wait()
 
     def _require_success(self, output: deque[str]) -> None:

@@ -276,7 +276,8 @@ def end_process(process: subprocess.Popen[bytes], force: bool) -> None:
         return
     if os.name == "nt":  # Windows has no polite way for a program without a window
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], check=False, **quiet, **own_process_group())
+        program = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")
+        subprocess.run([program, "/F", "/T", "/PID", str(process.pid)], check=False, **quiet, **own_process_group())
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL if force else signal.SIGTERM)

@@ -170,6 +170,6 @@ def _landmarks(arrays: dict[str, Array], vertices: int) -> dict[str, list[int]] 
     if "landmark_names" not in arrays or "landmark_vertices" not in arrays:
         return None
     names, indices = arrays["landmark_names"], arrays["landmark_vertices"]
-    if len(indices) and (indices.min() < 0 or indices.max() >= vertices):
+    if len(indices) and (not indices.size or indices.min() < 0 or indices.max() >= vertices):
         raise ValueError("landmark_vertices names vertices that are not there")
     return {str(name): [int(index) for index in row] for name, row in zip(names, indices, strict=True)}

@@ -7,7 +7,6 @@ what it measured. The motion is a walk as long as wanted, made of the dictionary
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_axis_angle, six_to_matrix
 from engine.errors import ExportError
 from engine.files.atomic import write_arrays
+from engine.files.programs import find_program
 from engine.output.blender_export import REPLY, child_environment, script_command
 from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_FILLED, Motion, write_motion
 from engine.semantics.dictionary import MotionDictionary
@@ -69,7 +69,7 @@ def measure(program: str, frames: int, log: Callable[[str], None]) -> BlenderTim
 
     Raises ExportError if it is no program, or does not come to the end.
     """
-    found = shutil.which(program)
+    found = find_program(program)
     if found is None:
         raise ExportError(
             f"--blender names {program}, which is no program.",

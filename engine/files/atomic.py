@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from numpy.typing import NDArray
 from engine.errors import OutputError
 
 _HINT = "Free some space or choose another output folder."
+
+
+def is_half_written(name: str) -> bool:
+    """Whether a file of this name is what `replacing` leaves when its process is killed."""
+    return re.fullmatch(r"\..+-[0-9a-f]{8}\.tmp", name, re.DOTALL) is not None
 
 
 @contextlib.contextmanager

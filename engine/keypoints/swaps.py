@@ -24,6 +24,7 @@ _STATES: tuple[tuple[str, ...], ...] = ((), _EVIDENCE, ("elbow", "wrist"), ("kne
 _EXCHANGE_PRICE = 6.0
 _FRAME_PRICE = 0.1
 _MOST_PER_PAIR = 4.0
+_LEAST_NOISE_PX = 1e-3
 _SMALLEST_NOISE = 0.01
 _LONGEST_GAP_S = 0.25
 
@@ -89,7 +90,7 @@ def _bend_costs(track: PersonTrack, rows: NDArray[np.int64], indices: Sequence[t
     }
     body = np.median(np.maximum(*(track.boxes[:, 2:] - track.boxes[:, :2]).T))
     plain = bends[0, 0, 0][known]
-    noise = np.maximum(np.median(plain) if plain.size else 0.0, _SMALLEST_NOISE * body)
+    noise = np.maximum(np.median(plain) if plain.size else 0.0, np.maximum(_SMALLEST_NOISE * body, _LEAST_NOISE_PX))
     costs = np.zeros((len(rows), 2, 2, 2, len(indices)), np.float64)
     for key, bend in bends.items():
         price = np.minimum((bend / (3 * noise)) ** 2, _MOST_PER_PAIR / 2).sum(-1)

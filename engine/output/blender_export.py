@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import ExportError
+from engine.files.programs import find_program, without_keys
 from engine.runtime.progress import Progress
 
 KINDS = ("fbx", "bvh", "glb", "usd", "blend")
@@ -39,14 +39,14 @@ def find_blender() -> list[str]:
     """
     named = os.environ.get(BLENDER_VARIABLE)
     if named:
-        found = shutil.which(named)
+        found = find_program(named)
         if found is None:
             raise ExportError(
                 f"{BLENDER_VARIABLE} names {named}, which is no program.",
                 f"Set {BLENDER_VARIABLE} to a Blender executable, or to a Python that has bpy.",
             )
         return script_command(found)
-    found = shutil.which("blender")
+    found = find_program("blender")
     if found is not None:
         return script_command(found)
     if importlib.util.find_spec("bpy") is not None:
@@ -118,7 +118,7 @@ def child_environment(scratch: Path, program: Path) -> dict[str, str]:
 
     A distribution's Blender takes the first Python on the path for its own: the one beside it, not our environment's.
     """
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    kept = {key: value for key, value in without_keys().items() if not key.startswith("PYTHON")}
     kept["PATH"] = os.pathsep.join((str(program.parent), kept.get("PATH", "")))
     places = dict.fromkeys(("BLENDER_USER_RESOURCES", "TMPDIR", "TEMP", "TMP"), str(scratch))
     return {**kept, **places, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}

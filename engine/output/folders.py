@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import OutputError
-from engine.files.atomic import replacing
+from engine.files.atomic import is_half_written, replacing
 from engine.files.folder_lock import LOCK
 from engine.files.json_file import read_json
 from engine.runtime.cache import FOLDER
@@ -86,7 +86,8 @@ def prepare_folder(folder: Path, clip: Path | None = None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for stale in [*folder.glob(".*.tmp"), *(folder / FOLDER).glob(".*.tmp")]:
-            stale.unlink(missing_ok=True)
+            if is_half_written(stale.name):  # the folder may hold what others left under such names
+                stale.unlink(missing_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(65536))
             file.flush()

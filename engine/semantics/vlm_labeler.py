@@ -29,7 +29,16 @@ from engine.keypoints.types import PersonTrack
 from engine.runtime.progress import Progress
 from engine.semantics.types import MotionDictionary
 from engine.semantics.vlm_pictures import Pictures, Stretch, stretches, take
-from engine.semantics.vlm_server import FailedError, Question, RefusedError, Server, Spent, is_local, server_name
+from engine.semantics.vlm_server import (
+    FailedError,
+    Question,
+    RefusedError,
+    Server,
+    Spent,
+    is_encrypted,
+    is_local,
+    server_name,
+)
 from engine.semantics.vlm_settings import VlmSettings
 
 NOTHING = "none"
@@ -67,9 +76,10 @@ class Plan:
         """The plan in words."""
         what = "whole frames" if self.whole_picture else "pictures of the person, cut out of the footage,"
         price = f", about ${self.cost:.2f}" if self.cost else ""
+        secrecy = "" if is_encrypted() else " Pictures and key are not encrypted on the way."
         return (
             f"{self.pictures} {what} go to {self.server} ({self.model}) in {self.requests} requests: "
-            f"about {self.tokens} tokens{price}."
+            f"about {self.tokens} tokens{price}.{secrecy}"
         )
 
 

@@ -294,6 +294,12 @@ def server_name() -> str:
     return (urlsplit(address).hostname or "an address of no known form") if address else "api.openai.com"
 
 
+def is_encrypted() -> bool:
+    """Whether nobody on the way can read along; nobody is where the server is this computer."""
+    address = os.environ.get("OPENAI_BASE_URL", "")
+    return is_local() or not address or urlsplit(address).scheme == "https"
+
+
 def is_local() -> bool:
     """Whether the server is this computer, so that nothing is sent away and nothing costs."""
     return server_name() in ("localhost", "127.0.0.1", "::1")

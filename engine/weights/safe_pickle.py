@@ -17,6 +17,7 @@ from typing import Any
 from engine.files.array_file import Array, ArrayFileError, read_all
 from engine.files.json_file import JsonFileError, parse_json
 from engine.files.plain_zip import shown
+from engine.files.programs import without_keys
 from engine.weights.pickle_reader import MOST_BYTES
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def read_pickle(content: bytes) -> dict[str, Any]:
             input=content,
             capture_output=True,
             timeout=_LONGER * seconds,
-            env={**os.environ, **_ONE_THREAD},
+            env={**without_keys(), **_ONE_THREAD},
         )
     except subprocess.TimeoutExpired as error:
         raise UnsafePickleError("reading it takes too long") from error

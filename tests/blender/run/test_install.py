@@ -355,3 +355,10 @@ def test_a_folder_or_its_python_may_be_pointed_at(tmp_path):
     assert home.python_of(python) == python
     (tmp_path / "project").mkdir()
     assert home.python_of(tmp_path / "project").parent.parent.name == ".venv"
+
+
+def test_passwords_of_an_index_stay_out_of_the_log():
+    line = "$ pip install --index-url https://me:geheim@packages.example/simple torch --find-links /a@b"
+    assert install.without_passwords(line) == (
+        "$ pip install --index-url https://…@packages.example/simple torch --find-links /a@b"
+    )

@@ -141,6 +141,10 @@ def _changed(name, change):
             official_arrays() | {"surface_model_type": np.array(["open-body"])},
             r"surface_model_type is \(1,\), not \(\)",
         ),
+        (
+            official_arrays() | {"landmark_names": np.array(["nose"]), "landmark_vertices": np.zeros((1, 0), int)},
+            "landmark_vertices names vertices that are not there",
+        ),
         (_changed("kintree_table", lambda a: a[:, ::-1]), "not connected as SMPL's are"),
     ],
 )

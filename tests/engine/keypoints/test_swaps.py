@@ -126,3 +126,14 @@ def test_real_walking_seen_from_the_side_is_left_alone_and_exchanges_in_it_repai
         for part in ("body", "legs with hips"):
             broken = exchanged(clean, PARTS[part], slice(start, stop))
             assert len(still_wrong(repair_swaps(broken), clean)) <= 2, (part, start, stop)
+
+
+def test_a_person_without_any_size_is_left_alone():
+    """All keypoints in one place, as a hostile file may have them: no division by zero, and nothing exchanged."""
+    one_place = figure(400.0, 100.0, 400.0)
+    track = track_people(detections([[one_place]] * 12), info())[0]
+    keypoints = track.keypoints.copy()
+    keypoints[..., :2] = 100.0
+    track = replace(track, keypoints=keypoints, boxes=np.full_like(track.boxes, 100.0))
+    with np.errstate(all="raise"):
+        assert not find_swaps(track).any()

@@ -86,10 +86,11 @@ def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path):
 
 
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path):
-    (tmp_path / ".person_1-abc.tmp").write_text("half")
+    (tmp_path / ".person_1-0123abcd.tmp").write_text("half")
+    (tmp_path / ".notes.tmp").write_text("hidden, and somebody else's")
     (tmp_path / "notes.tmp").write_text("mine")
     outputs.prepare_folder(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.tmp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.tmp", "notes.tmp"]
 
 
 def test_a_file_in_place_of_the_output_folder_is_an_error(tmp_path):

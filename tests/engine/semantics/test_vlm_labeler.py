@@ -24,7 +24,7 @@ from engine.keypoints.types import PersonTrack
 from engine.protocol import ExitCode
 from engine.semantics.segments import Segment, spread
 from engine.semantics.types import Match
-from engine.semantics.vlm_labeler import VlmLabeler
+from engine.semantics.vlm_labeler import Plan, VlmLabeler
 from engine.semantics.vlm_pictures import stretches, take
 from engine.semantics.vlm_settings import VlmSettings
 
@@ -496,3 +496,13 @@ def test_a_run_without_consent_sends_nothing_and_says_so_at_once(run_labels, mon
     assert "nobody is here to agree" in done.errors[0]
     assert server.requests == []
     assert done.named("stage") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "open_to_all"),
+    [("http://models.example/v1", True), ("https://models.example/v1", False), ("http://localhost:1/v1", False)],
+)
+def test_what_others_on_the_way_can_read_is_stated(monkeypatch, address, open_to_all):
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    plan = Plan(requests=1, pictures=2, tokens=3, cost=0.0, server="models.example", model="m", whole_picture=False)
+    assert ("not encrypted" in plan.sentence()) == open_to_all
