@@ -22,7 +22,7 @@ from .retarget import properties as retarget_properties
 from .run import clip_queue, results, running
 from .run import people as people_pictures
 from .scripts import batch
-from .ui import lists, motion_panels, overlay, panels, preferences, translations
+from .ui import ghost_overlay, lists, motion_panels, overlay, panels, people_overlay, preferences, translations
 
 _MODULES = (  # what others use first
     translations,
@@ -48,6 +48,8 @@ _MODULES = (  # what others use first
     export,
     lists,
     overlay,
+    people_overlay,
+    ghost_overlay,
     panels,
     motion_panels,
     batch,

@@ -230,6 +230,16 @@ def shader_2d() -> Any:
         return gpu.shader.from_builtin("2D_UNIFORM_COLOR")
 
 
+def set_font_size(font: int, size: float) -> None:
+    """The size of what `blf` draws; before 3.4 ended in 4.0 it wanted dots an inch."""
+    import blf
+
+    try:
+        blf.size(font, size)
+    except TypeError:
+        blf.size(font, int(size), 72)
+
+
 def draw_bar(layout, group, name: str) -> None:
     """A property between 0 and 1 as a bar that cannot be changed (a greyed slider before 4.0)."""
     value = getattr(group, name)

@@ -67,19 +67,23 @@ def smooth_signs(turns: np.ndarray) -> np.ndarray:
     return turns * np.cumprod(np.concatenate([first, np.where(along < 0, -1.0, 1.0)]), axis=0)[..., None]
 
 
-def read(armature, frames: np.ndarray | None = None, follows: dict[str, str] | None = None) -> Poses:
+def read(
+    armature, frames: np.ndarray | None = None, follows: dict[str, str] | None = None, curves: list | None = None
+) -> Poses:
     """The poses that an armature's action gives.
 
     Args:
         armature: object with an action.
         frames: (T,) where to look; without it at the keys if all curves share theirs, else at every whole frame.
         follows: bones that constraints bind to another, as in a bone map.
+        curves: of another action in place of the armature's.
 
     Raises:
         UserError: the armature has no motion.
     """
-    curves = {(curve.data_path, curve.array_index): curve for curve in compat.curves_of(armature)}
-    posed = {key: curve for key, curve in curves.items() if key[0].startswith("pose.bones")}
+    own = compat.curves_of(armature) if curves is None else curves
+    by_path = {(curve.data_path, curve.array_index): curve for curve in own}
+    posed = {key: curve for key, curve in by_path.items() if key[0].startswith("pose.bones")}
     if not posed or not any(len(curve.keyframe_points) for curve in posed.values()):
         raise UserError(f"{armature.name} has no motion.", "Adapt a clip, or choose an action for it.")
     frames = common_frames(list(posed.values())) if frames is None else np.asarray(frames, dtype=np.float64)

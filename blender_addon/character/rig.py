@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 
 from ..blender import axes, steps
+from . import figure
 from .motion_io import RestBody, Skeleton
 
 LEAF_LENGTHS = {"head": 0.18, "left_hand": 0.08, "right_hand": 0.08, "left_foot": 0.07, "right_foot": 0.07}
@@ -80,9 +81,23 @@ def build_mesh(name: str, body: RestBody, rest: Rest, armature, collection):
     return thing
 
 
-def mesh_steps(name: str, body: RestBody, rest: Rest, armature, collection) -> Generator[None, None, Any]:
-    """`build_mesh` in steps of a few milliseconds; the object comes into `collection` with the last of them."""
-    mesh = _new_mesh(name, rest.vertices, body.faces)
+def look_of(body: RestBody, rest: Rest, look: str) -> figure.Figure:
+    """The body in one of `figure.LOOKS`; touches no data of Blender's."""
+    return figure.figure(rest.vertices, body.faces, body.weights, rest.heads, rest.skeleton.names, look)
+
+
+def mesh_steps(
+    name: str, body: RestBody, rest: Rest, armature, collection, dressed: figure.Figure | None = None, look: str = ""
+) -> Generator[None, None, Any]:
+    """`build_mesh` in steps of a few milliseconds; the object comes into `collection` with the last of them.
+
+    `dressed` is what `look_of` made for `look`; without it the body is as its file has it.
+    """
+    mesh = _new_mesh(name, rest.vertices if dressed is None else dressed.vertices, body.faces)
+    if dressed is not None and look in figure.COLOURS:
+        for title, colour in zip(figure.NAMES, figure.COLOURS[look], strict=True):
+            mesh.materials.append(_material(f"{title} {look.title()}", colour))
+        mesh.polygons.foreach_set("material_index", dressed.parts.astype(np.int32))
     thing = bpy.data.objects.new(name, mesh)
     thing[steps.UNFINISHED] = mesh[steps.UNFINISHED] = True
     yield
@@ -100,6 +115,21 @@ def mesh_steps(name: str, body: RestBody, rest: Rest, armature, collection) -> G
     modifier.use_vertex_groups = True
     collection.objects.link(thing)
     return thing
+
+
+def _material(name: str, colour: tuple[float, float, float]):
+    """The material of this name, made where there is none; all characters share it."""
+    material = bpy.data.materials.get(name)
+    if material is not None:
+        return material
+    material = bpy.data.materials.new(name)
+    material.diffuse_color, material.roughness = (*colour, 1.0), 0.8
+    if material.node_tree is None:
+        material.use_nodes = True
+    for node in material.node_tree.nodes:
+        if node.type == "BSDF_PRINCIPLED":
+            node.inputs["Base Color"].default_value, node.inputs["Roughness"].default_value = (*colour, 1.0), 0.8
+    return material
 
 
 def _new_mesh(name: str, vertices: np.ndarray, faces: np.ndarray):

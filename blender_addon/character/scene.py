@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import bpy
 
 from ..blender import steps, timing
 from ..errors import UserError
-from . import clip_times, framing
+from . import clip_times, framing, takes
 from .clip_times import CLIP, FOOTAGE, PERSON
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def import_people(
     with_mesh: bool = True,
     with_camera: bool = True,
     start_frame: float | None = None,
+    look: str = "PLAIN",
 ) -> Imported:
     """Bring the people of one clip into `scene`, in one space, with the camera that filmed them.
 
@@ -68,11 +69,13 @@ def import_people(
         with_camera: also build the camera.
         start_frame: frame of the clip's time 0 where the footage is not in the scene; the scene's first frame if not
             given.
+        look: of the body, one of `figure.LOOKS`.
 
     Raises:
         UserError: a file is missing or damaged, or this Blender lacks NumPy. Nothing is left in the scene then.
     """
     options = {"footage": footage, "with_mesh": with_mesh, "with_camera": with_camera, "start_frame": start_frame}
+    options["look"] = look
     return steps.finish(import_steps(paths, scene, **options))
 
 
@@ -84,6 +87,7 @@ def import_steps(
     with_mesh: bool = True,
     with_camera: bool = True,
     start_frame: float | None = None,
+    look: str = "PLAIN",
 ) -> Generator[None, None, Imported]:
     """`import_people` in steps of a few milliseconds; files are read and keys computed beside them.
 
@@ -95,13 +99,16 @@ def import_steps(
     known = clip_times.laid_at(scene, str(footage)) if footage else None
     start = scene.frame_start if start_frame is None else start_frame
     rate, start = known or (timing.scene_rate(scene), start)
-    read = yield from steps.beside(lambda: [_read(path, rate, start) for path in paths])
-    result = Imported(bpy.data.collections.new(read[0].motion.clip_name))
+    read = yield from steps.beside(lambda: [_read(path, rate, start, look if with_mesh else "PLAIN") for path in paths])
+    end = takes.suffix([one.motion.name for one in read], read[0].motion.clip_name)
+    result = Imported(bpy.data.collections.new(f"{read[0].motion.clip_name}{end}"))
     result.collection[steps.UNFINISHED] = True
     scene.collection.children.link(result.collection)
     try:
         for one in read:
-            person = yield from _person_steps(one, read[0].motion, scene, result.collection, with_mesh)
+            person = yield from _person_steps(
+                one, f"{one.motion.name}{end}", read[0].motion, scene, result.collection, with_mesh
+            )
             if footage:
                 person.armature[FOOTAGE] = str(footage)
             result.people.append(person)
@@ -113,6 +120,8 @@ def import_steps(
         raise
     for block in _unfinished():
         del block[steps.UNFINISHED]
+    for person in result.people if end else ():
+        takes.show(scene, person.armature)
     return result
 
 
@@ -139,9 +148,11 @@ class _ReadPerson:
     warning: str
     plan: Any
     initial: Any
+    look: str
+    figure: Any
 
 
-def _read(path: str | Path, rate: Fraction, start: float) -> _ReadPerson:
+def _read(path: str | Path, rate: Fraction, start: float, look: str) -> _ReadPerson:
     _require_numpy()
     from . import keying, motion_io, rig
 
@@ -149,7 +160,8 @@ def _read(path: str | Path, rate: Fraction, start: float) -> _ReadPerson:
     body, warning = motion_io.read_body(motion)
     rest = rig.rest_pose(body, motion_io.read_skeleton())
     initial = keying.plan_initial(motion, rest, rate, start) if motion.was_adapted else None
-    return _ReadPerson(motion, body, rest, warning, keying.plan(motion, rest, rate, start), initial)
+    plan = keying.plan(motion, rest, rate, start)
+    return _ReadPerson(motion, body, rest, warning, plan, initial, look, rig.look_of(body, rest, look))
 
 
 def rate_warning(scene, imported: Imported) -> str:
@@ -201,7 +213,9 @@ def match_scene(scene, imported: Imported) -> None:
     scene.frame_set(scene.frame_start)
 
 
-def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bool) -> Generator[None, None, Person]:
+def _person_steps(
+    read: _ReadPerson, name: str, reference, scene, collection, with_mesh: bool
+) -> Generator[None, None, Person]:
     import numpy as np
     from mathutils import Matrix
 
@@ -209,19 +223,21 @@ def _person_steps(read: _ReadPerson, reference, scene, collection, with_mesh: bo
 
     motion = read.motion
     with _shown(scene), _object_mode():
-        armature = rig.build_armature(motion.name, read.rest, scene, collection)
+        armature = rig.build_armature(name, read.rest, scene, collection)
     armature[CLIP], armature[PERSON] = motion.clip_name, str(motion.path)
     into_shared = reference.camera_to_world @ np.linalg.inv(motion.camera_to_world)
     if np.abs(into_shared - np.eye(4)).max() > 1e-6:  # each person's world is tied to the one camera
         armature.matrix_world = Matrix(into_shared.tolist())
     yield
     if read.initial is not None:
-        yield from keying.key_steps(read.initial, armature)
+        yield from keying.key_steps(replace(read.initial, name=f"{name} before adaptation"), armature)
         comparison.push_down(armature)
-    action = yield from keying.key_steps(read.plan, armature)
+    action = yield from keying.key_steps(replace(read.plan, name=name), armature)
     mesh = None
     if with_mesh:
-        mesh = yield from rig.mesh_steps(f"{motion.name} body", read.body, read.rest, armature, collection)
+        mesh = yield from rig.mesh_steps(
+            f"{name} body", read.body, read.rest, armature, collection, read.figure, read.look
+        )
         yield
     return Person(motion, armature, mesh, action)
 

@@ -6,13 +6,14 @@ rigs that were retargeted to.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from ..blender import bones as bone_arrays
-from ..blender import compat, filters, pose_curves, rotations, timing
+from ..blender import compat, filters, pose_curves, rotations, steps, timing
 from ..blender.pose_curves import Poses
 from ..character import contact_edits, contacts, feet, keying
 from ..character.scene import PERSON
@@ -105,13 +106,20 @@ def lock_feet(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> Locke
         ease_s: seconds that a foot takes to come from its free path to where it stands.
         hips: share that the hips take over. Without them a nearly straight leg turns far, and its knee may jump.
     """
+    return steps.finish(lock_feet_steps(armature, scene, ease_s, hips))
+
+
+def lock_feet_steps(armature, scene, ease_s: float = 0.12, hips: float = 1.0) -> Generator[None, None, Locked]:
+    """`lock_feet` in steps: reading, computing beside Blender, writing."""
     subject = read(armature)
     fps = float(timing.scene_rate(scene))
     touching = _contacts(subject, fps)
     if not touching.any():
         raise UserError("No foot touches the ground in this motion.", "Add contacts under Clean Up, or skip this.")
-    planted = _planted(subject, subject.poses, fps, ease_s, hips)
+    yield
+    planted = yield from steps.beside(lambda: _planted(subject, subject.poses, fps, ease_s, hips, touching))
     pose_curves.write(armature, planted)
+    yield
     heads = [transfer.moving(subject.figure, poses.turns, poses.locations).heads for poses in (subject.poses, planted)]
     far = np.linalg.norm(heads[1] - heads[0], axis=-1).max(0)
     ankles = [far[subject.bone(f"{side}_ankle")] for side in ("left", "right")]
@@ -140,10 +148,12 @@ def _contacts(subject: Subject, fps: float) -> np.ndarray:
     return bake.contacts_of(subject.armature, subject.figure, subject.motion(), subject.poses.frames, fps)
 
 
-def _planted(subject: Subject, poses: Poses, fps: float, ease_s: float, hips: float = 0.0) -> Poses:
-    """`poses` with feet that stand still while those of `subject` touch."""
+def _planted(
+    subject: Subject, poses: Poses, fps: float, ease_s: float, hips: float = 0.0, touching: np.ndarray | None = None
+) -> Poses:
+    """`poses` with feet that stand still while those of `subject` touch: `touching` (T, 4) where that is known."""
     one = subject.figure
-    touching = _contacts(subject, fps)
+    touching = _contacts(subject, fps) if touching is None else touching
     motion = transfer.moving(one, poses.turns, poses.locations)
     legs = transfer.legs_of(one, motion)
     planted = feet.plant(legs, touching, transfer.ground(legs, touching, one.floor), feet.Stand(fps, hips, ease_s))

@@ -269,10 +269,17 @@ def _stage(armature, preset: str) -> Iterator[Stage]:
     keep = preset == "BLENDER"
     names = [item.name if keep or not ours else BODY_NODE for item in meshes]
     root_name = armature.name if keep else ROOT_NODE
-    with _free_names(root_name, *names):
+    motion = armature.animation_data.action.name
+    with (
+        _free_names(bpy.data.actions, motion),
+        _free_names(bpy.data.objects, root_name, *names),
+        _free_names(bpy.data.armatures, root_name),
+        _free_names(bpy.data.meshes, *names),
+    ):
         try:
             copy = _copy(armature, root_name, scene, made)
             action = compat.copy_action(copy)
+            action.name = motion
             if keying.KEY_RATE not in action:
                 action[keying.KEY_RATE] = str(default)
             bodies = [
@@ -297,6 +304,7 @@ def _copy(thing, name: str, scene, made: list[Any]):
     copy = compat.plain_copy(thing)
     copy.name = name
     copy.data = compat.plain_copy(thing.data)
+    copy.data.name = name  # USD names what has geometry after it
     made += [copy, copy.data]
     scene.collection.objects.link(copy)
     copy.hide_set(False, view_layer=scene.view_layers[0])
@@ -327,9 +335,10 @@ def _remove(scene, made: list[Any], action) -> None:
 
 
 @contextlib.contextmanager
-def _free_names(*names: str) -> Iterator[None]:
-    """Lend these object names: whoever has them gets them back afterwards."""
-    holders = [(name, bpy.data.objects[name]) for name in dict.fromkeys(names) if name in bpy.data.objects]
+def _free_names(blocks, *names: str) -> Iterator[None]:
+    """Lend these names of data-blocks of a kind: whoever has them gets them back afterwards."""
+    holders = [(name, blocks[name]) for name in dict.fromkeys(names) if name in blocks]
+    holders = [(name, holder) for name, holder in holders if holder.library is None]  # a linked one keeps its own
     for name, holder in holders:
         holder.name = f"{name} {uuid.uuid4().hex[:8]}"
     try:

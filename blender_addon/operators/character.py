@@ -10,12 +10,15 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import messages
+from ..blender import steps
 from ..blender.paths import absolute
+from ..character import takes
 from ..character.chosen import NO_MOTION, armature_of, camera_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
+from ..run import prefs
 from ..run.clip_run import remember
-from . import match
+from . import cleanup, match
 
 
 class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
@@ -44,17 +47,40 @@ class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
         paths = [path for path in paths if not path.endswith("_body.npz")]
         footage, settings = absolute(self.footage) if self.footage else None, context.scene.adapt_motion
         try:
-            options = {"with_mesh": self.with_mesh, "with_camera": self.with_camera}
+            options = {"with_mesh": self.with_mesh, "with_camera": self.with_camera, "look": prefs.look(context)}
             if footage and settings.footage and footage == absolute(settings.footage):
                 options["start_frame"] = settings.footage_start
             imported = scene.import_people(paths, context.scene, footage=footage, **options)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        steps.finish(cleanup.lock_new_feet(context.scene, imported))
         remember(context.scene, imported, paths[0])
         for warning in imported.warnings:
             self.report({"WARNING"}, warning)
         self.report({"INFO"}, f"Brought in {', '.join(person.armature.name for person in imported.people)}")
+        return {"FINISHED"}
+
+
+class ADAPT_MOTION_OT_choose_take(bpy.types.Operator):
+    """Show this result of the clip; those of other runs are hidden"""
+
+    bl_idname, bl_label, bl_options = "adapt_motion.choose_take", "Choose Take", {"REGISTER", "UNDO"}
+
+    name: StringProperty(name="Name", description="Name of the armature", options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show it and make it the active one."""
+        armature = context.scene.objects.get(self.name)
+        if armature is None or armature.type != "ARMATURE":
+            self.report({"ERROR"}, messages.tr(messages.NO_CHARACTER))
+            return {"CANCELLED"}
+        takes.show(context.scene, armature)
+        for item in tuple(context.view_layer.objects.selected):
+            item.select_set(False)
+        armature.select_set(True)
+        context.view_layer.objects.active = armature
+        context.scene.adapt_motion.character = armature
         return {"FINISHED"}
 
 
@@ -120,6 +146,7 @@ class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
 
 _CLASSES = (
     ADAPT_MOTION_OT_import_motion,
+    ADAPT_MOTION_OT_choose_take,
     ADAPT_MOTION_OT_export_fbx,
     ADAPT_MOTION_OT_view_camera,
 )

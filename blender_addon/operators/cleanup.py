@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
@@ -9,6 +12,7 @@ from .. import messages
 from ..character import chosen
 from ..errors import UserError
 from ..retarget.properties import MAP, is_motion_source
+from ..run import clip_run, prefs
 
 NO_LIMBS = "Select an adapted character, or a rig that was retargeted to"
 
@@ -215,6 +219,18 @@ class ADAPT_MOTION_OT_one_floor(_OnMotion, bpy.types.Operator):
         return f"Put {len(done.moved)} of {len(people)} characters on the floor; the farthest was {most:.2f} m off it"
 
 
+def lock_new_feet(scene, imported) -> Generator[None, None, None]:
+    """Hold planted feet still in what was just brought in, where the preferences want it and feet touch the ground."""
+    from ..character import contacts
+    from ..cleanup import edits
+
+    for person in imported.people if prefs.locks_feet() else ():
+        if not contacts.curves_of(person.armature):
+            continue
+        with contextlib.suppress(UserError):  # no foot touches
+            yield from edits.lock_feet_steps(person.armature, scene)
+
+
 class ADAPT_MOTION_OT_edit_contact(_OnMotion, bpy.types.Operator):
     """Change when a foot touches the ground, at the current frame; what plants feet goes by it"""
 
@@ -309,4 +325,16 @@ _CLASSES = (
     ADAPT_MOTION_OT_make_loop,
     ADAPT_MOTION_OT_mirror_motion,
 )
-register, unregister = bpy.utils.register_classes_factory(_CLASSES)
+_register, _unregister = bpy.utils.register_classes_factory(_CLASSES)
+
+
+def register() -> None:
+    """Register the operators, and have feet locked in what comes in."""
+    _register()
+    clip_run.after_import(lock_new_feet)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    clip_run.not_after_import(lock_new_feet)
+    _unregister()

@@ -6,7 +6,11 @@ import bpy
 from bpy.props import EnumProperty
 
 from .. import messages
+from ..blender import compat, drawing
 from ..run import labels
+
+WATCH_S = 0.4
+"""How often markers are looked at, in seconds."""
 
 
 class _LabelOperator:
@@ -24,13 +28,16 @@ class ADAPT_MOTION_OT_add_label(_LabelOperator, bpy.types.Operator):
         settings = scene.adapt_motion
         frame = scene.frame_current
         last = labels.clip_range(scene)[1]
-        for item in settings.labels:
-            if item.frame_start < frame <= item.frame_end:
-                item.frame_end = frame - 1
-            elif item.frame_start > frame:
-                last = min(last, item.frame_start - 1)
-        item = settings.labels.add()
-        item.frame_start, item.frame_end = frame, max(frame, last)
+        with labels.at_once(scene):
+            for item in settings.labels:
+                if item.frame_start < frame <= item.frame_end:
+                    item.frame_end = frame - 1
+                    text = messages.tr(messages.LABEL_ENDS, label=item.label, frame=frame - 1)
+                    self.report({"INFO"}, text)
+                elif item.frame_start > frame:
+                    last = min(last, item.frame_start - 1)
+            item = settings.labels.add()
+            item.frame_start, item.frame_end = frame, max(frame, last)
         settings.label_index = len(settings.labels) - 1
         labels.write_markers(scene)
         return {"FINISHED"}
@@ -90,10 +97,11 @@ class ADAPT_MOTION_OT_mark_label(_NeedsLabels, bpy.types.Operator):
         """Move the edge; the other one makes way."""
         settings, frame = context.scene.adapt_motion, context.scene.frame_current
         item = settings.labels[min(settings.label_index, len(settings.labels) - 1)]
-        if self.edge == "START":
-            item.frame_start, item.frame_end = frame, max(frame, item.frame_end)
-        else:
-            item.frame_start, item.frame_end = min(frame, item.frame_start), frame
+        with labels.at_once(context.scene):
+            if self.edge == "START":
+                item.frame_start, item.frame_end = frame, max(frame, item.frame_end)
+            else:
+                item.frame_start, item.frame_end = min(frame, item.frame_start), frame
         labels.write_markers(context.scene)
         return {"FINISHED"}
 
@@ -137,4 +145,26 @@ _CLASSES = (
     ADAPT_MOTION_OT_labels_to_markers,
     ADAPT_MOTION_OT_markers_to_labels,
 )
-register, unregister = bpy.utils.register_classes_factory(_CLASSES)
+_register, _unregister = bpy.utils.register_classes_factory(_CLASSES)
+
+
+def _watch() -> float:
+    """The list follows what the user does to its markers."""
+    busy = any(compat.in_modal_operator(window) for window in bpy.context.window_manager.windows)
+    for scene in bpy.data.scenes if not busy else ():
+        if labels.follow_markers(scene):
+            drawing.redraw()
+    return WATCH_S
+
+
+def register() -> None:
+    """Register the operators, and watch the markers."""
+    _register()
+    bpy.app.timers.register(_watch, first_interval=WATCH_S, persistent=True)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    if bpy.app.timers.is_registered(_watch):
+        bpy.app.timers.unregister(_watch)
+    _unregister()

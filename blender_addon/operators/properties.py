@@ -15,9 +15,9 @@ from bpy.props import (
 
 from ...engine import protocol
 from ..blender import compat
-from ..character import clip_times
+from ..character import clip_times, label_times
 from ..retarget.properties import ADAPT_MOTION_PG_retarget
-from ..run import clip_memory, dictionary
+from ..run import clip_memory, dictionary, results
 
 PRESETS = (
     ("balanced", "Balanced", "The best result for everyday footage"),
@@ -35,7 +35,7 @@ BACKBONES = (
     ("hmr2", "HMR 2.0", "A published network, fine-tuned to this clip; needs its weights, see the preferences"),
 )
 PEOPLE = (
-    ("main", "Main Person", "The person who is largest and longest in view"),
+    ("main", "Main Person", "The person who is largest, most central and longest in view"),
     ("all", "Everybody", "Every person found; each becomes a character of their own"),
 )
 CAMERAS = (
@@ -51,6 +51,11 @@ STATUSES = (
     ("failed", "Failed", "It ended with an error"),
     ("stopped", "Stopped", "It was cancelled or interrupted, and goes on from there when run again"),
 )
+
+
+def _footage_changed(settings, context) -> None:
+    clip_memory.switch(settings, context)
+    results.changed(settings, context)
 
 
 def _is_armature(_group, candidate) -> bool:
@@ -78,6 +83,7 @@ class ADAPT_MOTION_PG_person(bpy.types.PropertyGroup):
         precision=0,
     )
     thumbnail: StringProperty(name="Picture", description="File with their picture", subtype="FILE_PATH")
+    boxes: StringProperty(name="Boxes", description="Where they are in the picture over time, as JSON")
 
 
 class ADAPT_MOTION_PG_label(bpy.types.PropertyGroup):
@@ -88,9 +94,10 @@ class ADAPT_MOTION_PG_label(bpy.types.PropertyGroup):
         description="What is done, in a word or two. The actions that the engine knows are offered; any words will do",
         search=_search_action,
         search_options={"SUGGESTION"},
+        update=label_times.edited,
     )
-    frame_start: IntProperty(name="Start", description="First frame of the action")
-    frame_end: IntProperty(name="End", description="Last frame of the action")
+    frame_start: IntProperty(name="Start", description="First frame of the action", update=label_times.edited)
+    frame_end: IntProperty(name="End", description="Last frame of the action", update=label_times.edited)
     start_s: FloatProperty(name="From", description="Second of the footage that the start was laid from")
     end_s: FloatProperty(name="To", description="Second of the footage that the end was laid from")
     similarity: FloatProperty(
@@ -128,7 +135,7 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
     footage: StringProperty(
         name="Footage",
         description="Video file, or folder of images, of somebody moving. // is the folder of the .blend file",
-        update=clip_memory.switch,
+        update=_footage_changed,
     )
     kept: CollectionProperty(name="Footage", type=ADAPT_MOTION_PG_kept)
     kept_for: StringProperty(name="Footage", description="Footage that labels, people and first frame belong to")
@@ -156,6 +163,7 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         "or in your home folder while the file is not saved",
         subtype="DIR_PATH",
         options=compat.RELATIVE_PATH,
+        update=results.changed,
     )
     preset: EnumProperty(
         name="Preset",
@@ -192,6 +200,11 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
     people: CollectionProperty(type=ADAPT_MOTION_PG_person)
     people_index: IntProperty(name="Person", description="The person that is chosen in the list", default=0)
     people_of: StringProperty(name="People Of", description="Footage that the list of people belongs to")
+    show_people: BoolProperty(
+        name="People in the Picture",
+        description="Draw boxes with the numbers of the people over the footage",
+        default=False,
+    )
     labels: CollectionProperty(type=ADAPT_MOTION_PG_label)
     label_index: IntProperty(name="Label", description="The label that is chosen in the list", default=0)
     marks: StringProperty(name="Marks", description="Markers that the labels have written, as JSON")
@@ -202,6 +215,18 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         description="Draw the keypoints over the footage: white where they were seen, orange where they were filled in",
         default=False,
     )
+    show_ghost: BoolProperty(
+        name="Ghost",
+        description="Draw the motion before adaptation over the adapted one, or the adapted one over it, in orange",
+        default=False,
+    )
+    show_onion: BoolProperty(
+        name="Onion Skin",
+        description="Draw the character at frames before, in blue, and after, in green",
+        default=False,
+    )
+    onion_step: IntProperty(name="Step", description="Frames from one to the next", default=10, min=1, soft_max=60)
+    onion_count: IntProperty(name="Count", description="How many on either side", default=2, min=1, max=10)
     retarget: PointerProperty(type=ADAPT_MOTION_PG_retarget)
     motion_path: StringProperty(
         name="Motion File", description="Result of the last run, to be brought in again", subtype="FILE_PATH"

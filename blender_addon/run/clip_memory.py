@@ -15,7 +15,7 @@ _PLAIN = {"camera_source": "guess", "height_m": 0.0, "laid_rate": "", "laid_star
 """Settings of a clip with what they are for footage that is new."""
 
 _LABEL = ("label", "frame_start", "frame_end", "similarity", "start_s", "end_s")
-_PERSON = ("name", "number", "use", "first_s", "last_s", "seen_s", "occluded", "thumbnail")
+_PERSON = ("name", "number", "use", "first_s", "last_s", "seen_s", "occluded", "thumbnail", "boxes")
 _POINTERS = ("movie_clip", "character")
 
 
@@ -61,11 +61,12 @@ def _take_out(settings) -> None:
         setattr(settings, name, getattr(entry, name))
     for name in ("people_of", "motion_path"):
         setattr(settings, name, state[name])
-    for listed, fields in (("labels", _LABEL), ("people", _PERSON)):
-        for values in state[listed]:
-            item = getattr(settings, listed).add()
-            for name, value in zip(fields, values, strict=True):
-                setattr(item, name, value)
+    with label_times.at_once(scene):
+        for listed, fields in (("labels", _LABEL), ("people", _PERSON)):
+            for values in state[listed]:
+                item = getattr(settings, listed).add()
+                for name, value in zip(fields, values, strict=False):  # files of earlier versions have fewer
+                    setattr(item, name, value)
     settings.kept.remove(list(settings.kept).index(entry))
     clip_times.catch_up(scene)
     if state["marked"]:

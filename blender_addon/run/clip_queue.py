@@ -79,7 +79,7 @@ def _start(scene, item) -> None:
         hold()
         raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
     item.status, item.message = "running", ""
-    state = RunState("adapt", source)
+    state = RunState("adapt", source, clip=item.name)
     state.context.update(scene=scene.name, job=item.job)
     running.start(state, _ended)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import Any
 
 import bpy
 
@@ -12,6 +13,20 @@ from ..errors import UserError
 from . import job, labels, people, prefs, results, run_settings, running
 from .engine_home import EngineState
 from .run_state import RunState
+
+AfterImport = Callable[[Any, Any], "Generator[None, None, None]"]
+
+_after_import: list[AfterImport] = []
+
+
+def after_import(function: AfterImport) -> None:
+    """Have `function`, of the scene and what was imported, work in steps on whatever a run brings in."""
+    _after_import.append(function)
+
+
+def not_after_import(function: AfterImport) -> None:
+    """Undo `after_import`."""
+    _after_import.remove(function)
 
 
 def engine_problem(context) -> str:
@@ -46,7 +61,7 @@ def start(context, kind: str, labeler: str = "none") -> RunState:
         prefs.forget_engine()
         raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
     run_settings.remember_folder(settings)
-    state = RunState(kind, source)
+    state = RunState(kind, source, clip=os.path.basename(settings.footage.rstrip("/\\")))
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
     )
@@ -94,9 +109,12 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
 
     name = state.context["scene"]
     options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
+    options["look"] = prefs.look()
     work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
     imported = yield from work
     scene = bpy.data.scenes[name]
+    for function in _after_import:
+        yield from function(scene, imported)
     remember(scene, imported, paths[0])
     for warning in imported.warnings:
         if warning not in state.warnings:

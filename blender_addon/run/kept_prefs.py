@@ -13,6 +13,7 @@ from . import prefs
 
 _NAMES = (
     "engine_python", "device", "build", "installer_arguments", "body_model", "models_folder", "vlm_server", "vlm_model",
+    "lock_feet", "look",
 )  # fmt: skip
 _FILE = "preferences.json"
 
@@ -38,6 +39,6 @@ def recall() -> None:
     except (OSError, ValueError):
         return
     for name in _NAMES:
-        if isinstance(values, dict) and isinstance(values.get(name), str):
+        if isinstance(values, dict) and isinstance(values.get(name), type(getattr(preferences, name))):
             with contextlib.suppress(TypeError):  # a choice that this version does not have
                 setattr(preferences, name, values[name])

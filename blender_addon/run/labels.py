@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 
-from ..character.label_times import END_MARK, clip_range, laid, seconds, write_markers
+from .. import messages
+from ..character.label_times import (
+    END_MARK,
+    at_once,
+    clip_range,
+    follow_markers,
+    laid,
+    overlap,
+    seconds,
+    write_markers,
+)
 from ..errors import UserError
 
 _UNNAMED = re.compile(r"(F_\d+|Marker(\.\d+)?|)$")
@@ -37,16 +46,13 @@ def segments(scene) -> list[dict]:
     Raises UserError if two of them overlap.
     """
     settings = scene.adapt_motion
+    follow_markers(scene)
+    if overlapping := overlap_text(scene):
+        raise UserError(overlapping, "Change where one of them starts or ends.")
     items = sorted(
         (item for item in settings.labels if item.label.strip() and item.frame_end >= item.frame_start),
         key=lambda item: item.frame_start,
     )
-    for before, after in itertools.pairwise(items):
-        if after.frame_start <= before.frame_end:
-            raise UserError(
-                f"The labels '{before.label}' and '{after.label}' overlap at frame {after.frame_start}.",
-                "Change where one of them starts or ends.",
-            )
     found = []
     for item in items:
         start, end = (seconds(scene, frame) for frame in (item.frame_start, item.frame_end + 1))
@@ -55,17 +61,28 @@ def segments(scene) -> list[dict]:
     return found
 
 
+def overlap_text(scene) -> str:
+    """A sentence about the first two labels that overlap; '' if none do."""
+    found = overlap(scene)
+    if found is None:
+        return ""
+    first, second = found
+    values = {"first": first.label, "second": second.label, "frame": second.frame_start}
+    return messages.tr(messages.LABELS_OVERLAP, **values)
+
+
 def take(scene, found: list[dict]) -> None:
     """Replace the list by segments of the engine: `start`, `end` (seconds), `label`, `similarity`."""
     settings = scene.adapt_motion
     rate, first = laid(scene)
-    settings.labels.clear()
-    for segment in found:
-        item = settings.labels.add()
-        item.label = str(segment["label"])
-        item.frame_start = first + round(float(segment["start"]) * float(rate))
-        item.frame_end = max(item.frame_start, first + round(float(segment["end"]) * float(rate)) - 1)
-        item.similarity = measured(float(segment.get("similarity", 0.0)))
+    with at_once(scene):
+        settings.labels.clear()
+        for segment in found:
+            item = settings.labels.add()
+            item.label = str(segment["label"])
+            item.frame_start = first + round(float(segment["start"]) * float(rate))
+            item.frame_end = max(item.frame_start, first + round(float(segment["end"]) * float(rate)) - 1)
+            item.similarity = measured(float(segment.get("similarity", 0.0)))
     settings.label_index = 0
     write_markers(scene)
 
@@ -117,11 +134,13 @@ def read_markers(scene) -> int:
             continue
         later = [other for other, title in marks[number + 1 :] if other > frame and not _UNNAMED.match(title)]
         found.append((name, frame, later[0] - 1 if later else max(frame, last)))
-    settings.labels.clear()
-    for name, start, end in found:
-        item = settings.labels.add()
-        item.label, item.frame_start, item.frame_end = name, start, end
-        item.similarity = measured.get((name, start), 0.0)
+    with at_once(scene):
+        settings.labels.clear()
+        for name, start, end in found:
+            item = settings.labels.add()
+            item.label, item.frame_start, item.frame_end = name, start, end
+            item.similarity = measured.get((name, start), 0.0)
     settings.label_index = 0
     settings.marks = json.dumps([(name, frame) for frame, name in marks if not _UNNAMED.match(name)])
+    write_markers(scene)
     return len(found)

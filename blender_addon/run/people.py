@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import functools
+import json
 import os
+from typing import Any
 
 import bpy
 import bpy.utils.previews
+
+from ...engine.files.json_file import parse_json
+from ..character import label_times
+from . import run_settings
+
+LONGEST_GAP_S, NEAR_S = 1.0, 0.3
+"""Boxes farther apart in time than the first are not joined; beside one it is drawn for so long."""
 
 _pictures = None
 """Blender's preview collection; pictures by path."""
@@ -29,9 +40,38 @@ def take(scene, footage: str, found: list[dict]) -> None:
         person.first_s, person.last_s, person.seen_s = one["first_s"], one["last_s"], one["seen_s"]
         person.occluded = 100 * one["occluded"]
         person.thumbnail = one["thumbnail"]
+        person.boxes = json.dumps(one.get("boxes", []))
         person.use = one["person"] in ticked if ticked is not None else one["person"] == 1
     settings.people_of, settings.people_index = footage, 0
     load_pictures(scene, again=True)
+
+
+def boxes_at(scene, frame: float) -> list[tuple[Any, tuple[float, float, float, float]]]:
+    """Who of the list is in the footage at a frame of the scene, with left, top, right and bottom in parts of it."""
+    settings, now = scene.adapt_motion, label_times.seconds(scene, frame)
+    if not run_settings.has_people(settings):
+        return []
+    found = [(person, _box_at(_boxes(person.boxes), now)) for person in settings.people]
+    return [(person, box) for person, box in found if box is not None]
+
+
+@functools.lru_cache(maxsize=64)
+def _boxes(text: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(tuple(map(float, box)) for box in parse_json(text or "[]") if len(box) == 5)
+    except (ValueError, TypeError):
+        return ()
+
+
+def _box_at(boxes: tuple[tuple[float, ...], ...], now: float) -> tuple[float, float, float, float] | None:
+    """The box at a second, between those that were sent; None where the person is not seen."""
+    after = bisect.bisect(boxes, (now + 1e-4,))
+    before, following = (boxes[row] if 0 <= row < len(boxes) else None for row in (after - 1, after))
+    if before is not None and following is not None and following[0] - before[0] <= LONGEST_GAP_S:
+        share = (now - before[0]) / (following[0] - before[0])
+        return tuple(one + share * (other - one) for one, other in zip(before[1:], following[1:], strict=True))
+    near = [one for one in (before, following) if one is not None and abs(one[0] - now) <= NEAR_S]
+    return tuple(near[0][1:]) if near else None
 
 
 def load_pictures(scene, again: bool = False) -> None:

@@ -51,6 +51,18 @@ def device(context: bpy.types.Context | None = None) -> str:
     return preferences.device if preferences else "auto"
 
 
+def locks_feet(context: bpy.types.Context | None = None) -> bool:
+    """Whether planted feet are held still in motion that comes in."""
+    preferences = get(context)
+    return preferences is not None and preferences.lock_feet
+
+
+def look(context: bpy.types.Context | None = None) -> str:
+    """How bodies that come in look, one of `character/figure.py`'s `LOOKS`."""
+    preferences = get(context)
+    return preferences.look if preferences is not None else "DRESSED"
+
+
 def engine_variables(context: bpy.types.Context | None = None) -> dict[str, str]:
     """Environment variables that pass the preferences to the engine."""
     preferences = get(context)

@@ -61,6 +61,12 @@ def look(scene) -> Left | None:
     return _left[key]
 
 
+def changed(settings, _context: bpy.types.Context) -> None:
+    """Called by Blender when footage or output folder have changed."""
+    if settings.footage:
+        look(settings.id_data)
+
+
 def known(scene) -> Left | None:
     """What `look` found last for the scene's footage; touches no disk."""
     return _left.get(_key(scene))

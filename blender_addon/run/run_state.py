@@ -10,6 +10,9 @@ from .. import messages
 from ..errors import UserError
 from .job import EXITED, Event, EventSource
 
+_pace_s: dict[str, float] = {}
+"""Seconds that a step of each of the engine's stages took the last time, for a time left before the first is done."""
+
 
 @dataclass
 class RunState:
@@ -18,6 +21,7 @@ class RunState:
     Attributes:
         kind: `adapt`, `people`, `labels`, `attach`, `install`, `check`, `doctor`, `key` or `action`.
         source: the process or thread that gives the events.
+        clip: name of the footage that it works on; '' for none.
         stage, step, steps: name of the stage, its number from 1, and how many there are.
         done, total: of the stage; total 0: not known.
         eta_s: seconds left in the stage, None if not known.
@@ -34,6 +38,7 @@ class RunState:
 
     kind: str
     source: EventSource
+    clip: str = ""
     stage: str = ""
     step: int = 0
     steps: int = 0
@@ -55,6 +60,7 @@ class RunState:
     context: dict[str, Any] = field(default_factory=dict)
     """Whatever the one who started the run needs at its end."""
     started: float = field(default_factory=time.monotonic)
+    stage_started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
     def feed(self, event: Event) -> None:
@@ -103,11 +109,26 @@ class RunState:
         counted = f"{round(100 * self.share)} %"
         if self.of_engine:
             counted = messages.tr("{done} of {total}", done=self.done, total=self.total)
-        if self.eta_s is None:
+        left = self.eta_s if self.eta_s is not None else self._usual_left_s()
+        if left is None:
             return counted
-        return messages.tr("{counted}, {time} left", counted=counted, time=messages.duration(self.eta_s))
+        return messages.tr("{counted}, {time} left", counted=counted, time=messages.duration(left))
+
+    def _usual_left_s(self) -> float | None:
+        """Seconds left in the stage as fast as it was the last time; None if it was not there yet."""
+        pace = _pace_s.get(self.stage)
+        if pace is None or not self.of_engine:
+            return None
+        return max(0.0, pace * (self.total - self.done) - (time.monotonic() - self.stage_started) * (self.done == 0))
+
+    def _keep_pace(self) -> None:
+        """Remember how long a step of the stage that ends has taken."""
+        if self.of_engine and self.stage and self.done > 0 and self.done == self.total:
+            _pace_s[self.stage] = (time.monotonic() - self.stage_started) / self.total
 
     def _on_stage(self, event: Event) -> None:
+        self._keep_pace()
+        self.stage_started = time.monotonic()
         self.stage, self.step, self.steps = event["stage"], int(event["index"]), int(event["count"])
         self.done, self.total, self.eta_s, self.what = 0, 0, None, ""
 

@@ -60,7 +60,7 @@ def write_people(
     """
     compat.empty_file()
     ours = bpy.context.scene
-    imported = scene.import_people(motions, ours, footage=footage)
+    imported = scene.import_people(motions, ours, footage=footage, look="DRESSED")
     scene.match_scene(ours, imported)
     for person in imported.people:
         for kind in kinds:

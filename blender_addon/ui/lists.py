@@ -6,7 +6,10 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat
-from ..run import labels, people
+from ..run import labels, people, running
+
+PICTURE_SCALE = 3.4
+"""Size of a person's picture in the list, in parts of a line: 68 pixels at scale 1."""
 
 STATUS_ICONS = {
     "waiting": "TIME",
@@ -26,6 +29,8 @@ class ADAPT_MOTION_UL_queue(bpy.types.UIList):
         row.label(text=item.name, icon=STATUS_ICONS[item.status], translate=False)
         if item.status == "done":
             row.operator("adapt_motion.queue_attach", text="Attach", icon="IMPORT").index = index
+        elif item.status == "running" and (state := running.latest()) is not None and state.progress_text:
+            row.label(text=state.progress_text, translate=False)
         else:
             row.label(text=item.bl_rna.properties["status"].enum_items[item.status].name)
 
@@ -40,7 +45,7 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
         row.prop(item, "use", text="")
         number = people.picture(item)
         if number:
-            row.template_icon(icon_value=number, scale=3.0)
+            row.template_icon(icon_value=number, scale=PICTURE_SCALE)
         column = row.column(align=True)
         column.scale_y = 0.8
         column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER", translate=False)

@@ -6,9 +6,9 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat, drawing, timing
-from ..character import chosen, clip_times, comparison, footage
+from ..character import chosen, clip_times, comparison, footage, takes
 from ..operators import match
-from ..run import prefs, results, run_settings, running
+from ..run import labels, prefs, results, run_settings, running
 from ..run.engine_home import EngineState
 from . import lists, run_box
 
@@ -152,6 +152,9 @@ class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
             "ADAPT_MOTION_UL_people", "", settings, "people", settings, "people_index", rows=2, maxrows=4
         )
         row = layout.row(align=True)
+        row.operator("adapt_motion.pick_people", icon="RESTRICT_SELECT_OFF")
+        row.prop(settings, "show_people", text="", icon="OUTLINER_OB_GROUP_INSTANCE")
+        row = layout.row(align=True)
         row.operator("adapt_motion.tick_people", text="All", icon="CHECKBOX_HLT").use = True
         row.operator("adapt_motion.tick_people", text="None", icon="CHECKBOX_DEHLT").use = False
         row.operator("adapt_motion.find_people", text="", icon="FILE_REFRESH")
@@ -186,6 +189,8 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
             row.prop(item, "frame_start")
             row.prop(item, "frame_end")
             row.operator("adapt_motion.mark_label", text="", icon="TRIA_RIGHT_BAR").edge = "END"
+        if overlapping := labels.overlap_text(context.scene):
+            drawing.draw_text(layout, overlapping, _width(context), "ERROR")
         row = layout.row(align=True)
         row.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
         row.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
@@ -249,12 +254,15 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
         character = chosen.character_of(context)
         if character is not None:
             layout.label(text=character.name, icon="ARMATURE_DATA", translate=False)
+            _draw_takes(layout, context, character)
             if context.scene.adapt_motion.movie_clip is None:
                 _draw_timing(layout, context)
             if comparison.has(character):
                 column = layout.column(align=True)
                 column.label(text="Compare Before and After Adaptation")
                 column.prop(character.animation_data, "action_influence", text="After Adaptation", slider=True)
+                column.prop(context.scene.adapt_motion, "show_ghost", icon="GHOST_ENABLED")
+            _draw_onion(layout, context.scene.adapt_motion)
         column = layout.column(align=True)
         column.operator("adapt_motion.view_camera", icon="VIEW_CAMERA")
         shown = context.scene.adapt_motion.show_keypoints
@@ -262,6 +270,23 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
         column.operator("adapt_motion.toggle_keypoints", text=text, icon="HIDE_OFF" if shown else "HIDE_ON")
         column.operator("adapt_motion.export_fbx", icon="EXPORT")
         column.operator("adapt_motion.import_motion", icon="IMPORT")
+
+
+def _draw_onion(layout, settings) -> None:
+    row = layout.row(align=True)
+    row.prop(settings, "show_onion", icon="ONIONSKIN_ON")
+    if settings.show_onion:
+        row.prop(settings, "onion_step")
+        row.prop(settings, "onion_count")
+
+
+def _draw_takes(layout, context, character) -> None:
+    """The results of earlier runs, to choose by."""
+    found = takes.of(context.scene, character)
+    column = layout.column(align=True)
+    for item in found if len(found) > 1 else ():
+        icon = "RADIOBUT_ON" if item == character else "RADIOBUT_OFF"
+        column.operator("adapt_motion.choose_take", text=item.name, icon=icon).name = item.name
 
 
 class ADAPT_MOTION_PT_confidence(_Sidebar, bpy.types.Panel):
@@ -327,7 +352,7 @@ def _draw_status(self, context: bpy.types.Context) -> None:
     if state is None or not running.busy():
         return
     row = self.layout.row(align=True)
-    row.label(text=f"{messages.tr('Adapt Motion')}: {state.title}", icon="ARMATURE_DATA")
+    row.label(text=f"{state.clip or messages.tr('Adapt Motion')}: {state.title}", icon="ARMATURE_DATA")
     if state.progress_text and not state.finished:
         sub = row.row()
         sub.ui_units_x = 9

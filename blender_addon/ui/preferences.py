@@ -24,6 +24,12 @@ BUILDS = (
     ("cuda", "NVIDIA Card", "Several gigabytes; faster where there is an NVIDIA graphics card"),
 )
 
+LOOKS = (
+    ("DRESSED", "Dressed", "Shirt and trousers in plain colours; relaxed hands"),
+    ("MANNEQUIN", "Mannequin", "Grey all over, without anatomy; relaxed hands"),
+    ("PLAIN", "As in the File", "The body as its file has it, without material"),
+)
+
 
 def _engine_chosen(preferences, _context) -> None:
     prefs.forget_engine()
@@ -74,6 +80,20 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
         update=kept_prefs.remember,
     )
+    lock_feet: BoolProperty(
+        name="Lock Feet",
+        description="Hold feet still while they touch the ground, in every motion that comes in. "
+        "Contacts stay ranges to be edited under Clean Up",
+        default=True,
+        update=kept_prefs.remember,
+    )
+    look: EnumProperty(
+        name="Body",
+        description="How the bodies of new characters look",
+        items=LOOKS,
+        default="DRESSED",
+        update=kept_prefs.remember,
+    )
     show_optional: BoolProperty(
         name="Optional Parts",
         description="Also list what the engine could use and does not need, and where each is to be had",
@@ -107,6 +127,8 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "device")
         column.prop(self, "body_model")
         column.prop(self, "models_folder")
+        column.prop(self, "look")
+        column.prop(self, "lock_feet")
         _draw_labels(layout.box().column(), self)
         doctor_box.draw(layout.box().column(), running.latest(), self)
 

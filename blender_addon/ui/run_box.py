@@ -13,6 +13,8 @@ def draw_run(layout, state: RunState, width: float) -> None:
         layout.label(text=state.title, icon="IMPORT")
         return
     if not state.finished:
+        if state.clip:
+            layout.label(text=state.clip, icon="FILE_MOVIE", translate=False)
         layout.label(text=state.title, icon="TIME")
         compat.draw_progress(layout, state.share, state.progress_text)
         layout.operator("adapt_motion.cancel", icon="CANCEL")

@@ -37,7 +37,8 @@ def people(clip: str, out: Path) -> int:
     begin(clip)
     reply = [
         {"person": number, "first_s": number - 1.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.1 * number,
-         "thumbnail": str(out / f"person_{number}.png")}
+         "thumbnail": str(out / f"person_{number}.png"),
+         "boxes": [[second / 2, 0.1 * number, 0.2, 0.1 * number + 0.2, 0.8] for second in range(9)]}
         for number in (1, 2, 3)
     ]  # fmt: skip
     say("people", clip=clip, people=reply)

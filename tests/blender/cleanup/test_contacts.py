@@ -183,3 +183,39 @@ def test_the_buttons_are_there(addon, tmp_path):
     assert "adapt_motion.edit_contact" in layout.operators
     assert bpy.ops.adapt_motion.edit_contact(side="LEFT", how="REMOVE") == {"FINISHED"}
     assert not contacts.read(armature, FRAMES)[bpy.context.scene.frame_current - 1, 0]
+
+
+def slide(path) -> None:
+    """Let the person of a motion file glide forward, so that planted feet slide."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    glide = np.outer(np.arange(len(arrays["trans"])), [0.0, -0.004, 0.0]).astype(np.float32)
+    arrays["trans"] += glide
+    arrays["initial_trans"] = arrays["trans"].copy()
+    arrays["joints3d_world"] += glide[:, None]
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_feet_of_what_comes_in_are_locked_as_the_preferences_want_it(addon, tmp_path, wanted):
+    assert addon.lock_feet, "the default"
+    addon.lock_feet = wanted
+    path = walking.write_walker(tmp_path / "clip")
+    slide(path)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.adapt_motion.import_motion(filepath=str(path))
+    armature = bpy.context.scene.adapt_motion.character
+    assert (sliding(armature, touching(armature)) < 0.0015) == wanted
+    assert all(contacts.is_held(curve) for curve in contacts.curves_of(armature).values()), "ranges to be edited"
+
+
+def test_motion_without_contacts_comes_in_as_it_is(addon, tmp_path):
+    path = walking.write_walker(tmp_path / "clip")
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, "contacts": np.zeros_like(arrays["contacts"])})
+    bpy.context.scene.render.fps = 30
+    bpy.ops.adapt_motion.import_motion(filepath=str(path))
+    armature = bpy.context.scene.adapt_motion.character
+    joints = np.stack([joints_at(armature, frame) for frame in (1, 40, 120)])
+    assert joints == pytest.approx(arrays["joints3d_world"][[0, 39, 119]], abs=2e-3)

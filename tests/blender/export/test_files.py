@@ -177,6 +177,19 @@ def test_glb_duration_is_the_clips(blank, tmp_path):
 
 
 @pytest.mark.skipif(not compat.supports_usd_armatures(), reason="this Blender writes no USD with skeletons")
+def test_usd_names_what_is_in_it_as_it_is_called(blank, tmp_path):
+    """Prims had been named after data-blocks, whose names others had: `body_001`."""
+    timing.set_scene_rate(blank, NTSC_30)
+    paths = [synthetic.write_person(tmp_path / "clip")] * 2
+    for path in paths:  # the second take's names must not be taken either
+        person = scene.import_people([path], blank).people[0]
+    text = files.export(person.armature, tmp_path / "out.usda", "usd").read_text()
+    names = re.findall(r'def \w+ "([^"]+)"', text)
+    assert names
+    assert not [name for name in names if re.search(r"_\d{3}$", name)]
+
+
+@pytest.mark.skipif(not compat.supports_usd_armatures(), reason="this Blender writes no USD with skeletons")
 @pytest.mark.parametrize("rate", RATES)
 def test_usd_states_the_clips_rate_and_metres(blank, tmp_path, rate):
     person, _ = exported(blank, tmp_path, "usd", rate=rate)

@@ -9,9 +9,10 @@ import bpy
 import pytest
 import synthetic
 from adapt_motion.blender_addon import messages
-from adapt_motion.blender_addon.character import motion_io
+from adapt_motion.blender_addon.character import label_times, motion_io
 from adapt_motion.blender_addon.errors import UserError
 from adapt_motion.blender_addon.operators import adapt
+from adapt_motion.blender_addon.operators import labels as label_buttons
 from adapt_motion.blender_addon.run import dictionary, labels, prefs, run_settings, running
 from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
@@ -193,4 +194,81 @@ def test_colours_and_bars_say_how_well_it_fits(scene):
     layout = draw(lists.ADAPT_MOTION_UL_labels, bpy.context, item)
     assert "0.83" in layout.texts
     assert draw(panels.ADAPT_MOTION_PT_labels, bpy.context).operators[0] == "adapt_motion.add_label"
+    bpy.ops.adapt_motion.clear_labels()
     assert messages.NO_MARKERS in refused(bpy.ops.adapt_motion.markers_to_labels)
+
+
+def move(scene, name, frame, to):
+    """What G does in the timeline."""
+    marker = next(one for one in scene.timeline_markers if (one.name, one.frame) == (name, frame))
+    marker.frame = to
+
+
+def test_a_label_without_an_action_writes_no_marker(scene):
+    """One lone "(end)" had stood at the end of the footage at once."""
+    scene.frame_set(11)
+    bpy.ops.adapt_motion.add_label()
+    assert markers(scene) == []
+    scene.adapt_motion.labels[0].label = "walk"
+    assert markers(scene) == [(11, "walk"), (101, "(end)")]
+
+
+def test_what_is_changed_in_the_list_moves_the_markers(scene):
+    add(scene, "walk", 11, 30)
+    item = scene.adapt_motion.labels[0]
+    item.frame_end = 40
+    item.frame_start = 15
+    item.label = "run"
+    assert markers(scene) == [(15, "run"), (41, "(end)")]
+
+
+def test_markers_that_are_moved_renamed_or_removed_change_the_list(scene):
+    scene.timeline_markers.new("my cut", frame=5)
+    for label in (("walk", 11, 30), ("kick", 31, 40), ("jump", 61, 70)):
+        add(scene, *label)
+    scene.adapt_motion.labels[2].similarity = 0.5
+    move(scene, "kick", 31, 35)
+    move(scene, "(end)", 41, 44)
+    assert label_times.follow_markers(scene)
+    assert listed(scene) == [("walk", 11, 34), ("kick", 35, 43), ("jump", 61, 70)]
+    next(one for one in scene.timeline_markers if one.name == "kick").name = "punch"
+    assert label_times.follow_markers(scene)
+    assert listed(scene)[1] == ("punch", 35, 43)
+    scene.timeline_markers.remove(next(one for one in scene.timeline_markers if one.name == "punch"))
+    scene.timeline_markers.remove(next(one for one in scene.timeline_markers if one.frame == 71))
+    assert label_times.follow_markers(scene)
+    assert [label for label, *_ in listed(scene)] == ["walk", "jump"]
+    assert listed(scene)[1] == ("jump", 61, 100), "without its end it goes on to the end of the footage"
+    assert scene.adapt_motion.labels[1].similarity == pytest.approx(0.5)
+    assert not label_times.follow_markers(scene), "nothing is left to follow"
+    assert (5, "my cut") in markers(scene)
+
+
+def test_the_engine_gets_what_the_markers_say(scene):
+    add(scene, "walk", 11, 30)
+    move(scene, "(end)", 31, 41)
+    assert labels.segments(scene) == [{"start": 0.0, "end": 3.0, "label": "walk"}]
+
+
+def test_markers_moved_over_another_label_are_reported_and_nothing_is_cut(scene):
+    add(scene, "walk", 11, 30)
+    add(scene, "kick", 50, 60)
+    move(scene, "kick", 50, 20)
+    label_times.follow_markers(scene)
+    assert listed(scene) == [("walk", 11, 30), ("kick", 20, 60)]
+    assert labels.overlap_text(scene) == "The labels 'walk' and 'kick' overlap at frame 20."
+    assert labels.overlap_text(scene) in " ".join(draw(panels.ADAPT_MOTION_PT_labels, bpy.context).texts)
+
+
+def test_long_labels_have_markers_too(scene):
+    add(scene, "walk " * 20, 11, 30)
+    assert not label_times.follow_markers(scene)
+    assert len(scene.timeline_markers) == 2
+
+
+def test_the_markers_are_watched_while_the_addon_is_on(addon):
+    assert bpy.app.timers.is_registered(label_buttons._watch)
+    add(bpy.context.scene, "walk", 11, 30)
+    move(bpy.context.scene, "walk", 11, 15)
+    assert label_buttons._watch() == label_buttons.WATCH_S
+    assert listed(bpy.context.scene) == [("walk", 15, 30)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import pytest
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.errors import UserError
 from adapt_motion.blender_addon.run import people, run_settings, running
-from adapt_motion.blender_addon.ui import lists, panels
+from adapt_motion.blender_addon.ui import lists, panels, people_overlay
 from addon_fixtures import refused
 from recorder import draw
 
@@ -68,3 +70,59 @@ def test_the_panel_asks_first_and_lists_then(fake):
     assert "ADAPT_MOTION_UL_people" in layout.texts
     item = draw(lists.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[1])
     assert item.texts[1:] == ["Person 2: 3.5 s", "0:01 to 0:04", "20 % hidden"]
+
+
+@pytest.fixture
+def found(fake):
+    """Three people, from left to right; half a second between their boxes, 10 frames a second."""
+    fake("people")
+    scene = bpy.context.scene
+    scene.render.fps, scene.adapt_motion.footage_start = 10, 1
+    bpy.ops.adapt_motion.find_people()
+    return scene
+
+
+def test_boxes_are_known_between_the_frames_that_were_sent(found):
+    where = {person.number: box for person, box in people.boxes_at(found, 4)}
+    assert where[1] == pytest.approx((0.1, 0.2, 0.3, 0.8))
+    assert set(where) == {1, 2, 3}
+    assert people.boxes_at(found, 60) == [], "nobody is there any more"
+    found.adapt_motion.people[0].boxes = "no JSON"
+    assert {person.number for person, _ in people.boxes_at(found, 4)} == {2, 3}
+    found.adapt_motion.footage += ".other"
+    assert people.boxes_at(found, 4) == [], "they belong to other footage"
+
+
+def test_boxes_follow_a_person_who_moves_and_end_where_they_are_gone(found):
+    person = found.adapt_motion.people[0]
+    person.boxes = json.dumps([[0.0, 0.0, 0.0, 0.2, 1.0], [0.5, 0.4, 0.0, 0.6, 1.0], [3.0, 0.0, 0.0, 0.2, 1.0]])
+
+    def left(frame):
+        return next((box[0] for one, box in people.boxes_at(found, frame) if one.number == 1), None)
+
+    assert left(1) == pytest.approx(0.0)
+    assert left(3.5) == pytest.approx(0.2)
+    assert left(8) == pytest.approx(0.4)
+    assert left(15) is None, "over a second nobody knows"
+
+
+def test_who_is_clicked_is_adapted(found):
+    ticked = lambda: [one.number for one in found.adapt_motion.people if one.use]  # noqa: E731
+    assert bpy.ops.adapt_motion.pick_people(number=2) == {"FINISHED"}
+    assert ticked() == [2]
+    bpy.ops.adapt_motion.pick_people(number=3, add=True)
+    assert ticked() == [2, 3]
+    bpy.ops.adapt_motion.pick_people(number=2, add=True)
+    assert ticked() == [3]
+    assert run_settings.job_of(bpy.context).person == "3"
+
+
+def test_of_boxes_over_one_another_the_smallest_is_meant():
+    boxes = [("large", (0, 0, 100, 100)), ("small", (40, 40, 60, 60))]
+    assert people_overlay.person_at(boxes, 50, 50) == "small"
+    assert people_overlay.person_at(boxes, 10, 50) == "large"
+    assert people_overlay.person_at(boxes, 110, 50) is None
+
+
+def test_pictures_in_the_list_are_large_enough_to_know_people_by():
+    assert lists.PICTURE_SCALE * 20 >= 64

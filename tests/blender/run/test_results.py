@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 from adapt_motion.blender_addon import messages
-from adapt_motion.blender_addon.run import results
+from adapt_motion.blender_addon.run import results, run_settings
 from adapt_motion.blender_addon.ui import panels
 from addon_fixtures import refused
 from earlier_runs import leave
@@ -49,3 +49,29 @@ def test_other_footage_of_the_same_name_has_no_part_in_it(fake, tmp_path):
     assert results.look(bpy.context.scene) is None
     (tmp_path / "out" / "my clip" / ".cache" / "clip.json").write_text("no json")
     assert results.look(bpy.context.scene) is None
+
+
+def test_results_are_offered_as_soon_as_footage_or_folder_are_chosen(fake, tmp_path):
+    """Only a button in a closed panel had looked for them."""
+    scene = bpy.context.scene
+    footage = scene.adapt_motion.footage
+    leave(tmp_path / "out", footage)
+    scene.adapt_motion.footage = ""
+    scene.adapt_motion.footage = footage
+    assert len(results.known(scene).motions) == 1
+    leave(tmp_path / "elsewhere", footage, people=2)
+    scene.adapt_motion.output_folder = str(tmp_path / "elsewhere")
+    assert len(results.known(scene).motions) == 2
+
+
+def test_saving_an_unsaved_file_keeps_the_folder_of_the_run(fake, tmp_path, monkeypatch):
+    settings = bpy.context.scene.adapt_motion
+    settings.output_folder = ""
+    monkeypatch.setattr(run_settings.Path, "home", lambda: tmp_path / "home")
+    fake("people")
+    bpy.ops.adapt_motion.find_people()
+    before = run_settings.output_folder(settings)
+    assert before == tmp_path / "home" / "adapt_motion"
+    (tmp_path / "work").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work" / "scene.blend"))
+    assert run_settings.output_folder(bpy.context.scene.adapt_motion) == before

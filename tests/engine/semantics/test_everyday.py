@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from engine.adaptation.alignment import UNLIKE
+from engine.body.rotations import matrix_to_axis_angle, six_to_matrix
 from engine.errors import ModelFileError
 from engine.semantics.dictionary import MotionDictionary, mirrored
+from engine.semantics.retrieval_run import agreement
 from engine.training.authored import ACTIONS
 from engine.training.label_names import TABLE, label_names
 
@@ -124,3 +128,17 @@ def test_damaged_files_of_format_2_are_refused(tmp_path, changes, message):
     path.write_text(json.dumps({"format_version": 2, "exemplars": "e.npz", "actions": [entry]}))
     with pytest.raises(ModelFileError, match=message):
         MotionDictionary.from_files(path)
+
+
+def test_balance_on_one_leg_is_an_action_of_its_own_that_its_motion_is_like(everyday):
+    """It had been taken for keeping balance on both, and the motion was then reported to be unlike it."""
+    assert everyday.match("balance on one leg").label == "balance on one leg"
+    assert everyday.match("Stand on one leg").label == "balance on one leg"
+    rotations = torch.from_numpy(everyday.exemplar("balance on one leg"))
+    poses = matrix_to_axis_angle(six_to_matrix(rotations)).reshape(len(rotations), 72).numpy()
+    times = np.arange(len(poses)) / 30
+
+    def similarity(label):
+        return agreement(np.full(len(poses), label), poses, times).mean()
+
+    assert similarity("balance on one leg") > max(UNLIKE, similarity("keep balance"))

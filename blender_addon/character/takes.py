@@ -1,0 +1,51 @@
+"""Takes: what comes of one person of one clip in several runs. Each has a name of its own; one is shown at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import clip_times
+
+
+def suffix(names: Iterable[str], collection: str) -> str:
+    """What is put to the names of a new take: nothing for the first, ` take 2` for the second.
+
+    Args:
+        names: of the armatures of the first take.
+        collection: name of its collection.
+    """
+    number, end, wanted = 1, "", list(names)
+    while f"{collection}{end}" in bpy.data.collections or any(f"{name}{end}" in bpy.data.objects for name in wanted):
+        number += 1
+        end = f" take {number}"
+    return end
+
+
+def of(scene, armature) -> list[Any]:
+    """Armatures of `scene` with the takes of the person that `armature` is, in the order of their names' numbers."""
+    return sorted((item for item in scene.objects if _is_same_person(item, armature)), key=lambda one: _order(one.name))
+
+
+def show(scene, armature) -> None:
+    """Show this take alone of its person."""
+    for item in of(scene, armature):
+        for part in (item, *(child for child in item.children if child.type == "MESH")):
+            part.hide_render = item != armature
+            with contextlib.suppress(RuntimeError):  # left out of the view layer
+                part.hide_set(item != armature)
+
+
+def _is_same_person(item, armature) -> bool:
+    if item.type != "ARMATURE" or not item.get(clip_times.PERSON) or not clip_times.of_one_clip(item, armature):
+        return False
+    return Path(item[clip_times.PERSON]).name == Path(armature.get(clip_times.PERSON, "")).name
+
+
+def _order(name: str) -> tuple[int, str]:
+    number = name.rpartition(" take ")[2]
+    return (int(number) if number.isdigit() else 1, name)
