@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import functools
+import itertools
 import json
 import os
 from typing import Any
@@ -17,7 +18,7 @@ from ..character import label_times
 from . import run_settings
 
 LONGEST_GAP_S, NEAR_S = 1.0, 0.3
-"""Boxes farther apart in time than the first are not joined; beside one it is drawn for so long."""
+"""Boxes farther apart in time than the first are not joined, unless all are; beside one it is drawn for so long."""
 
 _pictures = None
 """Blender's preview collection; pictures by path."""
@@ -67,7 +68,8 @@ def _box_at(boxes: tuple[tuple[float, ...], ...], now: float) -> tuple[float, fl
     """The box at a second, between those that were sent; None where the person is not seen."""
     after = bisect.bisect(boxes, (now + 1e-4,))
     before, following = (boxes[row] if 0 <= row < len(boxes) else None for row in (after - 1, after))
-    if before is not None and following is not None and following[0] - before[0] <= LONGEST_GAP_S:
+    longest = max(LONGEST_GAP_S, 2.2 * min((two[0] - one[0] for one, two in itertools.pairwise(boxes)), default=0.0))
+    if before is not None and following is not None and following[0] - before[0] <= longest:
         share = (now - before[0]) / (following[0] - before[0])
         return tuple(one + share * (other - one) for one, other in zip(before[1:], following[1:], strict=True))
     near = [one for one in (before, following) if one is not None and abs(one[0] - now) <= NEAR_S]

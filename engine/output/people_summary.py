@@ -16,7 +16,7 @@ from engine.footage.decoding import Frame, frames
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 
 THUMBNAIL_PX = 160
-_BOX_EVERY_S = 0.25
+_BOX_EVERY_S, _MOST_BOXES = 0.25, 240
 _ROOM = 0.08
 """Room round a person in the thumbnail, in parts of the larger side."""
 
@@ -39,7 +39,7 @@ def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_r
         For each person, as the `people` event has it: `person` (number), `first_s`, `last_s` (when they are first and
         last seen), `seen_s` (seconds in view), `occluded` (0..1), `stretches` (how many times they are there),
         `thumbnail` (path, '' where there is no picture), `boxes` (where they are: seconds, left, top, right and bottom
-        in parts of the picture, about every quarter of a second in which they are seen).
+        in parts of the picture, every quarter of a second in which they are seen, in long footage less often).
 
     Raises:
         FootageError: the footage cannot be read any more.
@@ -61,19 +61,24 @@ def describe_people(clip: Clip, tracks: list[PersonTrack], folder: Path, image_r
             ),
             "stretches": len(its),
             "thumbnail": str(pictures.get(person, "")),
-            "boxes": [box for track in its for box in sparse_boxes(track)],
+            "boxes": [box for track in its for box in sparse_boxes(track, _box_every_s(its))],
         }
         for person, its in people.items()
     ]
 
 
-def sparse_boxes(track: PersonTrack) -> list[list[float]]:
-    """Some of a track's boxes: seconds, left, top, right, bottom in parts of the picture (0 is left and top)."""
+def _box_every_s(its: list[PersonTrack]) -> float:
+    """Seconds from box to box of a person, so that a line of events stays short for an hour of footage too."""
+    return max(_BOX_EVERY_S, sum(_length_s(track) for track in its) / _MOST_BOXES)
+
+
+def sparse_boxes(track: PersonTrack, every_s: float) -> list[list[float]]:
+    """A track's boxes every so often: seconds, left, top, right, bottom in parts of the picture (0 is left and top)."""
     parts = track.boxes / np.tile(np.asarray(track.image_size, np.float32), 2)
     found: list[list[float]] = []
     for row in np.flatnonzero(track.detected):
         time = float(track.timestamps[row])
-        if not found or time - found[-1][0] >= _BOX_EVERY_S - 1e-6:
+        if not found or time - found[-1][0] >= every_s - 1e-6:
             found.append([round(time, 3), *(round(float(part), 4) for part in parts[row])])
     return found
 

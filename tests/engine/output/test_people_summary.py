@@ -100,6 +100,11 @@ def test_a_run_can_stop_once_the_people_or_the_labels_are_known(copied_run, run_
 
 
 def test_boxes_are_parts_of_the_picture_about_four_a_second():
-    boxes = sparse_boxes(track_of(1, (0, 10), (16, 12, 32, 48), missed=(3, 4)))
+    boxes = sparse_boxes(track_of(1, (0, 10), (16, 12, 32, 48), missed=(3, 4)), 0.25)
     assert [box[0] for box in boxes] == [0.0, 0.5, 0.8], "where they are not seen there is none"
     assert boxes[0][1:] == [0.25, 0.25, 0.5, 1.0]
+
+
+def test_an_hour_of_somebody_has_no_more_boxes_than_a_line_of_events_takes(clip, tmp_path):
+    (person,) = describe_people(clip, [track_of(1, (0, 36000), (16, 12, 32, 48))], tmp_path / "people", Fraction(10))
+    assert 200 < len(person["boxes"]) <= 241
