@@ -28,7 +28,7 @@ SHARED = {
     "protocol",
     *(
         f"files.{name}"
-        for name in ("plain_file", "plain_zip", "array_file", "array_tables", "json_file", "user_folder")
+        for name in ("plain_file", "plain_zip", "array_file", "array_tables", "json_file", "user_folder", "programs")
     ),
 }
 """Modules of the engine that Blender imports: the standard library, NumPy and each other."""
