@@ -27,12 +27,14 @@ from engine.keypoints.tracking import choose, track_people
 from engine.keypoints.types import Detector, FrameDetections, PersonTrack
 from engine.people.across_cuts import confirmed
 from engine.people.appearance import Appearance, describe
+from engine.people.bridging import bridged
 from engine.people.concerns import describe_rivals, rivals
 from engine.people.merging import arranged
 from engine.people.returning import may_return, number_people
 from engine.run_options import RunOptions
 from engine.runtime.cache import Arrays, Cache, Recorder, content_of, key_of, load_entry, text_array
 from engine.runtime.progress import Progress
+from engine.semantics.segments import spread
 
 CHUNK = 100
 """Frames of detections in one cache entry: what an interruption costs at most."""
@@ -109,7 +111,7 @@ def track(
     key = tracking_key(clip, options)
     entry = load_entry(cache, "track", key, progress)
     if entry is not None:
-        return _known(_unpack_tracks(entry), options, progress)
+        return _known(_unpack_tracks(entry), found, options, progress)
     recorder = Recorder(progress)
     tracks = track_people(found, clip.info, confirmed(clip.cuts, found))
     if options.settings.tracking.repair_swaps:
@@ -119,15 +121,20 @@ def track(
         worn = describe(tracks, frames(clip.path, image_rate=options.settings.footage.image_rate))
     tracks = number_people(tracks, worn)
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
-    return _known(tracks, options, progress)
+    return _known(tracks, found, options, progress)
 
 
-def _known(tracks: list[PersonTrack], options: RunOptions, progress: Progress) -> list[PersonTrack]:
+def _known(
+    tracks: list[PersonTrack], found: list[FrameDetections], options: RunOptions, progress: Progress
+) -> list[PersonTrack]:
     """Tracks of the requested people, with what the user knows of the people."""
     people = arranged(tracks, options.split, options.merge)
     chosen = choose(people, options.person)
     if options.person == "main" and (others := rivals(people)):
         progress.warn("main_unclear", describe_rivals(chosen[0].person, others))
+    if options.segments:
+        times = {frame.index: frame.time_s for frame in found}
+        chosen = bridged(chosen, times, lambda when: spread(options.segments, when) != "")
     return [replace(one, height_m=options.height_m) for one in chosen]
 
 
@@ -135,7 +142,7 @@ def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyMo
     """What the prediction for one person depends on."""
     return key_of(
         tracks=tracking_key(clip, options),
-        stretch=person.stretch,
+        stretch=(person.stretch, len(person.timestamps)),
         camera=camera.intrinsics.tolist(),
         **({"lens": camera.lens.key()} if camera.lens is not None else {}),
         body=content_of(options.body) if options.body else body.surface_model_type,

@@ -5,12 +5,15 @@ It is the optimisation of the backbone `fit`, which has the evidence alone. Lege
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.adaptation.infill import mixed
 from engine.adaptation.settings import AdaptationSettings
+from engine.adaptation.track_inference import bridged_rows
 from engine.backbones.fit import FitBackbone, Given
 from engine.backbones.fit_settings import FitSettings
 from engine.backbones.summary import CHILDREN
@@ -64,7 +67,11 @@ def solved(
     fit = FitBackbone(FitSettings(iterations=settings.solve_steps))
     result = fit.solve(track, camera, body, Given(start, transl, betas, target, weights), progress)
     finite = all(np.isfinite(getattr(result, name)).all() for name in ("rotations", "transl", "residual_px"))
-    return result if finite else prediction
+    if not finite:
+        return prediction
+    # without evidence feet that stand would carry the person off, and back in one step
+    known, times = torch.from_numpy(track.detected), torch.from_numpy(track.timestamps)
+    return replace(result, transl=bridged_rows(torch.from_numpy(result.transl), known, times).numpy())
 
 
 def _surer(expected: Tensor | None, like: Tensor) -> Tensor:

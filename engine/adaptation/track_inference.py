@@ -19,6 +19,8 @@ from engine.camera.pinhole import project
 
 _WINDOW_S, _WINDOW_ROWS, _OVERLAP_S = 2.0, 60, 0.5
 _ROWS_AT_ONCE = 512
+LONG_GAP_S = 0.6
+"""Of a gap over which a network over time knows nothing of where the person is and which way they face."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def estimate(
         network: bound to the track.
         times: (T,) seconds, on the CPU.
         detected: (T,) bool, on the CPU: rows in which the person was found. A network that sees frame by frame has
-            nothing to say of the others; they are bridged.
+            nothing to say of the others, and one over time nothing of long gaps; they are bridged.
         device: where the network is.
         tick: called after every window.
 
@@ -76,8 +78,7 @@ def estimate(
         pieces.append((span, flat.float().cpu()))
         tick()
     whole = blend(pieces, len(times))
-    if network.frame_by_frame:
-        whole = _bridged(whole, detected, times)
+    whole = bridged_rows(whole, detected, times, 0.0 if network.frame_by_frame else LONG_GAP_S)
     error = whole[:, 157:] if whole.shape[1] > 157 else None
     return Estimate(six_to_matrix(whole[:, :144].reshape(-1, 24, 6)), whole[:, 144:154], whole[:, 154:157], error)
 
@@ -91,8 +92,8 @@ def _windows(times: Tensor, frame_by_frame: bool) -> list[slice]:
     return spans(times, window_s, min(_OVERLAP_S, window_s / 2))
 
 
-def _bridged(values: Tensor, known: Tensor, times: Tensor) -> Tensor:
-    """(T, C) with straight lines over rows that are not known; ends are held."""
+def bridged_rows(values: Tensor, known: Tensor, times: Tensor, longest_s: float = LONG_GAP_S) -> Tensor:
+    """(T, C) with straight lines over rows that are not known for longer than `longest_s`; ends are held."""
     if bool(known.all()) or not bool(known.any()):
         return values
     there = torch.nonzero(known)[:, 0]
@@ -101,7 +102,7 @@ def _bridged(values: Tensor, known: Tensor, times: Tensor) -> Tensor:
     start, end = there[before], there[after]
     gap = (times[end] - times[start]).clamp(min=1e-9)
     share = ((times - times[start]) / gap).clamp(0, 1)[:, None].to(values.dtype)
-    return torch.lerp(values[start], values[end], share)
+    return torch.where((gap > longest_s)[:, None], torch.lerp(values[start], values[end], share), values)
 
 
 def projected(estimated: Estimate, body: BodyModel, places: Tensor, camera: Tensor) -> Tensor:
