@@ -23,3 +23,10 @@ def redraw() -> None:
             if area.type in ("VIEW_3D", "PREFERENCES", "CLIP_EDITOR"):
                 area.tag_redraw()
     compat.redraw_status_bar()
+
+
+def whole_width(layout):
+    """A column for properties whose names are cut where a sidebar of the usual width gives half of it to the value."""
+    column = layout.column()
+    column.use_property_split = False
+    return column

@@ -85,13 +85,13 @@ class ADAPT_MOTION_PT_retarget(_Sidebar, bpy.types.Panel):
         row.operator("adapt_motion.find_bone_map", text=text, icon="VIEWZOOM")
         row.operator("adapt_motion.load_bone_map", text="", icon="PRESET")
         row.operator("adapt_motion.save_bone_map", text="", icon="FILE_TICK")
-        column = layout.column()
+        column = drawing.whole_width(layout)
         column.prop(settings, "plant_feet")
         row = column.row()
         row.active = settings.plant_feet
         row.prop(settings, "most_turn")
         column.prop(settings, "in_world")
-        column.prop(settings, "rotation")
+        layout.prop(settings, "rotation")
         row = layout.row()
         row.scale_y = 1.5
         row.operator("adapt_motion.retarget", icon="ARMATURE_DATA")

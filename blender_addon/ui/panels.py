@@ -117,8 +117,7 @@ class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
         settings = scene.adapt_motion
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "footage_start")
-        row = layout.row()
-        row.prop(settings, "use_preview_range")
+        drawing.whole_width(layout).prop(settings, "use_preview_range")
         if settings.use_preview_range and scene.use_preview_range:
             text = messages.tr(texts.RANGE, first=scene.frame_preview_start, last=scene.frame_preview_end)
             layout.label(text=text, icon="PREVIEW_RANGE")
@@ -211,7 +210,9 @@ class ADAPT_MOTION_PT_options(_Part, bpy.types.Panel):
         layout, settings = self.layout, context.scene.adapt_motion
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "preset")
-        layout.prop(settings, "backbone")
+        column = drawing.whole_width(layout)
+        column.label(text="Pose Estimation")
+        column.prop(settings, "backbone", text="")
         machine = prefs.get(context)
         if machine is not None:
             layout.prop(machine, "device")
