@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.body.landmarks import JOINT_NAMES
-from engine.world.gravity import estimate_up, up_of
+from engine.world.gravity import _supports, estimate_up, up_of
 
 RATE = 30.0
 HEIGHTS = {"head": 1.6, "neck": 1.4, "pelvis": 0.9, "ankle": 0.05, "foot": 0.0}
@@ -87,3 +87,29 @@ def test_a_short_way_and_a_lean_meet_by_their_weights(frames, walked_m):
     weights = np.array([1 / 25**2, 1 / 6**2, supports])
     found = tilt(estimate_up(*figure(10, lean=6, frames=frames, walked_m=walked_m)))
     assert found[0] == pytest.approx(weights @ [5, 16, 10] / weights.sum(), abs=0.3)
+
+
+def test_frames_in_which_the_whole_body_leans_far_count_less():
+    upright, leaning = (figure(10, lean=lean, frames=frames)[0] for lean, frames in ((0, 45), (40, 15)))
+    _, feet, times = figure(10, frames=60)
+    found = tilt(estimate_up(np.concatenate((upright, leaning)), feet, times))
+    assert 10 < found[0] < 15, "their mean is 20"
+
+
+def test_supports_are_slow_and_at_one_level():
+    heights = np.full((60, 4), 1.2)
+    heights[:, 2] = 1.0
+    heights[[19, 21], 2] = 0.99, 1.01  # frame 20 is passed at 0.3 m/s
+    heights[45:, 2] = 1.45  # three times as far off as soles usually are ...
+    heights[45:, :2] = 1.5
+    heights[45:, 3] = 1.46
+    up, times = np.array([0.0, -1.0, 0.0]), np.arange(60) / RATE
+    points, weights = _supports(up * heights[..., None], up, times)
+    assert points @ up == pytest.approx(heights[:, 2])
+    whole = 2 * (times[-1] - times[0]) / 60
+    assert weights[[10, 20]] == pytest.approx([whole, whole / 4], rel=0.02)
+    assert weights[52] == pytest.approx(whole / 100, rel=0.02), "... and seen as often as once in a hundred"
+    assert _supports(up * heights[:3, :, None], up, times[:3])[1].sum() == pytest.approx(2 * times[2])
+    assert not len(_supports(up * heights[:2, :, None], up, times[:2])[0])
+    long = np.arange(60) / 2
+    assert _supports(np.tile(up, (60, 4, 1)), up, long)[1].sum() == pytest.approx(20), "at most"
