@@ -76,6 +76,21 @@ def test_prefixes_are_found(prefix):
     assert fit.bones["left_hip"] == f"{prefix}LeftUpLeg"
 
 
+def test_what_a_rig_lacks_is_left_out_and_its_prefix_put_before_all_names():
+    whole = bone_maps.BoneMap(
+        "x",
+        {"pelvis": "hip", "head": "head"},
+        follows={"a": "b", "c": "gone", "lost": "b"},
+        properties={"hip": {"ik": 0.0}, "gone": {"ik": 1.0}},
+        marks=("mark",),
+    )
+    fit, count = bone_maps.fitted(whole, ["p_hip", "p_a", "p_b", "p_c", "p_mark"])
+    assert (fit.bones, count) == ({"pelvis": "p_hip"}, 1)
+    assert fit.follows == {"p_a": "p_b"}
+    assert fit.properties == {"p_hip": {"ik": 0.0}}
+    assert fit.marks == ("p_mark",)
+
+
 def chain(*names: str) -> dict:
     return {name: parent for parent, name in zip((None, *names), names, strict=False)}
 
