@@ -91,9 +91,11 @@ def _loosened(vertices: np.ndarray, faces: np.ndarray, of_face: np.ndarray) -> n
 
 def _edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both ends of every edge, each edge in both directions."""
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    pairs = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
-    return pairs[:, 0], pairs[:, 1]
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    count = int(faces.max()) + 1
+    # one number for each pair: rows of a matrix take NumPy ten times as long to sort
+    numbers = np.unique(np.concatenate([pairs[:, 0] * count + pairs[:, 1], pairs[:, 1] * count + pairs[:, 0]]))
+    return numbers // count, numbers % count
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
