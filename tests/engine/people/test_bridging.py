@@ -1,5 +1,7 @@
 """Somebody out of sight for a while, of whom the user says what they do meanwhile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from stick_figures import detections, figure, info
@@ -8,7 +10,7 @@ from engine.keypoints.tracking import track_people
 from engine.people.bridging import bridged
 
 
-def seen_in(spans, shot=1):
+def seen_in(spans):
     """One person's tracks, seen in some spans of frames at 30 frames a second."""
     count = spans[-1][1]
     there = [any(first <= n < last for first, last in spans) for n in range(count)]
@@ -16,7 +18,7 @@ def seen_in(spans, shot=1):
     tracks = sorted(track_people(found, info()), key=lambda one: int(one.frame_indices[0]))
     assert len(tracks) == len(spans)
     times = {frame.index: frame.time_s for frame in found}
-    return [one.__class__(**{**vars(one), "person": 1, "shot": shot}) for one in tracks], times
+    return [replace(one, person=1) for one in tracks], times
 
 
 def always(when):
@@ -49,5 +51,4 @@ def test_who_has_no_label_or_has_gone_stays_in_stretches(spans, labelled):
 
 def test_nobody_is_followed_over_a_cut():
     (first, second), times = seen_in([(0, 30), (120, 150)])
-    later = second.__class__(**{**vars(second), "shot": 2})
-    assert len(bridged([first, later], times, always)) == 2
+    assert len(bridged([first, replace(second, shot=2)], times, always)) == 2
