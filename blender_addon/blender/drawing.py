@@ -1,6 +1,9 @@
-"""Text in panels and dialogs, and having windows drawn again."""
+"""Text in panels and dialogs, drawing over footage, and having windows drawn again."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import bpy
 
@@ -23,6 +26,27 @@ def redraw() -> None:
             if area.type in ("VIEW_3D", "PREFERENCES", "CLIP_EDITOR"):
                 area.tag_redraw()
     compat.redraw_status_bar()
+
+
+def camera_of_view(scene, space, region_data) -> bpy.types.Object | None:
+    """The camera that a 3D View looks through; None if it looks through none."""
+    if region_data is None or region_data.view_perspective != "CAMERA":
+        return None
+    camera = space.camera if space.use_local_camera else scene.camera
+    return camera if camera is not None and camera.type == "CAMERA" else None
+
+
+def begin_over_footage(in_view: Callable[[], None], in_clip_editor: Callable[[], None]) -> list[tuple[Any, Any]]:
+    """Have 3D Views and Movie Clip Editors draw, in pixels. Gives back what `end_over_footage` takes."""
+    spaces = ((bpy.types.SpaceView3D, in_view), (bpy.types.SpaceClipEditor, in_clip_editor))
+    return [(space, space.draw_handler_add(function, (), "WINDOW", "POST_PIXEL")) for space, function in spaces]
+
+
+def end_over_footage(handles: list[tuple[Any, Any]]) -> None:
+    """Undo `begin_over_footage`; the list is empty afterwards."""
+    while handles:
+        space, handle = handles.pop()
+        space.draw_handler_remove(handle, "WINDOW")
 
 
 def whole_width(layout):

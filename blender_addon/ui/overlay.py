@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..blender import compat
+from ..blender import compat, drawing
 from ..character import keypoints
 
 DETECTED_COLOUR, FILLED_COLOUR = (1.0, 1.0, 1.0, 0.9), (1.0, 0.45, 0.05, 0.95)
@@ -32,11 +32,10 @@ def _draw_in_view() -> None:
 
     context = bpy.context
     scene, region = context.scene, context.region_data
-    if not scene.adapt_motion.show_keypoints or region is None or region.view_perspective != "CAMERA":
+    if not scene.adapt_motion.show_keypoints:
         return
-    space = context.space_data
-    camera = space.camera if space.use_local_camera else scene.camera
-    if camera is None or camera.type != "CAMERA":
+    camera = drawing.camera_of_view(scene, context.space_data, region)
+    if camera is None:
         return
     for armature in keypoints.seen_by(scene, camera):
         motion = keypoints.known(armature)
@@ -125,18 +124,12 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.app.handlers.load_post.append(_after_load)
-    for space, function in (
-        (bpy.types.SpaceView3D, _draw_in_view),
-        (bpy.types.SpaceClipEditor, _draw_in_clip_editor),
-    ):
-        _handles.append((space, space.draw_handler_add(function, (), "WINDOW", "POST_PIXEL")))
+    _handles.extend(drawing.begin_over_footage(_draw_in_view, _draw_in_clip_editor))
 
 
 def unregister() -> None:
     """Undo `register`."""
-    while _handles:
-        space, handle = _handles.pop()
-        space.draw_handler_remove(handle, "WINDOW")
+    drawing.end_over_footage(_handles)
     bpy.app.handlers.load_post.remove(_after_load)
     keypoints.forget()
     for cls in reversed(_CLASSES):

@@ -29,10 +29,8 @@ def boxes_in_view(context, region, region_data, space) -> list[tuple[Any, Box]]:
     """People of the list at the current frame with left, bottom, right and top in pixels of a 3D View's region; empty
     if the view does not look through the footage's camera."""
     scene = context.scene
-    if region_data is None or region_data.view_perspective != "CAMERA":
-        return []
-    camera = space.camera if space.use_local_camera else scene.camera
-    if camera is None or camera.type != "CAMERA" or not _has_filmed(scene, camera):
+    camera = drawing.camera_of_view(scene, space, region_data)
+    if camera is None or not _has_filmed(scene, camera):
         return []
     corners = _picture_corners(scene, camera, region, region_data)
     if corners is None:
@@ -197,17 +195,11 @@ def register() -> None:
     """Register the operator and begin to draw."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
-    for space, function in (
-        (bpy.types.SpaceView3D, _draw_in_view),
-        (bpy.types.SpaceClipEditor, _draw_in_clip_editor),
-    ):
-        _handles.append((space, space.draw_handler_add(function, (), "WINDOW", "POST_PIXEL")))
+    _handles.extend(drawing.begin_over_footage(_draw_in_view, _draw_in_clip_editor))
 
 
 def unregister() -> None:
     """Undo `register`."""
-    while _handles:
-        space, handle = _handles.pop()
-        space.draw_handler_remove(handle, "WINDOW")
+    drawing.end_over_footage(_handles)
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)
