@@ -29,6 +29,7 @@ from engine.backbones.types import Camera, PoseBatch, Prediction
 from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.keypoints.types import PersonTrack
+from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.weights.model_files import require
 from engine.weights.model_settings import ModelSettings
@@ -201,7 +202,7 @@ def half_dtype(settings: CropSettings, device: torch.device) -> torch.dtype | No
     """Type of the large part's products: None for float32."""
     if settings.half == "bf16":
         return torch.bfloat16
-    auto = settings.half == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    auto = settings.half == "auto" and device.type == "cuda" and fast_bfloat16(device)
     return torch.bfloat16 if auto else None
 
 

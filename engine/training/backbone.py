@@ -19,6 +19,7 @@ from engine.backbones.landmark_network import LandmarkNetwork, NetworkShape
 from engine.body.model import BodyModel, load_body
 from engine.errors import CancelledError, UsageError
 from engine.files.atomic import replacing
+from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.training.backbone_batches import BatchMaker
 from engine.training.backbone_losses import Weights, backbone_losses, total
@@ -65,7 +66,7 @@ class BackboneTraining:
     share: float = 1.0
     """How much of the motion is trained on, of `learnt_from`."""
     half: bool = True
-    """Whether matrices are multiplied in bfloat16."""
+    """Multiply matrices in bfloat16 where the device has instructions for it."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 3 or not 2 <= self.frames <= WINDOW:
@@ -183,7 +184,8 @@ class _Run:
 
     def _mixed(self) -> AbstractContextManager[Any]:
         # autocast alone: rotations, joints and losses are in float32
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.half)
+        half = self.settings.half and fast_bfloat16(self.device)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
     def _note(self, step: int, values: dict[str, Tensor]) -> None:
         for name, value in values.items():

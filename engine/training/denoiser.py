@@ -15,6 +15,7 @@ from engine.body.model import BodyModel, load_body
 from engine.body.rotations import matrix_to_six
 from engine.errors import UsageError
 from engine.files.atomic import replacing
+from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.training.corpus import learnt_from, read_corpus
 from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, score_denoiser, score_windows
@@ -41,7 +42,7 @@ class DenoiserTraining:
     checkpoint_every: int = 100
     """Steps between checkpoints, from which a run goes on."""
     mixed: bool = True
-    """Multiply matrices in bfloat16, which is faster."""
+    """Multiply matrices in bfloat16 where the device has instructions for it."""
     noise: Noise = field(default_factory=Noise)
     share: float = 1.0
     """How much of the motion is trained on, of `learnt_from`."""
@@ -78,7 +79,7 @@ def train_denoiser(
     score_windows(held_out)  # that there are any is better known before the training than after
     torch.manual_seed(seed)
     denoiser = MotionDenoiser().to(device)
-    denoiser.mixed = settings.mixed
+    denoiser.mixed = settings.mixed and fast_bfloat16(device)
     windows = MotionWindows(known, WINDOW, torch.device(device))
     body = load_body(None, device)
 

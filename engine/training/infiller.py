@@ -16,6 +16,7 @@ from engine.body.model import BodyModel, load_body
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 from engine.errors import UsageError
 from engine.keypoints.types import SEEN_CONFIDENCE
+from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.training.corpus import CorpusClip, learnt_from, read_corpus
 from engine.training.detector_model import DetectorModel
@@ -80,7 +81,7 @@ class InfillerTraining:
     checkpoint_every: int = 100
     """Steps between checkpoints, from which a run goes on."""
     mixed: bool = True
-    """Multiply matrices in bfloat16, which is faster."""
+    """Multiply matrices in bfloat16 where the device has instructions for it."""
     scored_windows: int = 96
     """Windows of each kind and condition that it is scored on at the end."""
     share: float = 1.0
@@ -129,7 +130,7 @@ def train_infiller(
     infiller = MotionInfiller(sentences.labels)
     infiller.sentences.copy_(torch.from_numpy(sentences.of_labels))
     infiller.spread.copy_(_spread(windows))
-    infiller.to(device).mixed = settings.mixed
+    infiller.to(device).mixed = settings.mixed and fast_bfloat16(device)
 
     def loss(generator: torch.Generator) -> Tensor:
         chosen = windows.rows(torch.randint(len(windows), (settings.batch,), generator=generator))

@@ -26,6 +26,7 @@ from engine.errors import UsageError
 from engine.files.atomic import replacing
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.types import SEEN_CONFIDENCE
+from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.training.backbone_batches import Spoiling, batch_of
 from engine.training.corpus import CorpusClip, mirrored_text
@@ -177,7 +178,8 @@ class WindowMaker:
         assert motion.label is not None
         seen = synthesise(motion, self.body, self.detector, generator, self.conditions)
         batch = batch_of(seen, self.spoiling, generator)
-        with torch.autocast(batch.features.device.type, torch.bfloat16):
+        device = batch.features.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
             output = self.network(batch.features, batch.times_s, self.body)
         predicted, pelvis = in_camera(output, batch.turn, batch.scale)
         keypoints = batch.features[..., : len(MEDIAPIPE_33) * _KEYPOINT_NUMBERS]
@@ -203,7 +205,7 @@ class WindowMaker:
         """`count` windows, a batch at a time. Raises CancelledError."""
         parts = []
         for batch in range(math.ceil(count / _AT_ONCE)):
-            parts.append(self.draw(_AT_ONCE, torch.Generator().manual_seed(seed * 1_000_003 + batch)))
+            parts.append(self.draw(min(_AT_ONCE, count), torch.Generator().manual_seed(seed * 1_000_003 + batch)))
             progress((batch + 1) * _AT_ONCE, count)
         return Windows(*(torch.cat([getattr(part, item.name) for part in parts]) for item in fields(Windows)))
 

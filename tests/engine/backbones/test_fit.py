@@ -112,9 +112,9 @@ def test_the_same_input_gives_the_same_bytes(body, walker):
 
 
 def test_windows_join_without_a_step(body):
-    who = walk(body, seconds=4.0)
-    settings = FitSettings(iterations=120, window_s=1.6, overlap_s=0.5)
-    assert len(spans(torch.as_tensor(who.times), settings.window_s, settings.overlap_s)) == 4
+    who = walk(body, seconds=2.2)
+    settings = FitSettings(iterations=120, window_s=1.0, overlap_s=0.4)
+    assert len(spans(torch.as_tensor(who.times), settings.window_s, settings.overlap_s)) == 3
     prediction = fitted(body, seen(body, who, noise_px=1.0), who, settings)
     is_sound(prediction, len(who.times))
     assert error_mm(body, prediction, who) < 40

@@ -51,7 +51,7 @@ def test_it_learns_the_clip_with_every_layer(hmr_file):
     network = crop_backbone("hmr", pictures).bind(track, camera, body, torch.device("cpu"))
     before = network.state()
     torch.manual_seed(0)
-    settings = AdaptationSettings(epochs=2, batch=1, least_steps=1, learning_rate=3e-4)
+    settings = AdaptationSettings(epochs=2, batch=1, least_steps=1, solve_steps=2, learning_rate=3e-4)
     priors = Priors(denoiser=MdNetDenoiser(MdNet()))
     result = adapt(network, track, camera, body, [], priors, settings, 0, Silent())
     losses = [epoch["projection"] for epoch in result.history]
@@ -80,7 +80,8 @@ def test_the_command_runs_with_the_paper_s_own_parts(hmr_file, run_here, tmp_pat
         "run", DEMO_CLIP, "-o", tmp_path / "out", "--preset", "fast", "--end-s", END_S, "--backbone", "hmr",
         *(part for name, path in given.items() for part in ("--set", f"models.{name}={path}")), "--label", "Kick!",
         "--set", 'hmr.layers=["decpose", "deccam"]', "--set", "adaptation.epochs=1", "--set",
-        "adaptation.least_steps=1", "--set", "adaptation.least_label_s=0.25", "--events", "jsonl",
+        "adaptation.least_steps=1", "--set", "adaptation.solve_steps=2",
+        "--set", "adaptation.least_label_s=0.25", "--events", "jsonl",
     )  # fmt: skip
     assert done.code == ExitCode.DONE, done.errors
     (result,) = done.named("result")

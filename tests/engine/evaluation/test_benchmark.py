@@ -46,7 +46,7 @@ class SmallBackbone:
 @pytest.fixture
 def runner():
     dictionary = SmallDictionary()
-    settings = AdaptationSettings(epochs=2, batch=2, least_steps=1, fill_in_similarity=-1.0)
+    settings = AdaptationSettings(epochs=2, batch=2, least_steps=1, solve_steps=2, fill_in_similarity=-1.0)
     return Runner(Tools(load_body(None), SmallBackbone(), Priors(SmallSpace(dictionary), dictionary), settings, seed=1))
 
 

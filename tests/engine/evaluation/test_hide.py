@@ -41,7 +41,8 @@ def clips(tmp_path_factory):
     return folder
 
 
-QUICK = ("--preset", "fast", "--set", "fit.iterations=20", "--set", "adaptation.epochs=1")
+SETTINGS = ("fit.iterations=20", "adaptation.epochs=1", "adaptation.solve_steps=4")
+QUICK = ("--preset", "fast", *(f"--set={setting}" for setting in SETTINGS))
 
 
 def test_clips_are_hidden_run_scored_and_drawn(clips, run_here, tmp_path):
