@@ -26,8 +26,10 @@ SLOW = {"adaptation", "evaluation", "training", "test_fuzz.py", "test_early_stop
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what `-m "not slow"`, the session `quick`, leaves out."""
+    """Mark what `-m "not slow"`, the session `quick`, leaves out, and what waits for `nox -s tests -- --all`."""
     for item in items:
+        if item.get_closest_marker("nightly") and not os.environ.get("ADAPT_MOTION_ALL"):
+            item.add_marker(pytest.mark.skip(reason="nightly: ADAPT_MOTION_ALL=1, or nox -s tests -- --all"))
         parts = set(item.path.relative_to(ROOT).parts)
         if RUNS_THE_ENGINE.intersection(item.fixturenames) or SLOW & parts:
             item.add_marker(pytest.mark.slow)

@@ -329,7 +329,7 @@ def test_with_the_right_label_the_shipped_weights_bring_hidden_joints_nearer():
             motion = author(action, person, np.random.default_rng((2024, number)))
             rows = (LabelRow(0, len(motion.pelvis), action, "x"),)
             clips.append(corpus_clip(action, motion, person.name, True, True, rows))
-    score = score_infiller(MotionInfiller.from_file(), clips, LANDMARK_WEIGHTS, read_sentences(), windows=12, seed=3)
+    score = score_infiller(MotionInfiller.from_file(), clips, LANDMARK_WEIGHTS, read_sentences(), windows=6, seed=3)
     hidden = {
         (method, label): np.nanmean([r.hidden for r in score.authored if (r.method, r.label) == (method, label)])
         for method, label in (("network", ""), ("expected", "right"), ("expected", "none"))

@@ -281,6 +281,7 @@ def test_hmr_itself_is_bound_and_every_layer_gets_a_gradient(track, body, hmr_fi
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.nightly("slow where the processor has no bfloat16")
 def test_16_bit_products_hardly_move_hmr(track, body, hmr_file):
     turns = []
     for half in ("off", "bf16"):

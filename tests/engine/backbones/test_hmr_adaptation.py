@@ -38,6 +38,7 @@ def hmr_file(tmp_path_factory):
     return write_hmr(tmp_path_factory.mktemp("models"))
 
 
+@pytest.mark.nightly("all of HMR in 32 bits")
 def test_it_learns_the_clip_with_every_layer(hmr_file):
     info = probe(DEMO_CLIP)
     with MediaPipeDetector(MODELS["full"], 1) as detector:

@@ -1,6 +1,5 @@
 """HMR2.0 against the official code: two layers deep always, at full depth on request."""
 
-import os
 import sys
 import types
 
@@ -10,10 +9,6 @@ from parity_fixtures import agree, arrays, filled, needs_fixtures, normalised, s
 
 from engine.backbones.crops import HMR2_CROPS, crop_translation
 from engine.backbones.hmr2 import Hmr2
-
-slow = pytest.mark.skipif(
-    os.environ.get("ADAPT_MOTION_SLOW_TESTS") != "1", reason="set ADAPT_MOTION_SLOW_TESTS=1 (5 GB of memory, a minute)"
-)
 
 
 def is_used(name):
@@ -57,7 +52,7 @@ def test_it_computes_what_the_official_code_does(network, crops):
     agree(network(crops).rotations, official["rotmat"])
 
 
-@slow
+@pytest.mark.nightly("5 GB of memory, a minute")
 @needs_fixtures
 def test_it_computes_what_the_official_code_does_at_full_depth(crops):
     network = filled(Hmr2)

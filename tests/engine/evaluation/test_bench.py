@@ -114,6 +114,7 @@ def test_what_makes_no_sense_is_refused(run_here, arguments, message):
     assert message in ran.stderr
 
 
+@pytest.mark.nightly("detects the whole clip with the heavy model")
 def test_footage_goes_through_presets_and_is_scored(run_here, quick, tmp_path):
     if not REAL.is_dir():
         pytest.skip("the yardstick is not here")

@@ -1,7 +1,6 @@
 """Cuts in real footage, and what is none."""
 
 import itertools
-import os
 import random
 
 import numpy as np
@@ -108,13 +107,10 @@ UNCUT = ("demo_balance.mp4", "roof_jump_three_people.mp4", "walk_sit_stand.mp4",
 EDITED = {"treadmill_collapsing.mp4": 9, "treadmill_scuba_diver.mp4": 4, "treadmill_teenage_hooligan.mp4": 3}
 """Clips that their makers cut, though the camera stands as before and only the man jumps."""
 real = pytest.mark.skipif(not REAL.is_dir(), reason="needs the footage in ../shared")
-slow = pytest.mark.skipif(
-    os.environ.get("ADAPT_MOTION_SLOW_TESTS") != "1", reason="set ADAPT_MOTION_SLOW_TESTS=1 (a minute or two)"
-)
 
 
 @real
-@slow
+@pytest.mark.nightly("a minute or two")
 @pytest.mark.parametrize("name", UNCUT)
 def test_real_footage_has_no_cut_that_is_none(name):
     assert find_cuts(stream(*pictures(REAL / name))).sure == ()
@@ -127,7 +123,7 @@ def test_the_cuts_that_real_footage_has_are_possible_ones(name):
 
 
 @real
-@slow
+@pytest.mark.nightly("a minute or two")
 def test_forty_made_cuts():
     names, chance, found = [*UNCUT, *EDITED], random.Random(1), 0
     for number in range(40):

@@ -4,7 +4,6 @@ Real disks, small ones in memory; skipped where they cannot be mounted.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +18,8 @@ from engine.output.motion_file import read_motion
 from engine.runtime.reporter import Reporter
 
 DEMO_CLIP = Path(__file__).resolve().parents[3] / "presets" / "demo" / "demo.mp4"
-SLOW = bool(os.environ.get("ADAPT_MOTION_SLOW_TESTS"))
-STAGES = ("footage", "detect", "track", "predict", "segment", "world", "write") if SLOW else ("detect", "write")
+STAGES = ("detect", "write")
+OTHERS = ("footage", "track", "predict", "segment", "world")
 HARMS = ("full", "read-only", "gone")
 STANDING = {
     "nose": (540, 500), "neck": (540, 620), "right_shoulder": (440, 630), "left_shoulder": (640, 630),
@@ -86,7 +85,7 @@ def harmful(monkeypatch, disk, kind, at):
     monkeypatch.setattr(Reporter, "stage", harmed)
 
 
-@pytest.mark.parametrize("at", STAGES)
+@pytest.mark.parametrize("at", [*STAGES, *(pytest.param(at, marks=pytest.mark.nightly) for at in OTHERS)])
 @pytest.mark.parametrize("kind", HARMS)
 def test_trouble_with_the_disk_is_reported_and_outlived(run_here, disk, keypoints, monkeypatch, kind, at):
     words = ("run", DEMO_CLIP, "-o", disk / "out", "--keypoints", keypoints, "--backbone", "fit", "--end-s", "0.25")

@@ -1,7 +1,6 @@
 """People who come back: made tracks, and twenty clips made of real people in real clothes."""
 
 import itertools
-import os
 from collections import Counter
 
 import numpy as np
@@ -191,7 +190,7 @@ def mistakes(left, right, alike, pieces):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the footage in ../shared")
-@pytest.mark.skipif(os.environ.get("ADAPT_MOTION_SLOW_TESTS") != "1", reason="set ADAPT_MOTION_SLOW_TESTS=1 (minutes)")
+@pytest.mark.nightly("minutes")
 def test_twenty_made_clips():
     with MediaPipeDetector(MODELS["full"]) as detector:
         pieces = Pieces(detector)

@@ -20,7 +20,7 @@ from engine.output.motion_file import read_motion
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
 ROOT = Path(__file__).resolve().parents[3]
-KILLS = int(os.environ.get("ADAPT_MOTION_RUN_KILLS", "6"))
+KILLS = int(os.environ.get("ADAPT_MOTION_RUN_KILLS", "3"))
 IN_A_ROW = 3 if KILLS < 20 else 8
 """Kills before a run is let go to its end."""
 
