@@ -20,16 +20,10 @@ from .motion_io import Motion
 _AHEAD = 50_000
 
 
-def build_camera(name: str, motion: Motion, scene, collection):
-    """A new camera object that sees the person where the footage shows them."""
-    camera = _new_camera(name)
-    aim(camera, motion, scene)
-    collection.objects.link(camera)
-    return camera
-
-
 def aim(camera, motion: Motion, scene) -> None:
     """Give a camera of ours the lens and the place of the one that took the footage of `motion`."""
+    if camera.animation_data and camera.animation_data.action and KEY_RATE in camera.animation_data.action:
+        bpy.data.actions.remove(camera.animation_data.action)  # the path of an earlier run
     framing.set_lens(camera.data, motion.intrinsics.tolist(), motion.image_size, scene)
     camera.matrix_world = Matrix(axes.camera_matrix(motion.camera_to_world).tolist())
 
@@ -42,7 +36,7 @@ def footage_camera(scene, footage: Path, clip):
     camera = camera_of_footage(scene, footage)
     if camera is None:
         width, height = clip.size if all(clip.size) else (1920, 1080)
-        camera = _new_camera(f"{footage.stem} camera")
+        camera = new_camera(f"{footage.stem} camera")
         camera[FOOTAGE] = str(footage)
         focal = hypot(width, height)
         lens = [[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]]
@@ -61,7 +55,8 @@ def camera_of_footage(scene, footage: Path):
     return None
 
 
-def _new_camera(name: str):
+def new_camera(name: str):
+    """A camera object that is in no collection yet."""
     data = bpy.data.cameras.new(name)
     data.clip_start, data.clip_end = 0.01, 1000.0
     data.show_passepartout = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..blender.paths import absolute
-from . import clip_times
+from . import clip_times, cut_markers
 
 
 def character_of(context) -> bpy.types.Object | None:
@@ -18,22 +18,30 @@ def character_of(context) -> bpy.types.Object | None:
 
 
 def camera_of(context) -> bpy.types.Object | None:
-    """The camera that took the footage of the character, or of the scene while there is none."""
+    """The camera that took the footage of the character, or of the scene while there is none; where the footage is cut,
+    that of the shot at the current frame."""
     from . import solved_camera
 
     armature, ours = character_of(context), context.scene
     cameras = [item for item in ours.objects if item.type == "CAMERA"]
     if armature is not None:
-        for item in cameras:
-            if clip_times.of_one_clip(item, armature):
-                return item
+        filmed = [item for item in cameras if clip_times.of_one_clip(item, armature)]
+        if filmed:
+            return cut_markers.camera_at(filmed, ours.frame_current)
     solved = solved_camera.camera_object(ours)
     if solved is not None and ours.adapt_motion.camera_source == "solved":
         return solved
     if armature is not None or not ours.adapt_motion.footage:
         return None
     path = absolute(ours.adapt_motion.footage)
-    return next((item for item in cameras if item.get(clip_times.FOOTAGE) == path), None)
+    return cut_markers.camera_at((item for item in cameras if item.get(clip_times.FOOTAGE) == path), ours.frame_current)
+
+
+def camera_where_it_begins(scene, armature) -> bpy.types.Object | None:
+    """The camera that took a character's footage, in the shot in which its motion begins; None if there is none."""
+    cameras = [item for item in scene.objects if item.type == "CAMERA" and clip_times.of_one_clip(item, armature)]
+    action = action_of(armature)
+    return cut_markers.camera_at(cameras, action.frame_range[0] if action else scene.frame_current)
 
 
 NO_MOTION = "Select an armature that has motion"

@@ -18,7 +18,7 @@ import bpy
 from ..blender import compat, timing
 from ..blender.paths import absolute
 from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
-from . import framing, label_times
+from . import cut_markers, framing, label_times
 
 CLIP, PERSON, FOOTAGE = "adapt_motion_clip", "adapt_motion_person", "adapt_motion_footage"
 """Custom properties of objects: name of the clip, on armatures and cameras; path of the motion file, on armatures; path
@@ -126,6 +126,7 @@ def _lay(scene, items, rate: Fraction, start: float | None, whole: bool = False)
     for item in items:
         if item.type == "ARMATURE" and item.animation_data:
             comparison.retime(item, rate, start)
+    cut_markers.lay(scene, items, rate, start)
     for clip in _movie_clips(scene, items, whole):
         _lay_footage(clip, rate, start)
 
@@ -142,7 +143,8 @@ def _actions(items) -> Iterator[tuple[Any, Any]]:
     """Data-blocks with the actions of ours that they use, each action once."""
     seen = set()
     for item in items:
-        for datablock in (item, item.data) if item.type == "CAMERA" else (item,):
+        more = (item.data,) if item.type == "CAMERA" else item.children if item.type == "ARMATURE" else ()
+        for datablock in (item, *more):
             action = datablock.animation_data.action if datablock.animation_data else None
             if action is not None and KEY_RATE in action and action.library is None and action not in seen:
                 seen.add(action)

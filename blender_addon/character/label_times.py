@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..blender import timing
+from . import cut_markers
 
 _Mark = tuple[str, int]
 """Name and frame of a marker."""
@@ -82,9 +83,9 @@ def write_markers(scene) -> None:
     settings = scene.adapt_motion
     written = {tuple(mark) for mark in json.loads(settings.marks or "[]")}
     wanted, markers = _marks(settings), scene.timeline_markers
-    for marker in [one for one in markers if (one.name, one.frame) in written - set(wanted)]:
+    for marker in [one for one in cut_markers.others(scene) if (one.name, one.frame) in written - set(wanted)]:
         markers.remove(marker)
-    there = {(one.name, one.frame) for one in markers}  # what stays as it is keeps its selection
+    there = {(one.name, one.frame) for one in cut_markers.others(scene)}  # what stays as it is keeps its selection
     for name, frame in wanted:
         if (name, frame) not in there:
             markers.new(name, frame=frame)
@@ -130,7 +131,7 @@ def follow_markers(scene) -> bool:
     """
     settings = scene.adapt_motion
     written = [tuple(mark) for mark in json.loads(settings.marks or "[]")]
-    there = [(one.name, one.frame) for one in scene.timeline_markers]
+    there = [(one.name, one.frame) for one in cut_markers.others(scene)]
     gone = [mark for mark in written if mark not in there]
     if not gone:
         return False

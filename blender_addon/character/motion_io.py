@@ -44,6 +44,7 @@ class Motion:
         camera_path: (T, 4, 4) camera to world of each frame where the camera moves, else None.
         keypoints2d_footage: (T, K, 3) `keypoints2d` in pixels of the footage if its lens distorts or zooms, else None.
         camera_intrinsics: (T, 3, 3) of the real camera in each frame where it zooms, else None.
+        cuts_s: (C,) seconds into the footage at which another shot begins; None where it is not cut.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Motion:
     camera_path: np.ndarray | None = None
     keypoints2d_footage: np.ndarray | None = None
     camera_intrinsics: np.ndarray | None = None
+    cuts_s: np.ndarray | None = None
 
     @property
     def was_adapted(self) -> bool:
@@ -168,8 +170,8 @@ def _evidence(arrays: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
         "keypoints2d": np.zeros((rows, len(names), 3)),
         "keypoints2d_origin": np.zeros((rows, len(names))),
     }
-    known = (*found, "initial_poses", "initial_trans", "camera_path", "keypoints2d_footage", "camera_intrinsics")
-    for key in known:
+    known = ("initial_poses", "initial_trans", "camera_path", "keypoints2d_footage", "camera_intrinsics", "cuts_s")
+    for key in (*found, *known):
         if key in arrays and (names or not key.startswith("keypoints2d")):
             found[key] = arrays[key].astype(np.float64)
     initial_trans = found.pop("initial_trans", None)

@@ -36,13 +36,18 @@ class Person:
 
 @dataclass
 class Imported:
-    """What came into the scene. `warnings` are plain sentences for the user."""
+    """What came into the scene: `cameras` are one for each shot; `warnings` are plain sentences for the user."""
 
     collection: Any
     people: list[Person] = field(default_factory=list)
-    camera: Any = None
+    cameras: list[Any] = field(default_factory=list)
     movie_clip: Any = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def camera(self) -> Any | None:
+        """The camera that took the first shot."""
+        return next(iter(self.cameras), None)
 
 
 def import_people(
@@ -105,16 +110,16 @@ def import_steps(
     result.collection[steps.UNFINISHED] = True
     scene.collection.children.link(result.collection)
     try:
+        filmed = _shots(read, scene, str(footage) if footage else None)
         for one in read:
-            person = yield from _person_steps(
-                one, f"{one.motion.name}{end}", read[0].motion, scene, result.collection, with_mesh
-            )
+            name = f"{one.motion.name}{end}"
+            person = yield from _person_steps(one, name, filmed, scene, result.collection, with_mesh)
             if footage:
                 person.armature[FOOTAGE] = str(footage)
             result.people.append(person)
             result.warnings += [one.warning] if one.warning else []
         if with_camera:
-            _add_camera(result, scene, footage, rate, start)
+            _add_cameras(result, filmed, scene, str(footage) if footage else None, rate, start)
     except BaseException:
         sweep()
         raise
@@ -204,28 +209,28 @@ def match_scene(scene, imported: Imported) -> None:
     scene.render.resolution_x, scene.render.resolution_y = motion.image_size
     scene.render.resolution_percentage = 100
     scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
-    if imported.camera is not None:
+    for one in imported.cameras:
         from . import camera
 
-        scene.camera = imported.camera
-        framing.refit(imported.camera, scene)
-        camera.turn_upright(imported.camera, motion, scene)
+        framing.refit(one, scene)
+        camera.turn_upright(one, motion, scene)
+    scene.camera = imported.camera or scene.camera
     scene.frame_set(scene.frame_start)
 
 
 def _person_steps(
-    read: _ReadPerson, name: str, reference, scene, collection, with_mesh: bool
+    read: _ReadPerson, name: str, filmed, scene, collection, with_mesh: bool
 ) -> Generator[None, None, Person]:
     import numpy as np
     from mathutils import Matrix
 
-    from . import comparison, keying, rig
+    from . import comparison, keying, rig, shots
 
     motion = read.motion
     with _shown(scene), _object_mode():
         armature = rig.build_armature(name, read.rest, scene, collection)
     armature[CLIP], armature[PERSON] = motion.clip_name, str(motion.path)
-    into_shared = reference.camera_to_world @ np.linalg.inv(motion.camera_to_world)
+    into_shared = shots.into_world(filmed, motion)
     if np.abs(into_shared - np.eye(4)).max() > 1e-6:  # each person's world is tied to the one camera
         armature.matrix_world = Matrix(into_shared.tolist())
     yield
@@ -242,29 +247,27 @@ def _person_steps(
     return Person(motion, armature, mesh, action)
 
 
-def _add_camera(result: Imported, scene, footage, rate: Fraction, start: float) -> None:
-    from . import camera, solved_camera
+def _shots(read: Sequence[_ReadPerson], scene, footage: str | None) -> list[Any]:
+    """The shots of the clip that people were read of."""
+    from . import shots
 
-    motion = result.people[0].motion
-    if motion.camera_path is not None and solved_camera.camera_object(scene) is not None:
+    known = shots.known_starts(scene, footage, read[0].motion.clip_name)
+    return shots.shots_of([one.motion for one in read], known)
+
+
+def _add_cameras(result: Imported, filmed, scene, footage: str | None, rate: Fraction, start: float) -> None:
+    from . import shots, solved_camera
+
+    motions = [person.motion for person in result.people]
+    if len(filmed) == 1 and motions[0].camera_path is not None and solved_camera.camera_object(scene) is not None:
         return  # the scene has the camera that moves, with the footage behind it or not, as the user likes
-    ours = camera.camera_of_footage(scene, Path(footage)) if footage else None
-    if ours is None:
-        ours = camera.build_camera(f"{motion.clip_name} camera", motion, scene, result.collection)
-    else:
-        camera.aim(ours, motion, scene)
-    if motion.camera_path is not None:
-        camera.follow_path(ours, motion, rate, start)
-    if motion.camera_intrinsics is not None:
-        camera.follow_zoom(ours, motion, scene, rate, start)
-    result.camera = ours
-    result.camera[CLIP] = motion.clip_name
-    if footage:
-        result.camera[FOOTAGE] = str(footage)
-        try:
-            result.movie_clip = camera.show_footage(result.camera, Path(footage), motion, scene, rate, start)
-        except UserError as error:  # the motion is there; only the picture behind it is missing
-            result.warnings.append(str(error))
+    found = shots.film(filmed, motions[0], scene, result.collection, footage, rate, start)
+    result.cameras, result.movie_clip = found.cameras, found.clip
+    result.warnings += found.warnings
+    if shots.are_apart(filmed, motions):
+        for person in result.people:
+            if person.mesh is not None:
+                shots.show_within(person.mesh, filmed, person.motion, rate, start)
 
 
 @contextlib.contextmanager

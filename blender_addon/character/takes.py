@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 
+from ..blender import compat
 from . import clip_times
 
 
@@ -35,6 +36,9 @@ def show(scene, armature) -> None:
     """Show this take alone of its person."""
     for item in of(scene, armature):
         for part in (item, *(child for child in item.children if child.type == "MESH")):
+            for curve in compat.curves_of(part):  # a body that hides outside of its shot
+                if curve.data_path == "hide_render":
+                    curve.mute = item != armature
             part.hide_render = item != armature
             with contextlib.suppress(RuntimeError):  # left out of the view layer
                 part.hide_set(item != armature)

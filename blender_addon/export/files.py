@@ -314,6 +314,8 @@ def _copy(thing, name: str, scene, made: list[Any]):
 
 def _copy_mesh(mesh, name: str, armature, copy, scene, made: list[Any]):
     body = _copy(mesh, name, scene, made)
+    body.animation_data_clear()  # hidden or not at which frame
+    body.hide_viewport = body.hide_render = False
     body.parent = copy
     if mesh.parent == armature:
         body.matrix_parent_inverse = mesh.matrix_parent_inverse.copy()

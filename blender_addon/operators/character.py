@@ -124,7 +124,7 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
 
 
 class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
-    """Look through the camera that filmed the footage, in this view only; the scene's camera stays what it is"""
+    """Look through the camera that filmed the footage, in this view only; of cut footage through the scene's camera"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.view_camera", "View Over Footage", {"REGISTER"}
 

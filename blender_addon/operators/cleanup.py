@@ -209,10 +209,10 @@ class ADAPT_MOTION_OT_one_floor(_OnMotion, bpy.types.Operator):
         from ..retarget import bake
 
         several = [item for item in scene.objects if item.type == "ARMATURE" and clip_times.of_one_clip(item, armature)]
-        people = [item for item in several if item.library is None and bake.limbs_of(item) is not None] or [armature]
-        done = one_floor.put_on_floor(
-            people, scene, chosen.camera_of(bpy.context), reach=self.reach, resize=self.resize
-        )
+        view = chosen.camera_where_it_begins(scene, armature) or chosen.camera_of(bpy.context)
+        one_shot = [item for item in several if chosen.camera_where_it_begins(scene, item) in (view, None)]
+        people = [item for item in one_shot if item.library is None and bake.limbs_of(item) is not None] or [armature]
+        done = one_floor.put_on_floor(people, scene, view, reach=self.reach, resize=self.resize)
         for name, over in done.left.items():
             self.report({"WARNING"}, f"{name} stands {over:+.2f} m from the floor and was left there")
         most = max(map(abs, done.moved.values()), default=0.0)

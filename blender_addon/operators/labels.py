@@ -7,6 +7,7 @@ from bpy.props import EnumProperty
 
 from .. import messages
 from ..blender import compat, drawing
+from ..character import cut_markers
 from ..run import labels
 
 WATCH_S = 0.4
@@ -125,7 +126,7 @@ class ADAPT_MOTION_OT_markers_to_labels(_LabelOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs markers."""
-        if not len(context.scene.timeline_markers):
+        if not cut_markers.others(context.scene):
             cls.poll_message_set(messages.tr(messages.NO_MARKERS))
             return False
         return True

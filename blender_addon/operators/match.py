@@ -12,7 +12,7 @@ from .. import messages
 from ..blender import timing
 from ..blender.paths import absolute
 from ..blender.timing import CLIP_RATE
-from ..character import chosen, clip_times, footage, framing, label_times, solved_camera
+from ..character import chosen, clip_times, cut_markers, footage, framing, label_times, solved_camera
 
 
 def wanted_rate(scene, character=None) -> Fraction | None:
@@ -71,7 +71,8 @@ def whose(context) -> tuple[bpy.types.Object | None, bpy.types.Object | None]:
         return chosen.character_of(context), chosen.camera_of(context)
     path = absolute(settings.footage)
     cameras = [item for item in context.scene.objects if item.type == "CAMERA" and item.get(clip_times.FOOTAGE) == path]
-    return None, solved_camera.camera_object(context.scene) or next(iter(cameras), None)
+    now = cut_markers.camera_at(cameras, context.scene.frame_current)
+    return None, solved_camera.camera_object(context.scene) or now
 
 
 def match(scene, view=None, character=None, *, rate: bool = True, frames: bool = True, size: bool = True) -> None:
@@ -102,14 +103,20 @@ def match(scene, view=None, character=None, *, rate: bool = True, frames: bool =
 
 
 def look_through(context, view) -> None:
-    """Have the 3D View of the context, or the window's first, look through a camera whose frame fills it."""
+    """Have the 3D View of the context, or the window's first, look through a camera whose frame fills it.
+
+    Where the footage is cut it looks through the scene's camera, which the markers switch from shot to shot.
+    """
     window = context.window
     areas = [area for area in window.screen.areas if area.type == "VIEW_3D"] if window else []
     area = context.area if context.area is not None and context.area.type == "VIEW_3D" else next(iter(areas), None)
     if area is None:
         return
     space = area.spaces.active
-    space.use_local_camera, space.camera = True, view
+    in_shots = cut_markers.SHOT in view
+    if in_shots:
+        context.scene.camera = view
+    space.use_local_camera, space.camera = not in_shots, view
     space.region_3d.view_perspective = "CAMERA"
     region = next(one for one in area.regions if one.type == "WINDOW")
     with contextlib.suppress(RuntimeError), context.temp_override(window=window, area=area, region=region):

@@ -6,6 +6,7 @@ import json
 import re
 
 from .. import messages
+from ..character import cut_markers
 from ..character.label_times import (
     END_MARK,
     at_once,
@@ -126,7 +127,7 @@ def read_markers(scene) -> int:
     """
     settings = scene.adapt_motion
     _, last = clip_range(scene)
-    marks = sorted((marker.frame, marker.name.strip()) for marker in scene.timeline_markers)
+    marks = sorted((marker.frame, marker.name.strip()) for marker in cut_markers.others(scene))
     measured = {(item.label, item.frame_start): item.similarity for item in settings.labels}
     found = []
     for number, (frame, name) in enumerate(marks):

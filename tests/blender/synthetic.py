@@ -171,3 +171,40 @@ def write_person(folder: Path, number: int = 1, **options) -> Path:
     np.savez(path, **motion_arrays(**options))
     np.savez(folder / f"person_{number}_body.npz", **body_arrays())
     return path
+
+
+def write_shots(folder: Path, starts: tuple[int, ...], frames: int, number: int = 1, **options) -> list[Path]:
+    """A motion file for each shot of footage that is cut at frames `starts` of `frames` in all; every shot has its own
+    camera, and the person is in all of it."""
+    rate = options.get("rate", Fraction(30))
+    seconds = np.arange(frames) * rate.denominator / rate.numerator
+    paths = []
+    for shot, (start, end) in enumerate(zip((0, *starts), (*starts, frames), strict=True), 1):
+        yaw = {"camera_yaw": 0.7 * (shot - 1), "seed": shot}
+        path = write_person(folder, number, frames=end - start, timestamps=seconds[start:end], **yaw | options)
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        np.savez(path, **arrays, cuts_s=seconds[list(starts)], shots=np.array([[0, end - start - 1]]))
+        stem = f"person_{number}_shot_{shot}"
+        paths.append(path.rename(path.with_name(f"{stem}.npz")))
+        path.with_name(f"person_{number}_body.npz").rename(path.with_name(f"{stem}_body.npz"))
+    return paths
+
+
+def join(paths: list[Path]) -> Path:
+    """The motion files of a person's shots as the one that `--shots join` writes."""
+    parts = [dict(np.load(path)) for path in paths]
+    rows = [len(part["poses"]) for part in parts]
+    ends = np.cumsum(rows)
+    joined = dict(parts[0])
+    for key, value in parts[0].items():
+        if value.ndim and len(value) == rows[0] and key not in ("betas", "cuts_s", "shots", "keypoint_names"):
+            joined[key] = np.concatenate([part[key] for part in parts])
+    joined["shots"] = np.stack([ends - rows, ends - 1], 1)
+    joined["camera_path"] = np.concatenate(
+        [np.repeat(part["camera_to_world"][None], count, 0) for part, count in zip(parts, rows, strict=True)]
+    )
+    path = paths[0].with_name("person_1.npz")
+    np.savez(path, **joined)
+    np.savez(path.with_name("person_1_body.npz"), **body_arrays())
+    return path
