@@ -59,7 +59,7 @@ def run(
     ] = None,
     split: Annotated[
         list[str] | None,
-        typer.Option(help="A person whose stretches are people of their own: 2; repeat it.", rich_help_panel=_WHO),
+        typer.Option(help="A person who is several: each time 2, from a second on 2@3.5.", rich_help_panel=_WHO),
     ] = None,
     shots: Annotated[
         str, typer.Option(help="Where footage is cut, split or join each person's motion.", rich_help_panel=_WHO)

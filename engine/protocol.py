@@ -115,7 +115,7 @@ class Job:
     shots: str = "split"
     """`split`: a motion file per person and shot; `join`: one per person."""
     split: list[str] = field(default_factory=list)
-    """Numbers of people whose stretches are people of their own, such as `2`."""
+    """People who are several: each time that `2` is there, or from a second on, `2@3.5`."""
     merge: list[str] = field(default_factory=list)
     """People who are one, such as `2=4`."""
 

@@ -17,7 +17,7 @@ from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
 from engine.files.plain_zip import shown
 from engine.keypoints.tracking import chosen_numbers
-from engine.people.merging import merges, splits
+from engine.people.merging import Split, merges, splits
 from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
 from engine.weights.model_files import require
@@ -57,7 +57,7 @@ class RunOptions:
         resume: whether results of earlier runs are used.
         seed: of everything random.
         shots: `split` for a motion file per person and shot, `join` for one per person.
-        split: people whose stretches are people of their own.
+        split: people who are several.
         merge: numbers of people who are one.
     """
 
@@ -84,7 +84,7 @@ class RunOptions:
     lens: Lens | None = None
     height_m: float | None = None
     shots: str = "split"
-    split: tuple[int, ...] = ()
+    split: tuple[Split, ...] = ()
     merge: tuple[tuple[int, ...], ...] = ()
 
 

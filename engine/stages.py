@@ -142,7 +142,7 @@ def prediction_key(clip: Clip, person: PersonTrack, camera: Camera, body: BodyMo
     """What the prediction for one person depends on."""
     return key_of(
         tracks=tracking_key(clip, options),
-        stretch=(person.stretch, len(person.timestamps)),
+        stretch=(person.stretch, int(person.frame_indices[0]), len(person.timestamps)),
         camera=camera.intrinsics.tolist(),
         **({"lens": camera.lens.key()} if camera.lens is not None else {}),
         body=content_of(options.body) if options.body else body.surface_model_type,

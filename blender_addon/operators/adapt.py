@@ -12,13 +12,15 @@ from .. import messages, texts
 from ..blender import drawing
 from ..blender.paths import absolute
 from ..errors import UserError
-from ..run import clip_queue, clip_run, prefs, results, running
+from ..run import clip_queue, clip_run, people_edits, prefs, results, running
 from ..run.run_settings import output_folder
 
 _CONSENT_WIDTH = 420
 
 
-class _RunsEngine:
+class RunsEngine:
+    """Of operators that start the engine on the footage."""
+
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -29,9 +31,10 @@ class _RunsEngine:
             cls.poll_message_set(messages.tr(problem))
         return not problem
 
-    def _run(self, context, kind: str, labeler: str = "none") -> set[str]:
+    def run(self, context, kind: str, labeler: str = "none", edits: people_edits.Edits | None = None) -> set[str]:
+        """Start it. Gives back what `execute` does."""
         try:
-            clip_run.start(context, kind, labeler)
+            clip_run.start(context, kind, labeler, edits)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -42,14 +45,14 @@ class _RunsEngine:
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_find_people(_RunsEngine, bpy.types.Operator):
-    """List the people in the footage with a picture of each, to tick whom to adapt. Blender stays usable"""
+class ADAPT_MOTION_OT_find_people(RunsEngine, bpy.types.Operator):
+    """List the people in the footage with a picture of each, to tick whom to adapt; merges and splits go"""
 
     bl_idname, bl_label = "adapt_motion.find_people", "Find People"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the engine; it stops once it knows."""
-        return self._run(context, "people")
+        return self.run(context, "people", edits=people_edits.NONE)
 
 
 def consent(context: bpy.types.Context) -> str:
@@ -60,7 +63,7 @@ def consent(context: bpy.types.Context) -> str:
     return messages.tr(texts.VLM_CONSENT, server=server, **most)
 
 
-class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_suggest_labels(RunsEngine, bpy.types.Operator):
     """Have actions suggested for what has no label, by comparing the motion with the dictionary"""
 
     bl_idname, bl_label = "adapt_motion.suggest_labels", "Suggest Labels"
@@ -90,17 +93,17 @@ class ADAPT_MOTION_OT_suggest_labels(_RunsEngine, bpy.types.Operator):
             if problem:
                 self.report({"ERROR"}, problem)
                 return {"CANCELLED"}
-        return self._run(context, "labels", "openai" if self.by_model else "retrieval")
+        return self.run(context, "labels", "openai" if self.by_model else "retrieval")
 
 
-class ADAPT_MOTION_OT_adapt(_RunsEngine, bpy.types.Operator):
+class ADAPT_MOTION_OT_adapt(RunsEngine, bpy.types.Operator):
     """Turn the footage into motion in the background and bring in the character. Blender stays usable"""
 
     bl_idname, bl_label = "adapt_motion.adapt", "Adapt Motion"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the engine."""
-        return self._run(context, "adapt")
+        return self.run(context, "adapt")
 
 
 class ADAPT_MOTION_OT_cancel(bpy.types.Operator):

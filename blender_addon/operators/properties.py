@@ -82,6 +82,7 @@ class ADAPT_MOTION_PG_person(bpy.types.PropertyGroup):
         max=100.0,
         precision=0,
     )
+    stretches: IntProperty(name="Times", description="How many times they are in view", default=1, min=1)
     thumbnail: StringProperty(name="Picture", description="File with their picture", subtype="FILE_PATH")
     boxes: StringProperty(name="Boxes", description="Where they are in the picture over time, as JSON")
 
@@ -200,6 +201,9 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
     people: CollectionProperty(type=ADAPT_MOTION_PG_person)
     people_index: IntProperty(name="Person", description="The person that is chosen in the list", default=0)
     people_of: StringProperty(name="People Of", description="Footage that the list of people belongs to")
+    people_edits: StringProperty(
+        name="Edits", description="People of the list who were merged and split, as JSON as the engine takes them"
+    )
     show_people: BoolProperty(
         name="People in the Picture",
         description="Draw boxes with the numbers of the people over the footage",

@@ -15,7 +15,8 @@ _PLAIN = {"camera_source": "guess", "height_m": 0.0, "laid_rate": "", "laid_star
 """Settings of a clip with what they are for footage that is new."""
 
 _LABEL = ("label", "frame_start", "frame_end", "similarity", "start_s", "end_s")
-_PERSON = ("name", "number", "use", "first_s", "last_s", "seen_s", "occluded", "thumbnail", "boxes")
+_PERSON = ("name", "number", "use", "first_s", "last_s", "seen_s", "occluded", "thumbnail", "boxes", "stretches")
+_TEXTS = ("people_of", "people_edits", "motion_path")
 _POINTERS = ("movie_clip", "character")
 
 
@@ -36,7 +37,7 @@ def _put_away(settings, footage: str) -> None:
     for name in _POINTERS:
         setattr(entry, name, getattr(settings, name))
         setattr(settings, name, None)
-    state = {name: getattr(settings, name) for name in (*_PLAIN, "people_of", "motion_path")}
+    state = {name: getattr(settings, name) for name in (*_PLAIN, *_TEXTS)}
     state["labels"] = [[getattr(item, name) for name in _LABEL] for item in settings.labels]
     state["people"] = [[getattr(item, name) for name in _PERSON] for item in settings.people]
     state["marked"] = bool(settings.marks)
@@ -45,7 +46,8 @@ def _put_away(settings, footage: str) -> None:
     settings.people.clear()
     if settings.marks:
         label_times.write_markers(settings.id_data)
-    settings.people_of = settings.motion_path = settings.marks = ""
+    for name in (*_TEXTS, "marks"):
+        setattr(settings, name, "")
     settings.label_index = settings.people_index = 0
 
 
@@ -59,8 +61,8 @@ def _take_out(settings) -> None:
         return
     for name in _POINTERS:
         setattr(settings, name, getattr(entry, name))
-    for name in ("people_of", "motion_path"):
-        setattr(settings, name, state[name])
+    for name in _TEXTS:
+        setattr(settings, name, state.get(name, ""))
     with label_times.at_once(scene):
         for listed, fields in (("labels", _LABEL), ("people", _PERSON)):
             for values in state[listed]:

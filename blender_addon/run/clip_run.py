@@ -10,7 +10,7 @@ import bpy
 
 from .. import messages
 from ..errors import UserError
-from . import job, labels, people, prefs, results, run_settings, running
+from . import job, labels, people, people_edits, prefs, results, run_settings, running
 from .engine_home import EngineState
 from .run_state import RunState
 
@@ -39,20 +39,21 @@ def engine_problem(context) -> str:
     return engine.problem if engine.state in (EngineState.MISSING, EngineState.INTERRUPTED) else ""
 
 
-def start(context, kind: str, labeler: str = "none") -> RunState:
+def start(context, kind: str, labeler: str = "none", edits: people_edits.Edits | None = None) -> RunState:
     """Start the engine on what the panel says; its result comes into the scene at the end.
 
     Args:
         context: with the scene.
         kind: `adapt` for motion, `people` to list who is there, `labels` to have labels suggested.
         labeler: who labels what has no label.
+        edits: people of the list who are merged and split; as they are if left out.
 
     Raises:
         UserError: the footage is gone, the panel contradicts itself, or the engine cannot be started.
     """
     settings = context.scene.adapt_motion
     try:
-        run = run_settings.job_of(context, only="" if kind == "adapt" else kind, labeler=labeler)
+        run = run_settings.job_of(context, "" if kind == "adapt" else kind, labeler, edits)
         log = job.new_log(prefs.log_folder(), "run")
         with_key = labeler == "openai"
         python = prefs.engine(context).python
@@ -65,6 +66,7 @@ def start(context, kind: str, labeler: str = "none") -> RunState:
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
     )
+    state.context["edits"] = people_edits.Edits(tuple(run.split), tuple(run.merge))
     running.start(state, {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind])
     return state
 
@@ -74,7 +76,7 @@ def list_people(state: RunState) -> None:
     scene = bpy.data.scenes.get(state.context["scene"])
     if state.people is None or scene is None or state.context.get("other_file"):
         return
-    people.take(scene, state.context["chosen"], state.people)
+    people.take(scene, state.context["chosen"], state.people, state.context["edits"])
     state.message = messages.people_found(len(state.people))
     push_undo("List People")
 

@@ -15,7 +15,7 @@ import bpy.utils.previews
 
 from ...engine.files.json_file import parse_json
 from ..character import label_times
-from . import run_settings
+from . import people_edits, run_settings
 
 LONGEST_GAP_S, NEAR_S = 1.0, 0.3
 """Boxes farther apart in time than the first are not joined, unless all are; beside one it is drawn for so long."""
@@ -24,26 +24,33 @@ _pictures = None
 """Blender's preview collection; pictures by path."""
 
 
-def take(scene, footage: str, found: list[dict]) -> None:
+def take(scene, footage: str, found: list[dict], edits: people_edits.Edits = people_edits.NONE) -> None:
     """Fill the list of people from the engine's `people` event.
 
     Args:
         scene: whose list.
         footage: what the people were found in, as the scene has it.
         found: for each person the values of `engine/output/people_summary.py`.
+        edits: who of them was merged and split.
     """
     settings = scene.adapt_motion
-    ticked = {person.number for person in settings.people if person.use} if settings.people_of == footage else None
+    ticked, chosen = None, 1
+    if settings.people_of == footage and len(settings.people):
+        known, chosen = {person.number for person in settings.people}, people_edits.chosen(settings).number
+        ticked = {person.number for person in settings.people if person.use}
+        ticked = people_edits.ticked(ticked, known, people_edits.of(settings), edits)
     settings.people.clear()
     for one in found:
         person = settings.people.add()
         person.number, person.name = one["person"], f"Person {one['person']}"
         person.first_s, person.last_s, person.seen_s = one["first_s"], one["last_s"], one["seen_s"]
         person.occluded = 100 * one["occluded"]
-        person.thumbnail = one["thumbnail"]
+        person.thumbnail, person.stretches = one["thumbnail"], one.get("stretches", 1)
         person.boxes = json.dumps(one.get("boxes", []))
         person.use = one["person"] in ticked if ticked is not None else one["person"] == 1
-    settings.people_of, settings.people_index = footage, 0
+    numbers = [person.number for person in settings.people]
+    settings.people_of, settings.people_index = footage, numbers.index(chosen) if chosen in numbers else 0
+    settings.people_edits = edits.as_text()
     load_pictures(scene, again=True)
 
 

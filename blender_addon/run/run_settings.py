@@ -13,7 +13,7 @@ from .. import messages
 from ..blender import paths, timing
 from ..character import solved_camera
 from ..errors import UserError
-from . import job, labels, prefs
+from . import job, labels, people_edits, prefs
 
 
 def output_folder(settings) -> Path:
@@ -80,13 +80,14 @@ def range_seconds(scene) -> tuple[float | None, float | None]:
     return max(0.0, start), end
 
 
-def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
+def job_of(context, only: str = "", labeler: str = "none", edits: people_edits.Edits | None = None) -> protocol.Job:
     """The run that the panel of the context's scene describes.
 
     Args:
         context: with the scene.
         only: `people` or `labels`, where the run stops; '' for a whole run.
         labeler: who labels what has no label.
+        edits: who is merged and split; those of the list of people if left out.
 
     Raises:
         UserError: the footage is not there, nobody is ticked, the height is nobody's, labels overlap, or the camera is
@@ -112,6 +113,9 @@ def job_of(context, only: str = "", labeler: str = "none") -> protocol.Job:
         start_s=start_s,
         end_s=end_s,
     )
+    if has_people(settings):
+        edits = people_edits.of(settings) if edits is None else edits
+        run.split, run.merge = list(edits.split), list(edits.merge)
     if not os.path.isfile(footage):  # images have no frame rate of their own
         run.overrides = [f"footage.image_rate={timing.scene_rate(scene)}"]
     if labeler == "openai" and machine and machine.vlm_model:

@@ -1,4 +1,4 @@
-"""Lists of the sidebar: people, labels, clips of the queue."""
+"""Lists of the sidebar: people, labels, clips of the queue; whom to merge with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat
-from ..run import labels, people, running
+from ..run import labels, people, people_edits, running
 
 PICTURE_SCALE = 3.4
 """Size of a person's picture in the list, in parts of a line: 68 pixels at scale 1."""
@@ -54,6 +54,23 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
         column.label(text=messages.tr(texts.HIDDEN, percent=item.occluded))
 
 
+class ADAPT_MOTION_MT_merge_people(bpy.types.Menu):
+    """Who is the same as the person that is chosen in the list. Nothing is detected again"""
+
+    bl_idname, bl_label = "ADAPT_MOTION_MT_merge_people", "Merge With"
+
+    def draw(self, context) -> None:
+        """Everybody else."""
+        settings = context.scene.adapt_motion
+        others = [one for one in settings.people if one.number != people_edits.chosen(settings).number]
+        for one in others:
+            icon = people.picture(one)
+            button = {"icon_value": icon} if icon else {"icon": "USER"}
+            self.layout.operator("adapt_motion.merge_people", text=one.name, **button).other = one.number
+        if not others:
+            self.layout.label(text="Nobody else")
+
+
 class ADAPT_MOTION_UL_labels(bpy.types.UIList):
     """Labels with a colour and a bar that say how well the motion agrees."""
 
@@ -66,5 +83,5 @@ class ADAPT_MOTION_UL_labels(bpy.types.UIList):
         compat.draw_bar(numbers, item, "similarity")
 
 
-_CLASSES = (ADAPT_MOTION_UL_people, ADAPT_MOTION_UL_labels, ADAPT_MOTION_UL_queue)
+_CLASSES = (ADAPT_MOTION_UL_people, ADAPT_MOTION_MT_merge_people, ADAPT_MOTION_UL_labels, ADAPT_MOTION_UL_queue)
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -154,6 +154,9 @@ class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
         row.operator("adapt_motion.pick_people", icon="RESTRICT_SELECT_OFF")
         row.prop(settings, "show_people", text="", icon="OUTLINER_OB_GROUP_INSTANCE")
         row = layout.row(align=True)
+        row.menu("ADAPT_MOTION_MT_merge_people", icon="AUTOMERGE_ON")
+        row.operator("adapt_motion.split_person", text="Split", icon="MOD_EXPLODE")
+        row = layout.row(align=True)
         row.operator("adapt_motion.tick_people", text="All", icon="CHECKBOX_HLT").use = True
         row.operator("adapt_motion.tick_people", text="None", icon="CHECKBOX_DEHLT").use = False
         row.operator("adapt_motion.find_people", text="", icon="FILE_REFRESH")

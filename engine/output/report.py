@@ -35,7 +35,7 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
         "device": options.device,
         "person": options.person,
         "shots": options.shots,
-        "split": list(options.split),
+        "split": [str(one) for one in options.split],
         "merge": [list(one) for one in options.merge],
         "body": str(options.body) if options.body else None,
         "height_m": options.height_m,

@@ -34,12 +34,19 @@ def good(clip: str, out: Path) -> int:
 
 
 def people(clip: str, out: Path) -> int:
+    """Three people, merged and split as the command line has it."""
     begin(clip)
+    numbers = [1, 2, 3]
+    for option, text in zip(sys.argv, sys.argv[1:], strict=False):
+        if option == "--merge":
+            numbers.remove(int(text.split("=")[1]))
+        elif option == "--split":
+            numbers.append(max(3, *numbers) + 1)
     reply = [
         {"person": number, "first_s": number - 1.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.1 * number,
-         "thumbnail": str(out / f"person_{number}.png"),
+         "stretches": 2 if number == 3 else 1, "thumbnail": str(out / f"person_{number}.png"),
          "boxes": [[second / 2, 0.1 * number, 0.2, 0.1 * number + 0.2, 0.8] for second in range(9)]}
-        for number in (1, 2, 3)
+        for number in numbers
     ]  # fmt: skip
     say("people", clip=clip, people=reply)
     say("end", exit_code=0, succeeded=1, failed=0)

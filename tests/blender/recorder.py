@@ -40,7 +40,13 @@ class Layout:
         assert data.bl_rna.properties[name].description
         self.texts.append(text or data.bl_rna.properties[name].name)
 
-    def operator(self, name: str, text: str | None = None, icon: str = "NONE", emboss: bool = True) -> Button:
+    def menu(self, name: str, text: str | None = None, icon: str = "NONE") -> None:
+        assert icon in ICONS, icon
+        self.texts.append(getattr(bpy.types, name).bl_label if text is None else text)
+
+    def operator(
+        self, name: str, text: str | None = None, icon: str = "NONE", emboss: bool = True, icon_value: int = 0
+    ) -> Button:
         assert icon in ICONS, icon
         module, function = name.split(".")
         kind = getattr(getattr(bpy.ops, module), function).get_rna_type()  # raises KeyError if there is none

@@ -98,6 +98,9 @@ def test_people_are_put_together_and_taken_apart_without_detecting_again(split_r
     assert {file: file.stat().st_mtime_ns for file in detected} == detected
     (reply,) = run_here(*base, "--only", "people", "--split", "1", "--merge", f"1={apart[-1]}").named("people")
     assert [one["person"] for one in reply["people"]] == everybody
+    (reply,) = run_here(*base, "--only", "people", "--split", "1@0.5").named("people")
+    spans = {one["person"]: (one["first_s"], one["last_s"]) for one in reply["people"]}
+    assert spans[1][1] < 0.5 <= spans[max(spans)][0]
     refused = run_here(*base, "--merge", "1=99")
     assert refused.code == 2
     assert "--merge names person 99, who is not in the footage" in refused.stdout
@@ -107,7 +110,7 @@ def test_people_are_put_together_and_taken_apart_without_detecting_again(split_r
     ("words", "message"),
     [
         (("--merge", "1"), "--merge does not understand '1'"),
-        (("--split", "all"), "--split takes numbers of people"),
+        (("--split", "all"), "--split does not understand 'all'"),
         (("--shots", "cut"), "--shots does not know 'cut'"),
     ],
 )
