@@ -265,6 +265,7 @@ def _add_cameras(result: Imported, filmed, scene, footage: str | None, rate: Fra
     result.cameras, result.movie_clip = found.cameras, found.clip
     result.warnings += found.warnings
     if shots.are_apart(filmed, motions):
+        scene.view_layers[0].update()  # Blender 3.4 draws a body black that it has never seen before it is hidden
         for person in result.people:
             if person.mesh is not None:
                 shots.show_within(person.mesh, filmed, person.motion, rate, start)
