@@ -87,7 +87,7 @@ def tests(session: nox.Session) -> None:
     session.notify("blender_window", posargs=())
 
 
-@nox.session
+@nox.session(reuse_venv=True)  # for every day: a minute, once its environment is there
 def quick(session: nox.Session) -> None:
     """Lint, types and the tests that run neither the engine nor Blender."""
     _install_for_tests(session)

@@ -21,8 +21,11 @@ DEMO_CLIP = ROOT / "presets" / "demo" / "demo.mp4"
 
 
 RUNS_THE_ENGINE = {"run_engine", "run_here", "real_run", "copied_run", "started"}
-SLOW = {"adaptation", "evaluation", "training", "test_fuzz.py", "test_early_stop.py", "test_kills.py"}
-"""Folders and files of tests that adapt, train, or wait for other processes."""
+SLOW = {"adaptation", "evaluation", "training"}
+SLOW |= {f"test_{name}.py" for name in ("fit", "known_height", "crop_backbone", "hmr_adaptation", "parity_hmr2")}
+SLOW |= {f"test_{name}.py" for name in ("mediapipe_detector", "swaps", "motion_text", "motionclip_space", "shots_run")}
+SLOW |= {f"test_{name}.py" for name in ("pipeline", "cli", "fuzz", "early_stop", "kills", "disk_trouble")}
+"""Folders and files of tests that detect, fit, adapt, train, run large networks, or wait for other processes."""
 
 
 def pytest_collection_modifyitems(items):

@@ -132,6 +132,7 @@ assert not opened, opened
 """
 
 
+@pytest.mark.slow
 def test_importing_the_engine_does_nothing(tmp_path):
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -221,6 +221,7 @@ def test_cancelling_stops_a_prediction(body, backbone):
         backbone.predict(track, camera, body, Cancelled())
 
 
+@pytest.mark.slow
 def test_ten_minutes_take_no_memory_by_the_square(body, backbone):
     track, camera = scene(body, seconds=2.0)
     long = repeated(track, 300)

@@ -91,6 +91,7 @@ def test_the_table_and_the_json_say_the_same(report):
     assert len(value["checks"]) == len(report.checks)
 
 
+@pytest.mark.slow
 def test_the_command_writes_nothing_but_json_on_stdout():
     done = subprocess.run([sys.executable, "-m", "engine", "doctor", "--json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

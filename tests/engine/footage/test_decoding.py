@@ -436,6 +436,7 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.plat
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(tmp_path):
     pytest.importorskip("resource", reason="peak memory is not reported on this system")
     peaks = {}

@@ -128,6 +128,7 @@ def test_choices():
             choose([], person)
 
 
+@pytest.mark.slow
 def test_the_work_for_a_crowd_grows_with_its_frames_alone():
     rng = np.random.default_rng(0)
     frames = [  # somebody new every two seconds at each of four places

@@ -52,6 +52,7 @@ def pretend(tmp_path, monkeypatch):
     return pretend
 
 
+@pytest.mark.slow
 def test_a_real_blender_writes_the_files_beside_the_motion(blender, tmp_path):
     motion = synthetic.write_person(tmp_path / "clip ü")
     counts = []
@@ -66,6 +67,7 @@ def test_a_real_blender_writes_the_files_beside_the_motion(blender, tmp_path):
     assert {total for _, total in counts} == {4}
 
 
+@pytest.mark.slow
 def test_a_damaged_motion_file_is_known_by_the_real_blender(blender, tmp_path):
     motion = synthetic.write_person(tmp_path)
     with np.load(motion) as archive:
