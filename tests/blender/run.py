@@ -33,7 +33,7 @@ class _Leave:
 
 
 class _Part:
-    """Keeps the tests of some files."""
+    """Keeps the tests of some files, of those in which `-m` has left any."""
 
     def pytest_addoption(self, parser) -> None:
         parser.addoption("--part", default="0/1", help="every which file, from which on")
@@ -57,8 +57,9 @@ def main() -> int:
     if words[:1] == ["--site"]:
         sys.path.append(words[1])
         words = words[2:]
-    import pytest
+    import pytest  # here, as `--site` may have brought it
 
+    _Part.pytest_collection_modifyitems = pytest.hookimpl(trylast=True)(_Part.pytest_collection_modifyitems)
     os.chdir(HERE.parents[1])
     options = ["-p", "no:cacheprovider", "-rs", "-o", "testpaths=tests/blender"]
     return int(pytest.main([*options, *words], plugins=[_Leave(), _Part()]))
