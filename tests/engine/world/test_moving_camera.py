@@ -66,6 +66,17 @@ def test_the_motion_lands_where_it_was_though_the_camera_moves(body, filmed):
     assert np.abs(as_if_still.joints3d_world - truth.joints3d_world).max() > 0.3, "what it is good for"
 
 
+def test_depth_that_flickers_is_steadied_along_the_rays(body, filmed):
+    walker, truth, poses, seen = filmed
+    flicker = 1 + 0.02 * np.random.default_rng(0).normal(size=(len(poses), 1)).astype(np.float32)
+    world = to_moving_world(replace(seen, transl=seen.transl * flicker), walker.times, body, poses, poses[0])
+    apart = np.linalg.norm(world.joints3d_world - truth.joints3d_world, axis=-1)
+    assert np.linalg.norm(seen.transl * (flicker - 1), axis=-1).mean() > 0.05, "the test would be empty"
+    assert apart.mean() < 0.05
+    jitter = np.abs(np.diff(world.joints3d_world[:, 0] - truth.joints3d_world[:, 0], n=2, axis=0))
+    assert jitter.mean() < 0.005
+
+
 def test_both_frames_tell_the_same_motion(body, filmed):
     walker, _, poses, seen = filmed
     world = to_moving_world(seen, walker.times, body, poses, poses[0])

@@ -92,6 +92,18 @@ def test_a_platform_stays_one_and_is_reported(body, height, over):
     assert between == pytest.approx(-over, abs=0.1)
 
 
+def test_depth_that_flickers_hardly_moves_the_floor(body, height):
+    tracks, people, _ = two(body, height)
+    random = np.random.default_rng(0)
+    flickering = [
+        replace(one, transl=one.transl * (1 + 0.03 * random.normal(size=(len(one.transl), 1)).astype(np.float32)))
+        for one in people
+    ]
+    steady, floors = (common_floors(tracks, given, body) for given in (people, flickering))
+    assert floors.apart_m == {}
+    assert floors.under_m == pytest.approx(steady.under_m, abs=0.045)
+
+
 def test_who_stands_longer_has_the_floor(body, height):
     tracks, people, _ = two(body, height, over=0.7)
     third = stand(body, seconds=2.0, pitch=PITCH)
