@@ -120,7 +120,7 @@ def _stands(tracks: Sequence[PersonTrack], predictions: Sequence[Prediction], bo
 def _common(stands: Sequence[_Stand]) -> float | None:
     """Metres under the camera of the floor on which feet of a shot's people stand longest; None for a single person."""
     usable = [one for one in stands if one.under_m > _LEAST_M]
-    if len(_people(usable)) < 2:
+    if len(_people(stands)) < 2 or not usable:
         return None
     logs = np.log([one.under_m for one in usable])
     weights = np.array([(10.0 if one.height_known else 1.0) * (one.seconds + 1e-3) for one in usable])

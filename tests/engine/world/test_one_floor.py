@@ -78,7 +78,7 @@ def test_a_wrong_size_is_made_up_for(body, height, tall):
         assert np.linalg.norm(pixels(one, body, camera) - pixels(other, body, camera), axis=-1).mean() < 3
 
 
-@pytest.mark.parametrize("over", [0.7, -0.7])
+@pytest.mark.parametrize("over", [0.7, -0.7, 1.5])  # the last nearly as high as the camera
 def test_a_platform_stays_one_and_is_reported(body, height, over):
     tracks, people, camera = two(body, height, over=over)
     floors = common_floors(tracks, people, body)
