@@ -176,6 +176,7 @@ def test_an_export_that_fails_leaves_the_motion_and_the_report(copied_run, run_h
 SMALL_CHUNKS = "from engine import stages; stages.CHUNK = 5; from engine.cli import main; main()"
 
 
+@pytest.mark.nightly("detects three times; test_kills.py kills runs every day")
 def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypatch, quick):
     words = ["run", str(DEMO_CLIP), "-o", str(tmp_path), "--events", "jsonl", *quick]
     command = [sys.executable, "-c", SMALL_CHUNKS, *words]

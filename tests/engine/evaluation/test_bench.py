@@ -62,6 +62,7 @@ def test_a_peak_belongs_to_its_stage():
     assert memory.peaks["large"] > memory.peaks["after"] + 140
 
 
+@pytest.mark.nightly("starts the engine twice")
 def test_the_table_and_the_json_hold_every_stage_of_real_runs(quick):
     stream = io.StringIO()
     figures = tables.speed(None, 2, [*quick, "--end-s", "0.1", "--set", "fit.iterations=2"], stream)

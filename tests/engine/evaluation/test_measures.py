@@ -17,7 +17,8 @@ from engine.training.corpus import write_corpus
 needs_networks = pytest.mark.skipif(
     not all(path.is_file() for path in (DENOISER, LANDMARK_WEIGHTS, MOTION_TEXT)), reason="the networks are not here"
 )
-QUICK = ("--set", "adaptation.epochs=1", "--set", "adaptation.least_steps=1", "--set", "fit.iterations=2")
+SETTINGS = ("adaptation.epochs=1", "adaptation.least_steps=1", "adaptation.solve_steps=2", "fit.iterations=2")
+QUICK = tuple(f"--set={setting}" for setting in SETTINGS)
 
 
 @pytest.fixture
