@@ -14,6 +14,7 @@ from ...engine.files.array_tables import BODY, FORMAT_VERSION, MOST_MOTION_BYTES
 from ...engine.files.json_file import read_json
 from ..blender import timing
 from ..errors import UserError
+from .run_files import body_path, person_of
 
 ROOT = Path(__file__).resolve().parents[2]
 """Folder of the add-on, or of the repository: beside `blender_addon` lie `engine` and `presets`."""
@@ -92,7 +93,7 @@ class Motion:
     @property
     def name(self) -> str:
         """The clip and the person, as Blender's data-blocks are called."""
-        return f"{self.clip_name} {self.path.stem}".strip()
+        return f"{self.clip_name} {person_of(self.path)}".strip()
 
     @property
     def clip_name(self) -> str:
@@ -180,12 +181,6 @@ def _evidence(arrays: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
     else:  # SMPL turns about its pelvis, which lies at the same place from `trans` whatever the pose
         found["initial_pelvis_world"] = initial_trans + (arrays["joints3d_world"][:1, 0] - arrays["trans"][:1])
     return {"keypoint_names": names, **found}
-
-
-def body_path(motion_path: str | Path) -> Path:
-    """Where the engine puts the rest body of a motion file."""
-    path = Path(motion_path)
-    return path.with_name(f"{path.stem}_body.npz")
 
 
 def read_body(motion: Motion) -> tuple[RestBody, str]:

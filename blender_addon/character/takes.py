@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..blender import compat
-from . import clip_times
+from . import clip_times, run_files
 
 
 def suffix(names: Iterable[str], collection: str) -> str:
@@ -44,10 +44,18 @@ def show(scene, armature) -> None:
                 part.hide_set(item != armature)
 
 
+def export_path(armature, ending: str) -> str:
+    """Where a file of `armature` is offered to be written: beside its motion file, with the number of its take."""
+    motion = Path(armature.get(clip_times.PERSON, "") or bpy.path.clean_name(armature.name))
+    name, _, number = armature.name.rpartition(" take ")
+    end = f" take {number}" if name and number.isdigit() else ""
+    return str(motion.with_name(f"{run_files.person_of(motion)}{end}{ending}"))
+
+
 def _is_same_person(item, armature) -> bool:
     if item.type != "ARMATURE" or not item.get(clip_times.PERSON) or not clip_times.of_one_clip(item, armature):
         return False
-    return Path(item[clip_times.PERSON]).name == Path(armature.get(clip_times.PERSON, "")).name
+    return run_files.person_of(item[clip_times.PERSON]) == run_files.person_of(armature.get(clip_times.PERSON, ""))
 
 
 def _order(name: str) -> tuple[int, str]:

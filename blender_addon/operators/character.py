@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
@@ -12,7 +11,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from .. import messages
 from ..blender import steps
 from ..blender.paths import absolute
-from ..character import takes
+from ..character import run_files, takes
 from ..character.chosen import NO_MOTION, armature_of, camera_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
@@ -44,7 +43,7 @@ class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
 
         names = [item.name for item in self.files if item.name.endswith(".npz")]
         paths = [os.path.join(self.directory, name) for name in names] or [self.filepath]
-        paths = [path for path in paths if not path.endswith("_body.npz")]
+        paths = [run_files.keep(path) for path in paths if not path.endswith("_body.npz")]
         footage, settings = absolute(self.footage) if self.footage else None, context.scene.adapt_motion
         try:
             options = {"with_mesh": self.with_mesh, "with_camera": self.with_camera, "look": prefs.look(context)}
@@ -103,11 +102,7 @@ class ADAPT_MOTION_OT_export_fbx(bpy.types.Operator, ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Offer a name beside the motion file."""
-        from ..character import scene
-
-        armature = armature_of(context)
-        motion = armature.get(scene.PERSON, "")
-        self.filepath = str(Path(motion).with_suffix(".fbx")) if motion else f"{bpy.path.clean_name(armature.name)}.fbx"
+        self.filepath = takes.export_path(armature_of(context), ".fbx")
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

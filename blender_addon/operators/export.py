@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper
@@ -11,7 +9,7 @@ from bpy_extras.io_utils import ExportHelper
 from .. import messages
 from ..blender import compat
 from ..blender.paths import absolute
-from ..character import chosen
+from ..character import chosen, takes
 from ..errors import UserError
 
 NO_USD = "This Blender cannot write USD with a skeleton: 4.2 and later can"
@@ -38,11 +36,7 @@ class _Export(ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Offer a name beside the motion file."""
-        from ..character import scene
-
-        armature = self.armature(context)
-        motion = Path(armature.get(scene.PERSON, "") or bpy.path.clean_name(armature.name))
-        self.filepath = str(motion.with_name(f"{motion.stem}{self.ending}"))
+        self.filepath = takes.export_path(self.armature(context), self.ending)
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

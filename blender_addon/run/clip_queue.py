@@ -11,6 +11,7 @@ import bpy
 
 from ...engine import protocol
 from .. import messages
+from ..character import run_files
 from ..errors import UserError
 from . import job, prefs, results, run_settings, running
 from .run_state import RunState
@@ -93,7 +94,7 @@ def _ended(state: RunState) -> None:
     for item in items:
         if state.results and not state.failed:
             item.status, item.message = "done", summary
-            item.motions = json.dumps([result["motion"] for result in state.results])
+            item.motions = _kept([result["motion"] for result in state.results])
         else:
             item.status = "stopped" if state.cancelled else "failed"
             item.message = f"{state.message} {state.hint}".strip()
@@ -117,9 +118,14 @@ def _settle(item) -> None:
     left = results.find(run.get("footage", [""])[0], Path(run.get("out", ""))) if run else None
     if left and left.motions:
         item.status, item.message = "done", ""
-        item.motions = json.dumps([str(path) for path in left.motions])
+        item.motions = _kept(left.motions)
     else:
         item.status, item.message = "stopped", messages.INTERRUPTED
+
+
+def _kept(motions) -> str:
+    """The motion files under names that the clip's next run, perhaps of this very queue, leaves alone; as JSON."""
+    return json.dumps([str(run_files.keep(path)) for path in motions])
 
 
 def register() -> None:

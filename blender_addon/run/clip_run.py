@@ -9,6 +9,8 @@ from typing import Any
 import bpy
 
 from .. import messages
+from ..blender import steps
+from ..character import run_files
 from ..errors import UserError
 from . import job, labels, people, people_edits, prefs, results, run_settings, running
 from .engine_home import EngineState
@@ -112,7 +114,8 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
     name = state.context["scene"]
     options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
     options["look"] = prefs.look()
-    work = scenes.import_steps(paths, bpy.data.scenes[name], **options)
+    own = yield from steps.beside(lambda: [run_files.keep(path) for path in paths])
+    work = scenes.import_steps(own, bpy.data.scenes[name], **options)
     imported = yield from work
     scene = bpy.data.scenes[name]
     for function in _after_import:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,8 @@ import bpy
 
 from ...engine.files.json_file import read_json
 from ..blender import paths
+from ..character import run_files
 from . import run_settings
-
-_MOTION = re.compile(r"person_[0-9]+(_shot_[0-9]+)?")
-"""Stem of a motion file; bodies and takes lie beside it."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +21,13 @@ class Left:
     Attributes:
         folder: of the clip's results.
         motions: finished motion files.
+        names: of them, and of the files that takes with the same motions refer to.
         interrupted: whether a run began and did not come to its end.
     """
 
     folder: Path
     motions: tuple[Path, ...]
+    names: frozenset[str]
     interrupted: bool
 
 
@@ -39,7 +38,7 @@ _left: dict[tuple[str, str], Left | None] = {}
 def find(footage: str, out: Path) -> Left | None:
     """What earlier runs left of `footage` in `out`; None if nothing. Looks at the disk."""
     wanted = os.path.normcase(os.path.abspath(footage))
-    for claim in sorted(out.glob("*/.cache/clip.json")):
+    for claim in sorted(out.glob(f"*/{run_files.CLAIM.as_posix()}")):
         try:
             owner = read_json(claim)["footage"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -47,10 +46,11 @@ def find(footage: str, out: Path) -> Left | None:
         if owner != wanted:
             continue
         folder = claim.parent.parent
-        motions = tuple(sorted(path for path in folder.glob("person_*.npz") if _MOTION.fullmatch(path.stem)))
+        motions = tuple(sorted(path for path in folder.glob("person_*.npz") if run_files.is_result(path)))
         finished = (folder / "report.json").is_file() and bool(motions)
         began = any(claim.parent.glob("detect-*.npz"))
-        return Left(folder, motions if finished else (), began and not finished)
+        names = frozenset(str(path) for motion in motions for path in (motion, run_files.kept(motion)) if path)
+        return Left(folder, motions if finished else (), names, began and not finished)
     return None
 
 

@@ -97,8 +97,7 @@ def _draw_offers(layout, context) -> None:
 def _is_attached(scene, left) -> bool:
     from ..character import scene as scenes
 
-    names = {str(path) for path in left.motions}
-    return any(item.get(scenes.PERSON) in names for item in scene.objects if item.type == "ARMATURE")
+    return any(item.get(scenes.PERSON) in left.names for item in scene.objects if item.type == "ARMATURE")
 
 
 class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
