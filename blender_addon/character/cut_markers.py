@@ -13,6 +13,9 @@ from typing import Any
 
 from ..blender.timing import CLIP_RATE, JITTER, KEY_RATE, KEY_START
 
+_MOST_FRAME = 1048574
+"""The last frame of Blender's."""
+
 SHOT = "adapt_motion_shot_s"
 """Custom property of cameras: second of the footage at which their shot begins. Only where the footage is cut."""
 
@@ -29,25 +32,27 @@ def others(scene) -> list[Any]:
 
 def write(scene, cameras: Iterable[Any], clip_rate: Fraction, rate: Fraction, start: float) -> None:
     """Have a marker for each camera of the shots of a clip, laid for `rate` with the clip's time 0 at `start`."""
+    bound, deserted = _bound(scene), {one.name: one for one in scene.timeline_markers if one.camera is None}
     for number, camera in enumerate(sorted(cameras, key=_begins), 1):
         camera[CLIP_RATE] = str(clip_rate)
         name = f"Shot {number}"
-        marker = _marker_of(scene, camera) or _left_over(scene, name) or scene.timeline_markers.new(name)
+        marker = bound.get(camera) or deserted.pop(name, None) or scene.timeline_markers.new(name)
         marker.name, marker.camera = name, camera
-        _lay(scene, camera, rate, start)
+        _lay(camera, marker, rate, start)
 
 
 def lay(scene, items: Iterable[Any], rate: Fraction, start: float | None) -> None:
     """Move the markers of the cameras among `items` to where their cuts are at another rate or from another first frame
     (None: the one that there is)."""
+    bound = _bound(scene)
     for camera in items:
         if SHOT in camera and KEY_START in camera:
-            _lay(scene, camera, rate, camera[KEY_START] if start is None else start)
+            _lay(camera, bound.get(camera), rate, camera[KEY_START] if start is None else start)
 
 
 def forget(scene, camera) -> None:
     """A camera is that of a shot no more."""
-    marker = _marker_of(scene, camera)
+    marker = _bound(scene).get(camera)
     if marker is not None:
         scene.timeline_markers.remove(marker)
     for key in (SHOT, CLIP_RATE, KEY_RATE, KEY_START):
@@ -67,19 +72,13 @@ def _begins(camera) -> float:
     return float(camera[SHOT])
 
 
-def _marker_of(scene, camera) -> Any | None:
-    return next((marker for marker in scene.timeline_markers if marker.camera == camera), None)
+def _bound(scene) -> dict[Any, Any]:
+    """Cameras, each with the first of the markers that are bound to it."""
+    return {marker.camera: marker for marker in reversed(scene.timeline_markers) if marker.camera is not None}
 
 
-def _left_over(scene, name: str) -> Any | None:
-    """The marker of a shot whose camera has been deleted."""
-    unbound = [marker for marker in scene.timeline_markers if marker.camera is None]
-    return next((marker for marker in unbound if marker.name == name), None)
-
-
-def _lay(scene, camera, rate: Fraction, start: float) -> None:
+def _lay(camera, marker, rate: Fraction, start: float) -> None:
     camera[KEY_RATE], camera[KEY_START] = str(rate), float(start)
-    marker = _marker_of(scene, camera)
     if marker is not None:
         marker.frame = _frame(camera)
 
@@ -87,7 +86,8 @@ def _lay(scene, camera, rate: Fraction, start: float) -> None:
 def _frame(camera) -> int:
     """The first frame of the scene that shows a shot."""
     rates = Fraction(camera[CLIP_RATE]), Fraction(camera[KEY_RATE])
-    return ceil(place_of(_begins(camera), *rates, camera[KEY_START]))
+    place = place_of(_begins(camera), *rates, camera[KEY_START])
+    return ceil(min(max(place, -_MOST_FRAME), _MOST_FRAME))
 
 
 def place_of(second: float, clip_rate: Fraction, rate: Fraction, start: float) -> float:

@@ -19,6 +19,8 @@ from .run_files import body_path, person_of
 ROOT = Path(__file__).resolve().parents[2]
 """Folder of the add-on, or of the repository: beside `blender_addon` lie `engine` and `presets`."""
 
+_MOST_CUTS = 10_000
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -97,8 +99,8 @@ class Motion:
 
     @property
     def clip_name(self) -> str:
-        """Name of the clip: the folder that the engine made for it."""
-        return self.path.resolve().parent.name
+        """Name of the clip: the folder that the engine made for it, as far as Blender can write it."""
+        return self.path.resolve().parent.name.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,8 @@ def read_motion(path: str | Path) -> Motion:
     arrays = _load(path, "motion file", MOTION, MOST_MOTION_BYTES)
     if int(arrays.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION:
         raise UserError(f"{path} was written by a newer version.", "Update the add-on.")
-    rows = len(arrays["poses"])
-    if not rows:
-        raise _bad(path, "it has no frames")
-    if rows > 1 and not (np.diff(arrays["timestamps"]) > 0).all():
-        raise _bad(path, "its timestamps do not increase")
+    _check(path, arrays)
     width, height = (int(size) for size in arrays["image_size"])
-    if arrays["intrinsics"][0, 0] <= 0 or arrays["intrinsics"][1, 1] <= 0:
-        raise _bad(path, "its camera has no focal length")
     kept = ("poses", "joints3d_cam", "joints3d_world", "betas", "intrinsics", "camera_to_world", "timestamps")
     return Motion(
         path=path,
@@ -154,8 +150,31 @@ def read_motion(path: str | Path) -> Motion:
         labels=arrays["labels"].astype(str),
         label_similarity=arrays["label_similarity"].astype(np.float64),
         **{key: arrays[key].astype(np.float64) for key in kept},
-        **_evidence(arrays, rows),
+        **_evidence(arrays, len(arrays["poses"])),
     )
+
+
+def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Raise UserError for what no type and no range tells: times, cameras and cuts that are none."""
+    rows = len(arrays["poses"])
+    if not rows:
+        raise _bad(path, "it has no frames")
+    if rows > 1 and not (np.diff(arrays["timestamps"]) > 0).all():
+        raise _bad(path, "its timestamps do not increase")
+    if arrays["intrinsics"][0, 0] <= 0 or arrays["intrinsics"][1, 1] <= 0:
+        raise _bad(path, "its camera has no focal length")
+    for places in (arrays["camera_to_world"], arrays.get("camera_path")):
+        if places is not None and not _rigid(places.astype(np.float64)):
+            raise _bad(path, "its camera has places that are none")
+    if len(arrays.get("cuts_s", ())) > _MOST_CUTS:
+        raise _bad(path, f"it has more than {_MOST_CUTS} cuts")
+
+
+def _rigid(places: np.ndarray) -> bool:
+    """Whether (..., 4, 4) turn and move, and do nothing else."""
+    turns = places[..., :3, :3]
+    off = np.abs(turns @ np.swapaxes(turns, -1, -2) - np.eye(3)).max()
+    return bool(off < 1e-3 and (np.linalg.det(turns) > 0).all() and (places[..., 3, :] == (0, 0, 0, 1)).all())
 
 
 def read_some(path: str | Path, *names: str) -> dict[str, np.ndarray]:

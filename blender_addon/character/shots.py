@@ -136,17 +136,18 @@ def film(
         footage: to be shown, or None.
         rate, start: what the clip is laid for, and the frame of its time 0.
     """
-    there = _cameras(scene, footage, motion.clip_name)
+    name = motion.clip_name
+    there = _cameras(scene, footage, name)
     used: list[Any] = []
-    for place, shot in enumerate(shots):
+    for place, (shot, nearest) in enumerate(zip(shots, _nearest(shots), strict=True)):
         ours = _camera_of(shot, place == 0, [one for one in there if one not in used])
         is_new = ours is None
         if is_new:
-            ours = cameras.new_camera(f"{motion.clip_name} camera" + (f" {place + 1}" if place else ""))
+            ours = cameras.new_camera(f"{name} camera" + (f" {place + 1}" if place else ""))
             collection.objects.link(ours)
         if shot.filmed is not None or is_new:
-            _aim(ours, shot.filmed or _nearest(shots, place), scene, rate, start)
-        ours[CLIP] = motion.clip_name
+            _aim(ours, shot.filmed or nearest, scene, rate, start)
+        ours[CLIP] = name
         used.append(ours)
     _mark(scene, shots, used, there, motion, rate, start)
     return _with_footage(used, motion, scene, footage, rate, start)
@@ -171,12 +172,16 @@ def _camera_of(shot: Shot, is_first: bool, there: Sequence[Any]) -> Any | None:
     return next(iter(own or [one for one in there if is_first and SHOT not in one]), None)
 
 
-def _nearest(shots: Sequence[Shot], place: int) -> Motion:
-    """What the nearest shot with somebody in it says of the camera."""
-    known = [(abs(number - place), number) for number, shot in enumerate(shots) if shot.filmed is not None]
-    filmed = shots[min(known)[1]].filmed
-    assert filmed is not None
-    return replace(filmed, camera_path=None, camera_intrinsics=None)
+def _nearest(shots: Sequence[Shot]) -> list[Motion]:
+    """For each shot what the nearest with somebody in it says of the camera."""
+    known = [(number, replace(one.filmed, camera_path=None, camera_intrinsics=None))
+             for number, one in enumerate(shots) if one.filmed is not None]  # fmt: skip
+    found, left = [], 0
+    for place in range(len(shots)):
+        while left + 1 < len(known) and known[left + 1][0] - place < place - known[left][0]:
+            left += 1
+        found.append(known[left][1])
+    return found
 
 
 def _aim(camera, filmed: Motion, scene, rate: Fraction, start: float) -> None:

@@ -30,7 +30,7 @@ MOTION: Table = {
     "format_version": Item("iu", (), 0, 10**6, needed=False),
     "poses": _numbers("T", 72, most=_RADIANS),
     "trans": _numbers("T", 3, most=_METRES),
-    "timestamps": _numbers("T", most=_SECONDS),
+    "timestamps": Item("fiu", ("T",), 0, _SECONDS),
     "joints3d_cam": _numbers("T", _JOINTS, 3, most=_METRES),
     "joints3d_world": _numbers("T", _JOINTS, 3, most=_METRES),
     "labels": Item("U", ("T",)),
@@ -54,7 +54,7 @@ MOTION: Table = {
     "keypoints2d_footage": _numbers("T", "K", 3, most=_PIXELS, needed=False),
     "camera_intrinsics": _numbers("T", 3, 3, most=_PIXELS, needed=False),
     "shots": Item("iu", ("S", 2), 0, 10**9, needed=False),
-    "cuts_s": _numbers("C", most=_SECONDS, needed=False),
+    "cuts_s": Item("fiu", ("C",), 0, _SECONDS, needed=False),
 }
 """`person_<N>.npz` as far as Blender needs it; the engine's own reader wants all of it."""
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -83,6 +85,16 @@ def test_names_in_any_script_and_a_moved_parent_collection(blank, tmp_path):
     assert imported.people[0].armature.name == "Übung 跳 clip person_1"
     assert imported.people[0].armature[scene.PERSON] == str(path)
     imported.people[0].armature.matrix_world = Matrix.Translation((1, 2, 3))
+
+
+def test_a_folder_whose_name_is_no_text_is_imported(blank, tmp_path):
+    folder = os.path.join(os.fsencode(tmp_path), b"clip \xff")
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pytest.skip("this system takes no such names")
+    imported = scene.import_people([synthetic.write_person(Path(os.fsdecode(folder)))], blank)
+    assert imported.people[0].armature.name == "clip ? person_1"
 
 
 def test_missing_numpy_is_reported_in_words(blank, tmp_path, monkeypatch):
