@@ -25,6 +25,9 @@ PICTURE_SIDE = 400
 SAME_POSE = 0.08
 """Distance of two poses (as `pose_distance` has it) below which they show one person; two side by side lie at 0.1."""
 _SMALLEST_CROP = 64.0
+_MOST_TILES = 24
+"""Side by side, without their overlap."""
+
 _TURN_AGAIN_DEGREES = 60.0
 _FASTEST_SIDES_PER_S = 4.0
 
@@ -69,11 +72,12 @@ class Crop:
         step = max(self.side // PICTURE_SIDE, 1)
         rows = slice(max(self.top, 0), min(self.top + self.side, height // step * step))
         columns = slice(max(self.left, 0), min(self.left + self.side, width // step * step))
-        inside = rgb[rows, columns]
-        if step > 1 and inside.size:
+        inside, side = rgb[rows, columns], self.side // step
+        if not inside.size:  # a frame that is thinner than what is averaged over, or elsewhere
+            return np.zeros((side, side, 3), np.uint8)
+        if step > 1:
             size = (inside.shape[1] // step, inside.shape[0] // step)
             inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_AREA), np.uint8)
-        side = self.side // step
         if inside.shape[:2] != (side, side):
             padded = np.zeros((side, side, 3), np.uint8)
             y, x = (rows.start - self.top) // step, (columns.start - self.left) // step
@@ -166,13 +170,16 @@ class Followed:
 
 
 def tiles(size: tuple[int, int], levels: int) -> list[Crop]:
-    """Overlapping squares to search a frame of `size` (width, height): the whole of it, then each level half of it."""
+    """Overlapping squares to search a frame of `size` (width, height): the whole of it, then each level half of it.
+
+    Of a strip they are larger than it is high, so that there are never thousands of them.
+    """
     width, height = size
     longer, shorter = max(size), min(size)
     found = [Crop.about(width / 2, height / 2, longer)]
     for level in range(levels):
-        side = shorter >> level
-        columns, rows = (int(np.ceil((length - side) / (0.6 * side))) + 1 for length in size)
+        side = max(shorter >> level, longer // _MOST_TILES)
+        columns, rows = (max(int(np.ceil((length - side) / (0.6 * side))), 0) + 1 for length in size)
         found += [
             Crop.about(left + side / 2, top + side / 2, side)
             for top in np.linspace(0, height - side, rows)

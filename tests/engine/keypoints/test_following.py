@@ -117,6 +117,22 @@ def test_tiles_cover_the_frame_at_every_level(size):
     assert abs(whole[0].side - max(size)) <= 8
 
 
+@pytest.mark.parametrize("size", [(16384, 32), (32, 16384), (17, 900)])
+def test_a_strip_is_searched_with_few_tiles_that_cover_it(size):
+    areas = tiles(size, levels=2)
+    assert len(areas) < 200
+    along = int(size[1] > size[0])
+    starts = np.array([(one.left, one.top)[along] for one in areas])
+    ends = starts + [one.side for one in areas]
+    for place in range(0, max(size), 10):
+        assert (starts[1:] <= place).any()
+        assert ((starts[1:] <= place) & (place <= ends[1:])).any()
+    rgb = np.full((size[1], size[0], 3), 255, np.uint8)
+    for area in areas:
+        picture = area.picture(rgb)
+        assert picture.shape[0] == picture.shape[1] > 0
+
+
 def test_distinct_keeps_each_person_once_the_surest_first():
     one, again, other = pose(200, 100, 300), pose(203, 101, 300, confidence=0.7), pose(450, 100, 300, confidence=0.5)
     assert distinct([again, other, one], [], SIZE) == [one, other]
