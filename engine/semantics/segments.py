@@ -18,6 +18,10 @@ from engine.files.plain_zip import shown
 LONGEST_LABEL = 200
 """Characters; every frame of the motion file holds its label."""
 
+MOST_LABELS = 10_000
+MOST_NAMED = 10
+"""Labels of which a warning each says that they have no effect."""
+
 _KEYS = ("start", "end", "label")
 _HINT = 'A labels file looks like [{"start": 0, "end": 2.5, "label": "walk"}]: times in seconds, no overlaps.'
 
@@ -46,6 +50,8 @@ def read_labels(path: Path) -> tuple[Segment, ...]:
         raise UsageError(f"The labels file {path} is not JSON: {error}.", _HINT) from error
     if not isinstance(entries, list):
         raise UsageError(f"The labels file {path} does not hold a list.", _HINT)
+    if len(entries) > MOST_LABELS:
+        raise UsageError(f"The labels file {path} has more than {MOST_LABELS} labels.", _HINT)
     segments = [_segment(entry, f"Entry {number} of the labels file {path}") for number, entry in enumerate(entries, 1)]
     order = sorted(range(len(segments)), key=lambda index: segments[index].start_s)
     for before, after in itertools.pairwise(order):
@@ -60,7 +66,7 @@ def read_labels(path: Path) -> tuple[Segment, ...]:
 
 
 def beyond(segments: tuple[Segment, ...], duration_s: float) -> list[str]:
-    """A sentence for every segment that the footage of `duration_s` seconds does not reach, or not to its end."""
+    """Sentences about segments that the footage of `duration_s` seconds does not reach, or not to their end."""
     sentences = []
     for segment in segments:
         if math.isinf(segment.end_s) or segment.end_s <= duration_s + 0.5:
@@ -70,16 +76,23 @@ def beyond(segments: tuple[Segment, ...], duration_s: float) -> list[str]:
             f"The label '{segment.label}' from {segment.start_s:g} s to {segment.end_s:g} s {left} the footage, "
             f"which ends at {duration_s:.2f} s."
         )
-    return sentences
+    return _some(sentences, "Labels beyond the footage that are not named here")
 
 
 def unseen(segments: tuple[Segment, ...], times: NDArray[np.float64]) -> list[str]:
-    """A sentence for every segment that none of the `times` (T,), at which a person is seen, lies in."""
-    return [
+    """Sentences about segments that none of the `times` (T,), at which a person is seen, lies in."""
+    sentences = [
         f"The label '{one.label}' from {one.start_s:g} s to {one.end_s:g} s changes no motion: nobody is seen then."
         for one in segments
         if not ((times >= one.start_s) & (times < one.end_s)).any()
     ]
+    return _some(sentences, "Labels that change no motion and are not named here")
+
+
+def _some(sentences: list[str], others: str) -> list[str]:
+    """The first of them, and how many more there are."""
+    more = len(sentences) - MOST_NAMED
+    return [*sentences[:MOST_NAMED], f"{others}: {more}."] if more > 0 else sentences
 
 
 def spread(segments: tuple[Segment, ...], timestamps: NDArray[np.float64]) -> NDArray[np.str_]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UsageError
-from engine.semantics.segments import Segment, beyond, read_labels, spread, unseen, whole_clip
+from engine.semantics.segments import MOST_LABELS, MOST_NAMED, Segment, beyond, read_labels, spread, unseen, whole_clip
 
 
 def labels_file(folder, content):
@@ -76,6 +76,25 @@ def test_labels_beyond_the_footage_are_reported():
     assert "reaches beyond" in sentences[0]
     assert "lies beyond" in sentences[1]
     assert not beyond(whole_clip("x"), 1.0)
+
+
+def test_of_many_labels_without_effect_the_first_are_named():
+    segments = tuple(Segment(one, one + 1, "a") for one in range(5, 205))
+    for sentences, rest in (
+        (beyond(segments, 1.0), "Labels beyond the footage that are not named here: 190."),
+        (unseen(segments, np.array([1.0])), "Labels that change no motion and are not named here: 190."),
+    ):
+        assert len(sentences) == MOST_NAMED + 1
+        assert sentences[-1] == rest
+        assert "from 14 s" in sentences[-2]
+    assert len(beyond(segments[:MOST_NAMED], 1.0)) == MOST_NAMED
+
+
+def test_more_labels_than_anybody_gives_are_refused(tmp_path):
+    few = [entry(one, one + 1) for one in range(MOST_LABELS)]
+    assert len(read_labels(labels_file(tmp_path, few))) == MOST_LABELS
+    with pytest.raises(UsageError, match="has more than 10000 labels"):
+        read_labels(labels_file(tmp_path, [*few, entry(MOST_LABELS, MOST_LABELS + 1)]))
 
 
 def test_a_label_for_a_time_in_which_nobody_is_seen_is_named():
