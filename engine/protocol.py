@@ -77,6 +77,9 @@ def parse_event(line: str) -> dict[str, Any]:
 LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
 """Standing heights that a run takes."""
 
+LEAST_FOCAL_PX, MOST_FOCAL_PX = 1.0, 1e7
+"""Focal lengths that a run takes. Beyond, numbers come out that are not finite."""
+
 VLM_MOST_REQUESTS = 200
 VLM_MOST_COST = 2.0
 """Requests, and dollars, that labels by a vision-language model may take in a run unless the settings say otherwise."""

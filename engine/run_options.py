@@ -18,7 +18,7 @@ from engine.errors import EngineError, FootageError, UsageError
 from engine.files.plain_zip import shown
 from engine.keypoints.tracking import chosen_numbers
 from engine.people.merging import Split, merges, splits
-from engine.protocol import LEAST_HEIGHT_M, MOST_HEIGHT_M, Job
+from engine.protocol import LEAST_FOCAL_PX, LEAST_HEIGHT_M, MOST_FOCAL_PX, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
 from engine.weights.model_files import require
 
@@ -102,7 +102,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     _offered("--only", job.only, ("", *ONLY))
     if job.focal_px is not None and job.camera:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
-    _positive("--focal-px", job.focal_px)
+    _check_focal(job.focal_px)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
     _check_exports(job.exports)
@@ -213,9 +213,12 @@ def _offered(option: str, value: str, offered: Sequence[str]) -> None:
         )
 
 
-def _positive(option: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{option} is {value:g}, not a number above 0.", "Leave it out to have it estimated.")
+def _check_focal(focal_px: float | None) -> None:
+    if focal_px is not None and not LEAST_FOCAL_PX <= focal_px <= MOST_FOCAL_PX:
+        raise UsageError(
+            f"--focal-px is {focal_px:g}, not a focal length from {LEAST_FOCAL_PX:g} to {MOST_FOCAL_PX:g} pixels.",
+            "Leave it out to have it estimated.",
+        )
 
 
 def _check_height(height_m: float | None) -> None:

@@ -35,13 +35,16 @@ class Floor:
 
     @classmethod
     def under(cls, rotations: Tensor, transl: Tensor, betas: Tensor, body: BodyModel, times: Tensor) -> Floor | None:
-        """The floor of a motion: rotations (S, 24, 3, 3), transl (S, 3). None for a body without points on its feet."""
+        """The floor of a motion: rotations (S, 24, 3, 3), transl (S, 3). None for a body without points on its feet,
+        and where numbers are not finite."""
         if not set(FOOT_POINTS) <= set(body.landmark_names):
             return None
         places = torch.tensor([body.landmark_names.index(name) for name in FOOT_POINTS])
         with torch.no_grad():
             joints, marks = body.joints_and_landmarks(rotations, betas, transl)
             rest = body.landmarks(torch.eye(3).expand(1, 24, 3, 3), betas)[0, places]
+        if not all(bool(part.isfinite().all()) for part in (joints, marks, rest)):
+            return None
         drop = (rest[:, 1] - rest[:, 1].min()).double().numpy()
         feet, seconds = marks[:, places].double().numpy(), times.double().numpy()
         up = estimate_up(joints.double().numpy(), feet, seconds)

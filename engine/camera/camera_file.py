@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.camera.lens import Distortion, Lens, make_lens
+from engine.camera.lens import MOST_BENDING, Distortion, Lens, make_lens
 from engine.errors import UsageError
 from engine.files.json_file import JsonFileError, read_json
+from engine.protocol import LEAST_FOCAL_PX, MOST_FOCAL_PX
 
 _RIGID = 1e-3
-_MOST_PIXELS, _MOST_METRES = 1e7, 1e6
+_MOST_METRES = 1e6
 _HINT = (
     'A camera file looks like {"intrinsics": [[1500, 0, 960], [0, 1500, 540], [0, 0, 1]], "camera_to_world": [4x4, …]}.'
 )
@@ -67,7 +68,8 @@ def read_camera(path: Path) -> GivenCamera:
         ):
             raise UsageError(f"The camera_to_world of the camera file {path} are not turns and places.", _HINT)
     focal = cameras[:, (0, 1), (0, 1)]
-    if (focal <= 0).any() or np.abs(cameras).max() > _MOST_PIXELS or not np.allclose(cameras[:, 2], (0, 0, 1)):
+    sizes_fit = (focal >= LEAST_FOCAL_PX).all() and np.abs(cameras).max() <= MOST_FOCAL_PX
+    if not sizes_fit or not np.allclose(cameras[:, 2], (0, 0, 1)):
         raise UsageError(f"The intrinsics of the camera file {path} are no camera matrix.", _HINT)
     lens = make_lens(cameras, _distortion(values.get("distortion"), path))
     return GivenCamera(cameras[0] if lens is None else lens.pinhole, poses, lens)
@@ -83,7 +85,9 @@ def _distortion(value: Any, path: Path) -> Distortion | None:
         k = tuple(float(number) for number in value["k"])
         p1, p2 = (float(number) for number in value.get("p") or (0.0, 0.0))
         fits = (
-            len(k) <= most[model] and bool(np.isfinite((*k, p1, p2)).all()) and (model == "polynomial" or p1 == p2 == 0)
+            len(k) <= most[model]
+            and bool((np.abs((*k, p1, p2)) <= MOST_BENDING).all())
+            and (model == "polynomial" or p1 == p2 == 0)
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         fits = False

@@ -28,6 +28,12 @@ from engine.keypoints.types import PersonTrack
 
 Array = NDArray[np.float64]
 
+MOST_BENDING = 1e6
+"""Larger coefficients than any lens has, also a long one with high powers."""
+
+_FAR = 1e7
+"""Pixels. Far outside of its picture a lens may put points anywhere, or nowhere."""
+
 _ROUNDS = 20
 _STEP = 1e-5
 _ZOOM = 1e-3
@@ -106,13 +112,15 @@ class Lens:
 
     def to_pinhole(self, points: Array, camera: Array) -> Array:
         """Pixels (N, 2) of the footage as the pinhole camera sees them; `camera` (3, 3) is the real one then."""
-        return _pixels(self._flat(_normalised(points, camera)), self.pinhole)
+        with np.errstate(all="ignore"):
+            return _pixels(self._flat(_normalised(points, camera)), self.pinhole)
 
     def to_footage(self, points: Array, camera: Array) -> Array:
         """The other way round."""
         normalised = _normalised(points, self.pinhole)
-        bent = normalised if self.distortion is None else self.distortion.distort(normalised)
-        return _pixels(bent, camera)
+        with np.errstate(all="ignore"):
+            bent = normalised if self.distortion is None else self.distortion.distort(normalised)
+            return _pixels(bent, camera)
 
     def straighten(self, track: PersonTrack) -> PersonTrack:
         """The track as the pinhole camera sees it."""
@@ -174,7 +182,7 @@ def _normalised(points: Array, camera: Array) -> Array:
 
 def _pixels(points: Array, camera: Array) -> Array:
     found: Array = points * camera[(0, 1), (0, 1)] + camera[:2, 2]
-    return found
+    return np.clip(np.nan_to_num(found, nan=_FAR), -_FAR, _FAR)
 
 
 def _solve(function: Callable[[Array], Array], wanted: Array) -> Array:

@@ -133,10 +133,17 @@ def find(key: str, settings: ModelSettings) -> Path | None:
     folder = models_folder(settings)
     for name in published(key).names:
         for depth in range(_DEEPEST + 1):
-            found = sorted(folder.glob("*/" * depth + name)) if folder.is_dir() else []
+            found = _below(folder, "*/" * depth + name)
             if found:
                 return found[0]
     return None
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern)) if folder.is_dir() else []
+    except OSError:  # something in it went away meanwhile, or no system takes the name
+        return []
 
 
 def require(key: str, settings: ModelSettings, needed_by: str) -> Path:

@@ -11,6 +11,7 @@ from synthetic_people import LIMB_JOINTS, SIZE, hip_centred, seen, stand, unseen
 from engine.backbones.evidence import gather
 from engine.backbones.fit import FitBackbone
 from engine.backbones.fit_settings import FitSettings
+from engine.backbones.floor import Floor
 from engine.backbones.spline import Spline
 from engine.backbones.types import Prediction
 from engine.backbones.windows import blend, spans
@@ -255,3 +256,10 @@ def test_windows_cover_every_row_and_blend_to_what_they_agree_on():
         [(span, torch.full((span.stop - span.start, 1), float(number))) for number, span in enumerate(windows)], 1000
     )
     assert steps.diff(dim=0).max() < 0.05
+
+
+def test_a_motion_that_is_not_finite_has_no_floor(body):
+    turns, transl = torch.eye(3).expand(9, 24, 3, 3), torch.zeros(9, 3)
+    times = torch.arange(9) / 30
+    assert Floor.under(turns, transl, torch.zeros(10), body, times) is not None
+    assert Floor.under(turns, transl.log() * 0, torch.zeros(10), body, times) is None

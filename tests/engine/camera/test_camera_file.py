@@ -53,8 +53,11 @@ def test_a_camera_is_read_with_its_path(tmp_path):
         ('{"intrinsics": ' + "[" * 10_000 + "]" * 10_000 + "}", "is not JSON: it has more than 32 lists"),
         ('{"intrinsics": [[1%s, 0, 1], [0, 1, 1], [0, 0, 1]]}' % ("0" * 400), "3 x 3 matrices of finite numbers"),
         ({"intrinsics": [[1e30, 0, 1], [0, 1e30, 1], [0, 0, 1]]}, "no camera matrix"),
+        ({"intrinsics": [[1e-300, 0, 1], [0, 1e-300, 1], [0, 0, 1]]}, "no camera matrix"),
         ({"intrinsics": K, "camera_to_world": [moved(1e30)]}, "turns and places"),
         ({"intrinsics": K, "distortion": {"model": "polynomial", "k": [10**400]}}, "none that is known"),
+        ({"intrinsics": K, "distortion": {"model": "division", "k": [1e300]}}, "none that is known"),
+        ({"intrinsics": K, "distortion": {"model": "polynomial", "k": [0.1], "p": [0, 1e300]}}, "none that is known"),
         ({"intrinsics": K, "distortion": {"model": ["a"], "k": [1]}}, "none that is known"),
     ],
 )

@@ -56,6 +56,16 @@ def test_points_far_outside_stay_finite():
     assert np.isfinite(lens.to_pinhole(far, CAMERA)).all()
 
 
+@pytest.mark.parametrize("model", ["polynomial", "division", "reciprocal"])
+@pytest.mark.parametrize("k", [(1e6, -1e6), (-1.0, 0.0), (-1e6, 1e6)])
+@pytest.mark.filterwarnings("error")
+def test_what_no_lens_does_stays_finite_too(model, k):
+    lens = make_lens(CAMERA[None], Distortion(model, k))
+    around = CAMERA[:2, 2] + CAMERA[0, 0] * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1e5]])
+    for there in (lens.to_pinhole, lens.to_footage):
+        assert np.abs(there(np.concatenate([points(), around]), CAMERA)).max() <= 1e7
+
+
 def zooming():
     cameras = np.repeat(CAMERA[None], 5, 0)
     cameras[:, (0, 1), (0, 1)] *= np.array([0.8, 0.9, 1.0, 1.1, 1.4])[:, None]

@@ -36,6 +36,10 @@ def test_a_model_is_found_by_its_name_in_the_folder_or_below_it(tmp_path):
     assert find("hmr2", settings) == deep
 
 
+def test_a_models_folder_that_cannot_be_searched_has_no_models():
+    assert find("hmr", ModelSettings(folder="long " * 100)) is None
+
+
 def test_a_given_path_goes_before_the_folder(tmp_path):
     (tmp_path / "md_basemodel.pt").write_bytes(b"x")
     assert find("mdnet", ModelSettings(folder=str(tmp_path), mdnet=str(tmp_path / "mine.pt"))) == tmp_path / "mine.pt"
