@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from engine.errors import FootageError
 from engine.files.plain_file import open_plain
 from engine.footage.frame_rate import FASTEST, exact_rate, plausible
+from engine.footage.pictures import Shape, Timed, whole
 from engine.footage.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, expand, fingerprint, sequence_files
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "FootageInfo", "Frame", "expand", "fingerprint", "frames", "probe"]
@@ -56,7 +57,7 @@ class Frame:
     Attributes:
         index: counted from 0 at the first frame of the footage, also where only a range is read.
         time_s: seconds since the first frame of the footage.
-        rgb: (H, W, 3) uint8, upright, square pixels; transparent parts on black.
+        rgb: (H, W, 3) uint8, upright, square pixels, standard range; transparent parts on grey.
     """
 
     index: int
@@ -103,7 +104,7 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
     images = sequence_files(path)
     if images is not None:
         picture, _ = _read_image(images[0])
-        shape = _Shape.of(picture, None, path)
+        shape = _shape(picture, None, path)
         count, rate, variable = len(images), Fraction(image_rate), False
         duration: float | None = float(count / rate)
         tags: Mapping[str, str] = picture.metadata
@@ -114,7 +115,7 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
             first = next(_decoded(container, stream, path, lambda *_: None), None)
             if first is None:
                 raise FootageError(f"{path} has no frames.", "Export or download the clip again.")
-            shape = _Shape.of(first[1], stream.sample_aspect_ratio, path)
+            shape = _shape(first[1], stream.sample_aspect_ratio, path)
             tags = {**container.metadata, **stream.metadata, **first[1].metadata}
         rate, variable, expected, duration = _timing(path)
     width, height = shape.upright
@@ -137,6 +138,7 @@ def frames(
     end_s: float | None = None,
     *,
     image_rate: Fraction = IMAGE_RATE,
+    mirrored: bool = False,
     warn: _Warn | None = None,
 ) -> Iterator[Frame]:
     """Frames of footage in the order and at the times they are shown, one at a time.
@@ -145,16 +147,17 @@ def frames(
         path: a video file, a folder of images, a numbered pattern or one image.
         start_s, end_s: only frames with start_s <= time_s < end_s; None leaves that side open.
         image_rate: frames a second of an image sequence.
+        mirrored: whether the footage is and has to be flipped back.
         warn: called with a code and a sentence when parts of the footage are damaged; the rest is still given.
 
     Raises:
         FootageError: as `probe`, or no frame lies in the range.
     """
-    shape: _Shape | None = None
+    shape: Shape | None = None
     given = 0
-    for index, (time_s, picture, aspect) in enumerate(_timed(path, image_rate, warn or (lambda *_: None))):
+    for index, (time_s, picture, aspect) in enumerate(whole(_timed(path, image_rate, warn or (lambda *_: None)))):
         if shape is None:
-            shape = _Shape.of(picture, aspect, path)
+            shape = _shape(picture, aspect, path, mirrored)
         if end_s is not None and time_s >= end_s:
             break
         if start_s is None or time_s >= start_s:
@@ -173,7 +176,7 @@ def frames(
         )
 
 
-def _timed(path: Path, image_rate: Fraction, warn: _Warn) -> Iterator[tuple[float, Any, Fraction | None]]:
+def _timed(path: Path, image_rate: Fraction, warn: _Warn) -> Iterator[Timed]:
     """Seconds since the first frame, the decoded picture, and the shape of a pixel."""
     images = sequence_files(path)
     if images is not None:
@@ -302,32 +305,12 @@ def _read_image(path: Path) -> tuple[Any, Fraction | None]:
         ) from error
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """How stored pictures become upright ones: all are brought to the size of the first."""
-
-    width: int
-    height: int
-    quarter_turns: int
-
-    @classmethod
-    def of(cls, picture: Any, sample_aspect: Fraction | None, path: Path) -> _Shape:
-        """Raises FootageError for a shape that cannot be worked with."""
-        aspect = float(sample_aspect or 1)
-        width = picture.width if abs(aspect - 1) < 0.01 else round(picture.width * aspect)
-        _check_size(width, picture.height, path)
-        return cls(width, picture.height, round(picture.rotation / 90) % 4)
-
-    @property
-    def upright(self) -> tuple[int, int]:
-        return (self.height, self.width) if self.quarter_turns % 2 else (self.width, self.height)
-
-    def upright_rgb(self, picture: Any) -> NDArray[np.uint8]:
-        transparent = picture.format.has_palette or any(part.is_alpha for part in picture.format.components)
-        pixels = picture.to_ndarray(width=self.width, height=self.height, format="rgba" if transparent else "rgb24")
-        if transparent:
-            pixels = (pixels[..., :3] * (pixels[..., 3:].astype(np.uint16) + 1) >> 8).astype(np.uint8)
-        return np.ascontiguousarray(np.rot90(pixels, self.quarter_turns))
+def _shape(picture: Any, sample_aspect: Fraction | None, path: Path, mirrored: bool = False) -> Shape:
+    """How the pictures become upright ones. Raises FootageError for a shape that cannot be worked with."""
+    aspect = float(sample_aspect or 1)
+    width = picture.width if abs(aspect - 1) < 0.01 else round(picture.width * aspect)
+    _check_size(width, picture.height, path)
+    return Shape(width, picture.height, round(picture.rotation / 90) % 4, mirrored)
 
 
 def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:

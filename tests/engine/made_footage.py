@@ -50,10 +50,11 @@ def shaped_like(rgb, other):
     return np.array([cv2.resize(one, size)[top : top + height, left : left + width] for one in rgb])
 
 
-def write_video(path, rgb, rate):
+def write_video(path, rgb, rate, options=None):
     """Write pictures as H.264."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options={"crf": "18"})
+        options = {"crf": "18", **(options or {})}
+        video = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=options)
         video.height, video.width = (side // 2 * 2 for side in rgb[0].shape[:2])
         video.pix_fmt = "yuv420p"
         for picture in rgb:
@@ -61,3 +62,37 @@ def write_video(path, rgb, rate):
             container.mux(video.encode(av.VideoFrame.from_ndarray(inside, format="rgb24")))
         container.mux(video.encode())
     return path
+
+
+NUMBERED = (64, 176)
+
+
+def numbered(number):
+    """A picture that tells its number in eight blocks."""
+    one = np.full((*NUMBERED, 3), 40, np.uint8)
+    for bit in range(8):
+        one[16:48, 8 + 20 * bit : 24 + 20 * bit] = 230 if number >> bit & 1 else 40
+    return one
+
+
+def number_of(rgb):
+    return sum(1 << bit for bit in range(8) if rgb[20:44, 11 + 20 * bit : 21 + 20 * bit].mean() > 130)
+
+
+def with_edit_list(path, whole, cut):
+    """The film of `whole` without its first `cut` pictures, which stay in the file: what trimming on a phone leaves."""
+    with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+        given = source.streams.video[0]
+        stream = container.add_stream_from_template(given)
+        step = int(1 / given.average_rate / given.time_base)
+        for packet in source.demux(given):
+            if packet.dts is None:
+                continue
+            packet.pts, packet.dts, packet.stream = packet.pts - cut * step, packet.dts - cut * step, stream
+            container.mux(packet)
+    return path
+
+
+def numbered_film(path, count=60):
+    """A film of numbered pictures, whose pictures depend on later ones."""
+    return write_video(path, [numbered(number) for number in range(count)], 25, {"g": "12", "bf": "2"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import bpy
+import numpy as np
 import pytest
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.character import camera, chosen, footage
@@ -165,3 +168,43 @@ def test_dropped_videos_are_taken_where_blender_can(addon):
     handler = bpy.types.ADAPT_MOTION_FH_footage
     assert handler.bl_import_operator == "adapt_motion.choose_footage"
     assert ".mp4" in handler.bl_file_extensions
+
+
+def numbers_shown(scene, path, frames):
+    """What numbered footage shows at frames of the scene: renders of the sequencer, which reads it as Movie Clips do."""
+    scene.adapt_motion.footage, scene.render.fps = str(path), 25
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 176, 64, 100
+    scene.view_settings.view_transform = "Standard"
+    footage.load(scene, as_background=False, as_strip=True)
+    scene.render.use_sequencer, scene.render.image_settings.file_format = True, "PNG"
+    found = []
+    for frame in frames:
+        scene.frame_set(frame)
+        scene.render.filepath = str(path.with_name(f"shown_{frame}.png"))
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        red = np.array(image.pixels[:]).reshape(64, 176, 4)[20:44, :, 0]
+        found.append(sum(1 << bit for bit in range(8) if red[:, 11 + 20 * bit : 21 + 20 * bit].mean() > 0.5))
+    return found
+
+
+@pytest.mark.parametrize("name", ["trimmed.mp4", "late.ts", "whole.mp4"])
+def test_blender_shows_the_frames_that_the_engine_reads(addon, engine_python, tmp_path, name):
+    """Edit lists and clocks that start late: the first frame is the same one, and so are all others."""
+    code = (
+        "import sys, pathlib; sys.path[:0] = sys.argv[3:]\n"
+        "from made_footage import number_of, numbered_film, with_edit_list\n"
+        "from engine.footage.decoding import frames\n"
+        "path, cut = pathlib.Path(sys.argv[1]), int(sys.argv[2])\n"
+        "whole = numbered_film(path.with_name('source.mp4'))\n"
+        "path = with_edit_list(path, whole, cut) if cut else whole.replace(path)\n"
+        "print(*[number_of(one.rgb) for one in frames(path)])\n"
+    )
+    cut = {"trimmed.mp4": 15, "late.ts": -250, "whole.mp4": 0}[name]
+    paths = [str(REPOSITORY), str(REPOSITORY / "tests" / "engine")]
+    command = [engine_python, "-c", code, str(tmp_path / name), str(cut), *paths]
+    read = list(map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()))
+    assert len(read) == 60 - max(cut, 0)
+    frames = [1, 2, 3, 10, len(read) - 1, len(read)]
+    assert numbers_shown(bpy.context.scene, tmp_path / name, frames) == [read[frame - 1] for frame in frames]
+    assert bpy.context.scene.adapt_motion.movie_clip.frame_duration == len(read)

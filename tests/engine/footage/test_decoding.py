@@ -251,17 +251,17 @@ def test_images_are_in_the_order_of_their_numbers_whatever_else_is_there(tmp_pat
     assert [number_of(frame.rgb) for frame in frames(folder)] == list(range(12))
 
 
-def test_transparent_parts_lie_on_black(tmp_path):
+def test_transparent_parts_lie_on_grey(tmp_path):
     rgba = np.dstack([picture(3), np.full(SIZE[::-1], 255, np.uint8)])
     rgba[: SIZE[1] // 2, :, 3] = 0
     rgba[SIZE[1] // 2 + 4 :, : SIZE[0] // 2, 3] = 128
     rgb = next(frames(write_image(tmp_path / "cut out.png", rgba))).rgb
-    assert rgb[5, 5].tolist() == [0, 0, 0]
-    np.testing.assert_allclose(rgb[-5, 5], np.array(COLOURS["bottom_left"]) / 2, atol=2)
+    assert rgb[5, 5].tolist() == [128, 128, 128]
+    np.testing.assert_allclose(rgb[-5, 5], (np.array(COLOURS["bottom_left"]) + 128) / 2, atol=2)
     np.testing.assert_allclose(rgb[-5, -5], COLOURS["bottom_right"], atol=2)
 
 
-def test_a_palette_with_transparency_lies_on_black(tmp_path):
+def test_a_palette_with_transparency_lies_on_grey(tmp_path):
     with av.open(str(tmp_path / "moving.gif"), "w") as container:
         stream = container.add_stream("gif", rate=10)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "rgb8"
