@@ -82,6 +82,9 @@ def run(
     camera: Annotated[
         str, typer.Option(help="JSON file: the camera's lens, and its poses if it moves.", rich_help_panel=_WHO)
     ] = "",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="The footage is mirrored, as selfies are.", rich_help_panel=_WHO)
+    ] = False,
     start_s: Annotated[float | None, typer.Option(help="Use the footage from this second on.")] = None,
     end_s: Annotated[float | None, typer.Option(help="Use the footage up to this second.")] = None,
     keypoints: Annotated[
@@ -131,6 +134,7 @@ def run(
         resume=resume,
         seed=seed,
         overrides=overrides or [],
+        mirror=mirror,
         shots=shots,
         split=split or [],
         merge=merge or [],

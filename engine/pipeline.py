@@ -24,7 +24,7 @@ from engine.camera.lens import Lens
 from engine.errors import CancelledError, EngineError
 from engine.files.folder_lock import LOCK, only_run_in
 from engine.footage.clip import Clip
-from engine.footage.decoding import Frame, fingerprint, frames, probe
+from engine.footage.decoding import Frame, fingerprint, probe
 from engine.keypoints.types import FrameDetections, PersonTrack
 from engine.output import folders as outputs
 from engine.output import people_summary, report
@@ -119,10 +119,10 @@ class _ClipRun:
         outputs.prepare_folder(self.folder, self.path)
         with self._stage("footage"):
             info = probe(self.path, options.settings.footage.image_rate)
-            clip = Clip(self.path, info, fingerprint(self.path))
-            camera = stages.make_camera(info, options)
+            clip = self._clip = Clip(self.path, info, fingerprint(self.path), mirrored=options.mirrored)
         with self._stage("shots"):
             clip = stages.find_cuts(clip, options, self.cache, reporter)
+            camera = stages.make_camera(clip, options)
         with self._stage("detect"):
             found = stages.detect(clip, options, self.cache, reporter)
         with self._stage("track"):
@@ -223,7 +223,7 @@ class _ClipRun:
     def _frames(self) -> Iterator[Frame]:
         """The footage of the run, from its beginning, as the pinhole camera sees it."""
         options = self.options
-        footage = frames(self.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
+        footage = self._clip.frames(options.start_s, options.end_s, image_rate=options.settings.footage.image_rate)
         return footage if self._lens is None else self._lens.pictures(footage)
 
     def _adapted(
@@ -351,7 +351,7 @@ class _ClipRun:
             path,
             {
                 **report.describe_run(self.options),
-                "footage": report.describe_footage(clip.info, clip.footage_key, self._cuts_s),
+                "footage": report.describe_footage(clip, self._cuts_s),
                 "camera": report.describe_camera(camera),
                 "people": [
                     {

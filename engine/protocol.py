@@ -115,6 +115,8 @@ class Job:
     seed: int = 0
     overrides: list[str] = field(default_factory=list)
     """Settings in the form `section.name=value`, as `--set` takes them."""
+    mirror: bool = False
+    """Whether the footage is mirrored, as selfies are."""
     shots: str = "split"
     """`split`: a motion file per person and shot; `join`: one per person."""
     split: list[str] = field(default_factory=list)
@@ -139,6 +141,8 @@ class Job:
         arguments += [part for one in self.merge for part in ("--merge", one)]
         if self.shots != "split":
             arguments += ["--shots", self.shots]
+        if self.mirror:
+            arguments.append("--mirror")
         if self.allow_upload:
             arguments.append("--allow-upload")
         if self.resume:

@@ -56,6 +56,7 @@ class RunOptions:
         preview: whether the body is drawn over the footage.
         resume: whether results of earlier runs are used.
         seed: of everything random.
+        mirrored: whether the footage is mirrored, and read flipped back.
         shots: `split` for a motion file per person and shot, `join` for one per person.
         split: people who are several.
         merge: numbers of people who are one.
@@ -83,6 +84,7 @@ class RunOptions:
     camera_path: NDArray[np.float64] | None = None
     lens: Lens | None = None
     height_m: float | None = None
+    mirrored: bool = False
     shots: str = "split"
     split: tuple[Split, ...] = ()
     merge: tuple[tuple[int, ...], ...] = ()
@@ -103,6 +105,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     if job.focal_px is not None and job.camera:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
     _check_focal(job.focal_px)
+    _check_mirror(job, keypoints)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
     _check_exports(job.exports)
@@ -135,6 +138,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         preview=preview,
         resume=job.resume,
         seed=job.seed,
+        mirrored=job.mirror,
         shots=job.shots,
         split=splits(job.split),
         merge=merges(job.merge),
@@ -158,6 +162,16 @@ def _check_names(job: Job, keypoints: str) -> None:
         )
     if len(job.label) > LONGEST_LABEL:
         raise UsageError(f"The label has more than {LONGEST_LABEL} characters.", "Name the action in a few words.")
+
+
+def _check_mirror(job: Job, keypoints: str) -> None:
+    """Raise UsageError for what was measured in the mirrored picture."""
+    for option, given in (("--camera", job.camera), ("--keypoints", keypoints)):
+        if job.mirror and given:
+            raise UsageError(
+                f"--mirror and {option} exclude each other: the file is of the mirrored picture.",
+                "Flip the footage in a video editor, and take the camera or the keypoints from that.",
+            )
 
 
 def _check_upload(job: Job) -> None:

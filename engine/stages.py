@@ -17,8 +17,9 @@ from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction
 from engine.body.model import BodyModel
 from engine.camera.pinhole import default_focal_px, intrinsics
 from engine.footage import shots
+from engine.footage.bars import Bars
 from engine.footage.clip import Clip
-from engine.footage.decoding import FootageInfo, Frame, frames
+from engine.footage.decoding import FootageInfo, Frame
 from engine.footage.shots import Pieces
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.openpose_json import OpenPoseJson
@@ -44,16 +45,20 @@ _TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height
 
 
 def find_cuts(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> Clip:
-    """The clip with its cuts, as far as pictures show them."""
+    """The clip with its cuts, as far as pictures show them, and where the picture lies between bars."""
     rate = options.settings.footage.image_rate
-    key = key_of(footage=clip.footage_key, range=(options.start_s, options.end_s), image_rate=str(rate))
+    span = (options.start_s, options.end_s)
+    key = key_of(footage=clip.footage_key, range=span, image_rate=str(rate), mirrored=clip.mirrored)
     entry = load_entry(cache, "shots", key, progress)
     if entry is None:
-        footage = frames(clip.path, options.start_s, options.end_s, image_rate=rate)
+        bars = Bars()
+        footage = bars.watch(clip.frames(*span, image_rate=rate))
         cuts = shots.find_cuts(_counted(footage, 0, _expected_frames(clip.info, options), progress))
         entry = {name: np.array(getattr(cuts, name), np.int64) for name in ("sure", "possible")}
+        entry["picture"] = np.array(bars.picture() or (), np.int64)
         cache.store("shots", key, entry)
-    return replace(clip, cuts=shots.Cuts(tuple(entry["sure"].tolist()), tuple(entry["possible"].tolist())))
+    cuts = shots.Cuts(tuple(entry["sure"].tolist()), tuple(entry["possible"].tolist()))
+    return replace(clip, cuts=cuts, picture=tuple(entry["picture"].tolist()) or None)
 
 
 def detection_key(clip: Clip, options: RunOptions) -> str:
@@ -62,6 +67,7 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
         footage=clip.footage_key,
         range=(options.start_s, options.end_s),
         image_rate=str(options.settings.footage.image_rate),
+        mirrored=clip.mirrored,
         settings=options.settings.detection.model_dump(),
         keypoints=content_of(options.keypoints) if options.keypoints else None,
         cuts=(clip.cuts.sure, clip.cuts.possible),
@@ -87,9 +93,8 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
             return found
     total = _expected_frames(clip.info, options)
     recorder = Recorder(progress)
-    footage = frames(
-        clip.path, options.start_s, options.end_s, image_rate=options.settings.footage.image_rate, warn=recorder.warn
-    )
+    rate = options.settings.footage.image_rate
+    footage = clip.frames(options.start_s, options.end_s, image_rate=rate, warn=recorder.warn)
     rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
     pieces = Pieces(rest, CHUNK, {*clip.cuts.sure, *clip.cuts.possible})
     with _detector(options) as detector:
@@ -118,7 +123,7 @@ def track(
         tracks = [repair_swaps(one) for one in tracks]
     worn: list[Appearance] = []
     if may_return(tracks):
-        worn = describe(tracks, frames(clip.path, image_rate=options.settings.footage.image_rate))
+        worn = describe(tracks, clip.frames(image_rate=options.settings.footage.image_rate))
     tracks = number_people(tracks, worn)
     cache.store("track", key, {**_pack_tracks(tracks), "warnings": text_array(recorder.warnings)})
     return _known(tracks, found, options, progress)
@@ -176,13 +181,19 @@ def predict(
     return prediction
 
 
-def make_camera(info: FootageInfo, options: RunOptions) -> Camera:
-    """The camera, from what was given, else from the footage's metadata, else the image diagonal as focal length."""
+def make_camera(clip: Clip, options: RunOptions) -> Camera:
+    """The camera, from what was given, else from the footage's metadata, else the image diagonal as focal length.
+
+    Black bars are no part of the image.
+    """
     if options.intrinsics is not None:
         return Camera(options.intrinsics, "given", options.camera_path, options.lens)
-    focal = options.focal_px or info.focal_px
-    source = "given" if options.focal_px else "metadata" if info.focal_px else "guess"
-    matrix = intrinsics(focal or default_focal_px(info.width, info.height), info.width, info.height)
+    info = clip.info
+    left, top, right, bottom = clip.picture or (0, 0, info.width, info.height)
+    diagonal = default_focal_px(right - left, bottom - top)
+    known = info.focal_px and info.focal_px * diagonal / default_focal_px(info.width, info.height)
+    source = "given" if options.focal_px else "metadata" if known else "guess"
+    matrix = intrinsics(options.focal_px or known or diagonal, left + right, top + bottom)
     return Camera(matrix.numpy(), source)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.files.atomic import replacing
 from engine.footage.clip import Clip
-from engine.footage.decoding import Frame, frames
+from engine.footage.decoding import Frame
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 
 THUMBNAIL_PX = 160
@@ -92,7 +92,7 @@ def _write_thumbnails(clip: Clip, tracks: list[PersonTrack], folder: Path, image
         wanted.setdefault(int(track.frame_indices[_best_row(track)]), []).append(track)
     times = [float(track.timestamps[_best_row(track)]) for track in tracks]
     pictures: dict[int, Path] = {}
-    for frame in frames(clip.path, min(times) - 1e-4, max(times) + 1e-4, image_rate=image_rate):
+    for frame in clip.frames(min(times) - 1e-4, max(times) + 1e-4, image_rate=image_rate):
         for track in wanted.get(frame.index, ()):
             pictures[track.person] = _write_thumbnail(frame, track, folder)
     return pictures

@@ -14,7 +14,7 @@ import torch
 from engine.backbones.types import Camera, Prediction
 from engine.body.model import BodyModel
 from engine.body.stature import standing_height
-from engine.footage.decoding import FootageInfo
+from engine.footage.clip import Clip
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.output.motion_file import ORIGIN_FILLED, Motion
 from engine.run_options import RunOptions
@@ -48,11 +48,12 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
     }
 
 
-def describe_footage(info: FootageInfo, content: str, cuts_s: Sequence[float]) -> dict[str, Any]:
-    """Facts about the footage; `content` is its fingerprint, `cuts_s` is where it is cut."""
+def describe_footage(clip: Clip, cuts_s: Sequence[float]) -> dict[str, Any]:
+    """Facts about the footage, cut at these seconds."""
+    info = clip.info
     return {
         "path": str(info.path),
-        "sha256": content,
+        "sha256": clip.footage_key,
         "width": info.width,
         "height": info.height,
         "frame_rate": f"{info.frame_rate.numerator}/{info.frame_rate.denominator}",
@@ -60,6 +61,8 @@ def describe_footage(info: FootageInfo, content: str, cuts_s: Sequence[float]) -
         "frame_count": info.frame_count,
         "duration_s": info.duration_s,
         "rotation_degrees": info.rotation_degrees,
+        "mirrored": clip.mirrored,
+        "picture": clip.picture,
         "cuts_s": [round(cut, 4) for cut in cuts_s],
     }
 
