@@ -334,6 +334,7 @@ class _ClipRun:
             camera_intrinsics=lens.rows(track.frame_indices) if lens is not None and lens.zooms else None,
             shots=np.array([[0, len(track.timestamps) - 1]]) if self._cuts_s else None,
             cuts_s=np.array(self._cuts_s) if self._cuts_s else None,
+            mirrored=np.array(1, np.uint8) if self.options.mirrored else None,
         )
 
     def _finish(self, clip: Clip, camera: Camera, results: list[Result]) -> None:

@@ -14,7 +14,7 @@ from ..blender import axes, compat, timing
 from ..blender.timing import CLIP_RATE, KEY_RATE, KEY_START
 from ..errors import UserError
 from . import framing, motion_io
-from .clip_times import FOOTAGE
+from .clip_times import FOOTAGE, MIRRORED
 from .motion_io import Motion
 
 _AHEAD = 50_000
@@ -70,6 +70,7 @@ def show_footage(camera, footage: Path, motion: Motion, scene, rate: Fraction, s
     """
     clip = load_clip(footage)
     follow_keys(clip, motion.rate, rate, start)
+    mirror(clip, motion.mirrored)
     show_clip(camera, clip)
     for background in camera.data.background_images:
         if background.clip == clip:  # a lens without distortion cannot show it as it was filmed
@@ -98,6 +99,23 @@ def show_clip(camera, clip) -> None:
     background.alpha = 1.0
     background.frame_method = "FIT"
     background.display_depth = "BACK"
+    _flip(background)
+
+
+def mirror(clip, mirrored: bool) -> None:
+    """Show a Movie Clip flipped back behind all cameras, or as it is."""
+    clip[MIRRORED] = mirrored
+    for data in bpy.data.cameras:
+        for background in data.background_images if data.library is None else ():
+            if background.clip == clip:
+                _flip(background)
+
+
+def _flip(background) -> None:
+    """Flip the picture as its clip is to be shown; a picture is flipped before it is turned."""
+    is_on_its_side = round(background.rotation / radians(90)) % 2 == 1
+    flipped = bool(background.clip.get(MIRRORED))
+    background.use_flip_x, background.use_flip_y = flipped and not is_on_its_side, flipped and is_on_its_side
 
 
 def follow_path(camera, motion: Motion, rate: Fraction, start: float) -> None:
@@ -148,6 +166,7 @@ def turn_upright(camera, motion: Motion, scene) -> None:
         if not done_already:
             background.rotation = radians(90 * quarters)
             background.scale = framing.turned_scale(motion.image_size, quarters, scene)
+            _flip(background)
 
 
 def follow_keys(clip, clip_rate: Fraction, key_rate: Fraction, start: float) -> None:

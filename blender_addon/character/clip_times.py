@@ -24,6 +24,9 @@ CLIP, PERSON, FOOTAGE = "adapt_motion_clip", "adapt_motion_person", "adapt_motio
 """Custom properties of objects: name of the clip, on armatures and cameras; path of the motion file, on armatures; path
 of the footage, on both."""
 
+MIRRORED = "adapt_motion_mirrored"
+"""Custom property of Movie Clips: whether the footage is mirrored, and shown flipped back behind cameras."""
+
 
 def of_one_clip(one: Any, other: Any) -> bool:
     """Whether two objects came from the same clip: the same footage or, where one knows none, the same name."""

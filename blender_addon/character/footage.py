@@ -45,11 +45,22 @@ def load(scene, *, as_background: bool = True, as_strip: bool = False):
     rate, start = clip_times.shown_at(scene)
     settings.laid_rate = str(rate)
     camera.follow_keys(clip, clip_rate(clip) or timing.scene_rate(scene), rate, start)
+    camera.mirror(clip, settings.mirrored)
     if as_background:
         camera.footage_camera(scene, footage, clip)
     if as_strip:
-        compat.new_footage_strip(scene, clip, settings.footage_start)
+        strip = compat.new_footage_strip(scene, clip, settings.footage_start)
+        strip.use_flip_x = settings.mirrored
     return clip
+
+
+def mirrored_changed(settings, _context=None) -> None:
+    """Called by Blender when *Mirrored* has changed: the footage is shown flipped, and people are listed anew."""
+    from . import camera
+
+    settings.people_of = ""
+    if settings.movie_clip is not None:
+        camera.mirror(settings.movie_clip, settings.mirrored)
 
 
 def clip_rate(clip):

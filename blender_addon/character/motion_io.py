@@ -48,6 +48,7 @@ class Motion:
         keypoints2d_footage: (T, K, 3) `keypoints2d` in pixels of the footage if its lens distorts or zooms, else None.
         camera_intrinsics: (T, 3, 3) of the real camera in each frame where it zooms, else None.
         cuts_s: (C,) seconds into the footage at which another shot begins; None where it is not cut.
+        mirrored: whether everything here is of the footage flipped back.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Motion:
     keypoints2d_footage: np.ndarray | None = None
     camera_intrinsics: np.ndarray | None = None
     cuts_s: np.ndarray | None = None
+    mirrored: bool = False
 
     @property
     def was_adapted(self) -> bool:
@@ -148,6 +150,7 @@ def read_motion(path: str | Path) -> Motion:
         surface_model_type=str(arrays.get("surface_model_type", "open-body")),
         image_size=(width, height),
         labels=arrays["labels"].astype(str),
+        mirrored=bool(arrays.get("mirrored", 0)),
         label_similarity=arrays["label_similarity"].astype(np.float64),
         **{key: arrays[key].astype(np.float64) for key in kept},
         **_evidence(arrays, len(arrays["poses"])),

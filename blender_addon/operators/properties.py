@@ -15,7 +15,7 @@ from bpy.props import (
 
 from ...engine import protocol
 from ..blender import compat
-from ..character import clip_times, label_times
+from ..character import clip_times, footage, label_times
 from ..retarget.properties import ADAPT_MOTION_PG_retarget
 from ..run import clip_memory, dictionary, results
 
@@ -177,6 +177,12 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         description="What estimates the pose",
         items=BACKBONES,
         default=protocol.Job.backbone,
+    )
+    mirrored: BoolProperty(
+        name="Mirrored",
+        description="The footage is mirrored, as selfies are: it is flipped back, so that left is left",
+        default=False,
+        update=footage.mirrored_changed,
     )
     camera_source: EnumProperty(
         name="Camera", description="What is known of the camera that took the footage", items=CAMERAS, default="guess"

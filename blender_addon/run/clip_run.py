@@ -140,6 +140,8 @@ def remember(scene, imported, path: str) -> None:
     settings.motion_path = str(path)
     if imported.movie_clip is not None:
         settings.movie_clip = imported.movie_clip
+        if settings.mirrored != imported.people[0].motion.mirrored:
+            settings.mirrored = imported.people[0].motion.mirrored
     keypoints.remember([person.motion for person in imported.people])
     labels.measure(scene, imported.people[0].motion)
 

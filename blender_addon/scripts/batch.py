@@ -202,6 +202,7 @@ def _job_of(clip: str, options: argparse.Namespace) -> protocol.Job:
         "body",
         "focal_px",
         "camera",
+        "mirror",
         "start_s",
     )
     same += ("end_s", "seed", "overrides")
@@ -245,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--body", default="", help="your SMPL file")
     parser.add_argument("--focal-px", type=float, help="focal length in pixels")
     parser.add_argument("--camera", default="", help="JSON file with the camera")
+    parser.add_argument("--mirror", action="store_true", help="the footage is mirrored, as selfies are")
     parser.add_argument("--start-s", type=float, help="use the footage from this second on")
     parser.add_argument("--end-s", type=float, help="use the footage up to this second")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE")

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..blender import compat, drawing
-from ..character import keypoints
+from ..character import clip_times, keypoints
 
 DETECTED_COLOUR, FILLED_COLOUR = (1.0, 1.0, 1.0, 0.9), (1.0, 0.45, 0.05, 0.95)
 LINE_COLOUR = (1.0, 1.0, 1.0, 0.35)
@@ -60,10 +60,11 @@ def _draw_in_clip_editor() -> None:
     for armature in keypoints.seen_in(scene, space.clip):
         drawn = {}
         straight = space.clip_user.use_render_undistorted
+        is_mirrored = space.clip.get(clip_times.MIRRORED)  # editors show it as it was filmed
         for name, x, y, detected in keypoints.points_at(
             scene, armature, scene.frame_current_final, as_filmed=not straight
         ):
-            pixel = view.view_to_region(x, 1 - y, clip=False)
+            pixel = view.view_to_region(1 - x if is_mirrored else x, 1 - y, clip=False)
             drawn[name] = (*pixel, detected)
         _draw(drawn)
 

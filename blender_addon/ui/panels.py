@@ -120,6 +120,7 @@ class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
         if settings.use_preview_range and scene.use_preview_range:
             text = messages.tr(texts.RANGE, first=scene.frame_preview_start, last=scene.frame_preview_end)
             layout.label(text=text, icon="PREVIEW_RANGE")
+        drawing.whole_width(layout).prop(settings, "mirrored")
         layout.prop(settings, "camera_source")
         if settings.camera_source != "guess":
             layout.operator("adapt_motion.read_camera", icon="CAMERA_DATA")

@@ -91,7 +91,13 @@ def _draw_in_clip_editor() -> None:
     if not settings.show_people or clip is None or clip != settings.movie_clip:
         return
     view = context.region.view2d
-    _draw(_placed(context.scene, lambda x, y: view.view_to_region(x, 1 - y, clip=False)))
+    found = _placed(context.scene, lambda x, y: view.view_to_region(_filmed(clip, x), 1 - y, clip=False))
+    _draw([(one, (min(left, right), low, max(left, right), high)) for one, (left, low, right, high) in found])
+
+
+def _filmed(clip, x: float) -> float:
+    """Where a part of the width is in the footage as it was filmed, which Movie Clip Editors show."""
+    return 1 - x if clip.get(clip_times.MIRRORED) else x
 
 
 def _draw(boxes: list[tuple[Any, Box]]) -> None:

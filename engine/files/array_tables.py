@@ -55,6 +55,7 @@ MOTION: Table = {
     "camera_intrinsics": _numbers("T", 3, 3, most=_PIXELS, needed=False),
     "shots": Item("iu", ("S", 2), 0, 10**9, needed=False),
     "cuts_s": Item("fiu", ("C",), 0, _SECONDS, needed=False),
+    "mirrored": Item("iu", (), 0, 1, needed=False),
 }
 """`person_<N>.npz` as far as Blender needs it; the engine's own reader wants all of it."""
 

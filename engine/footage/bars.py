@@ -25,7 +25,7 @@ _CLEAR = 0.5
 """Share of a bar's rows that no captions are in, at least."""
 
 _LEAST, _EVEN = 0.02, 0.02
-"""Shares of the side: the narrowest bar, and how much wider one may be than that on the other side where nothing is in it."""
+"""Shares of the side: the narrowest bar, and how much wider one may be than the other where no captions are in it."""
 
 
 class Bars:

@@ -68,6 +68,7 @@ class Motion:
         camera_intrinsics: (T, 3, 3) pixels of the real camera in each row where it zooms.
         shots: (S, 2) first and last row of each shot that the motion is in, where the footage is cut; else None.
         cuts_s: (C,) seconds into the footage at which another shot begins, where it is cut; else None.
+        mirrored: () 1 where everything here is of the footage flipped back, as it was mirrored; else None.
     """
 
     poses: NDArray[np.float32]
@@ -98,6 +99,7 @@ class Motion:
     camera_intrinsics: NDArray[np.float64] | None = None
     shots: NDArray[np.int64] | None = None
     cuts_s: NDArray[np.float64] | None = None
+    mirrored: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values; raises ValueError that names the key, the shape got and the shape wanted."""
@@ -134,6 +136,7 @@ class Motion:
             shapes["shots"] = (len(self.shots), 2)
         if self.cuts_s is not None:
             shapes["cuts_s"] = (len(self.cuts_s),)
+        shapes["mirrored"] = ()
         return {key: shape for key, shape in shapes.items() if getattr(self, key) is not None}
 
 

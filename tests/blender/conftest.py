@@ -25,7 +25,7 @@ NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_
 NEEDS_BPY += [
     f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction", "one_floor")
 ]
-NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_in_scene", "people_edits")]
+NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_in_scene", "people_edits", "mirrored")]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages", "window", "window_tour")]
 _LEFT_OUT = NO_BPY if HAS_BPY else NEEDS_BPY
