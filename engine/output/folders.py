@@ -81,8 +81,10 @@ def prepare_folder(folder: Path, clip: Path | None = None) -> None:
         clip: the footage that the folder belongs to from now on.
 
     Raises:
-        OutputError: it cannot be made or written, or the disk is full.
+        OutputError: it cannot be made or written, the disk is full, or another run has taken it for other footage.
     """
+    if clip is not None and _owner(folder) not in (None, _identity(clip)):
+        raise OutputError(f"The folder {folder} has been taken for other footage meanwhile.", "Run this clip again.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for stale in [*folder.glob(".*.tmp"), *(folder / FOLDER).glob(".*.tmp")]:

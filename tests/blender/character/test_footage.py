@@ -171,7 +171,7 @@ def test_dropped_videos_are_taken_where_blender_can(addon):
 
 
 def numbers_shown(scene, path, frames):
-    """What numbered footage shows at frames of the scene, by renders of the sequencer: it reads it as Movie Clips do."""
+    """What numbered footage shows at frames of the scene, rendered by the sequencer: it reads it as Movie Clips do."""
     scene.adapt_motion.footage, scene.render.fps = str(path), 25
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 176, 64, 100
     scene.view_settings.view_transform = "Standard"

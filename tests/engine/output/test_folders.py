@@ -79,6 +79,16 @@ def test_a_clip_gets_its_folder_again_in_a_later_run(tmp_path):
     assert claim(tmp_path, [Path("a/walk.mp4")]) == ["walk"]
 
 
+def test_a_folder_that_another_run_has_taken_meanwhile_is_not_shared(tmp_path):
+    first, second = (tmp_path / name / "a.mp4" for name in ("x", "y"))
+    (folder,), (same,) = (outputs.clip_folders(tmp_path / "out", [clip]) for clip in (first, second))
+    assert folder == same, "both begin at once"
+    outputs.prepare_folder(folder, first)
+    with pytest.raises(OutputError, match="taken for other footage"):
+        outputs.prepare_folder(folder, second)
+    assert outputs.clip_folders(tmp_path / "out", [second]) != [folder]
+
+
 def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path):
     (tmp_path / "walk").write_text("mine")
     assert claim(tmp_path, [Path("walk.mp4")]) == ["walk_2"]
