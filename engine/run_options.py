@@ -102,9 +102,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     chosen_numbers(job.person)
     _offered("--shots", job.shots, SHOTS)
     _offered("--only", job.only, ("", *ONLY))
-    if job.focal_px is not None and job.camera:
-        raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
-    _check_focal(job.focal_px)
+    _check_focal(job)
     _check_mirror(job, keypoints)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
@@ -227,10 +225,14 @@ def _offered(option: str, value: str, offered: Sequence[str]) -> None:
         )
 
 
-def _check_focal(focal_px: float | None) -> None:
-    if focal_px is not None and not LEAST_FOCAL_PX <= focal_px <= MOST_FOCAL_PX:
+def _check_focal(job: Job) -> None:
+    if job.focal_px is None:
+        return
+    if job.camera:
+        raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
+    if not LEAST_FOCAL_PX <= job.focal_px <= MOST_FOCAL_PX:
         raise UsageError(
-            f"--focal-px is {focal_px:g}, not a focal length from {LEAST_FOCAL_PX:g} to {MOST_FOCAL_PX:g} pixels.",
+            f"--focal-px is {job.focal_px:g}, not a focal length from {LEAST_FOCAL_PX:g} to {MOST_FOCAL_PX:g} pixels.",
             "Leave it out to have it estimated.",
         )
 

@@ -1,4 +1,4 @@
-"""Mirrored footage: flipped back behind the camera, drawn where it is, told to the engine."""
+"""Mirrored footage: flipped back behind the camera, drawn where it is, known to the engine."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_high_dynamic_range_looks_as_the_standard_picture(tmp_path, transfer, ki
 def test_what_is_brighter_than_white_is_white(tmp_path, transfer):
     coded = [in_high_range(np.full((64, 96, 3), 250, np.uint8), transfer, brighter=4.0)] * 2
     colours = {"color_primaries": BT2020, "color_trc": transfer, "colorspace": BT2020, "color_range": 1}
-    assert next(frames(write(tmp_path / "sun.mp4", coded, **colours))).rgb.min() >= 250
+    assert next(frames(write(tmp_path / "sun.mkv", coded, **colours))).rgb.min() >= 250
 
 
 def test_ten_bits_of_standard_range_are_left_as_they_are(tmp_path):
