@@ -85,6 +85,8 @@ def tests(session: nox.Session) -> None:
         short = () if everything or version in WHOLE else ("-m", "short")
         session.notify(f"blender({version})", posargs=short)
     session.notify("blender_window", posargs=())
+    if everything:
+        session.notify("fuzz", posargs=())
 
 
 @nox.session(reuse_venv=True)  # for every day: a minute, once its environment is there
@@ -189,7 +191,9 @@ def build(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Anything at all through every reader, for ten minutes or ADAPT_MOTION_FUZZ_S seconds; runs killed 200 times."""
     install(session, "-e", ".[dev]")
+    session.install("atheris", success_codes=[0, 1])  # there is none for some systems
     seconds = os.environ.get("ADAPT_MOTION_FUZZ_S", "600")
     session.run("pytest", "tests/engine/test_fuzz.py", *session.posargs, env={"ADAPT_MOTION_FUZZ_S": seconds})
+    session.run("python", "tests/engine/coverage_fuzz.py", str(int(float(seconds) / 20)))
     kills = os.environ.get("ADAPT_MOTION_RUN_KILLS", "200")
     session.run("pytest", "tests/engine/runtime/test_kills.py", env={"ADAPT_MOTION_RUN_KILLS": kills})
