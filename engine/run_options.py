@@ -211,6 +211,9 @@ def expand_footage(arguments: Sequence[str]) -> list[tuple[Path, EngineError | N
             return dict.fromkeys(expand([argument]))
         except (FootageError, UsageError) as error:
             return {Path(argument): error}
+        except OSError as error:  # a folder that may not be looked into, a name that is too long
+            reason = error.strerror or error
+            return {Path(argument): FootageError(f"{shown(argument)} cannot be read: {reason}.", "Check the path.")}
 
     clips: dict[Path, EngineError | None] = {}
     for argument in arguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def load_priors(models: ModelSettings, device: str | torch.device, labelled: boo
 
 def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
     """Contents of the files that `load_priors` reads, for the keys of saved results. Raises ModelFileError."""
-    files = [Path(models.mdnet).expanduser() if models.mdnet else DENOISER, INFILLER]
+    files = [Path(os.path.expanduser(models.mdnet)) if models.mdnet else DENOISER, INFILLER]
     if labelled and not models.motionclip:
         files += [MOTION_TEXT, ACTIONS]
     missing = [file for file in files if not file.is_file()]
@@ -81,5 +82,5 @@ def priors_key(models: ModelSettings, labelled: bool) -> dict[str, Any]:
 
 def _denoiser(models: ModelSettings, progress: Progress) -> nn.Module:
     if models.mdnet:
-        return MdNetDenoiser(MdNet.from_checkpoint(Path(models.mdnet).expanduser(), progress))
+        return MdNetDenoiser(MdNet.from_checkpoint(Path(os.path.expanduser(models.mdnet)), progress))
     return MotionDenoiser.from_file(DENOISER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ def expand(arguments: Sequence[str]) -> list[Path]:
 
 
 def _expand_one(argument: str) -> list[Path]:
-    path = Path(argument).expanduser()
+    path = Path(os.path.expanduser(argument))
     if path.is_dir():
         videos = sorted((p for p in _visible_files(path) if p.suffix.lower() in VIDEO_SUFFIXES), key=natural_key)
         return [path] if images_in(path) or not videos else videos

@@ -49,7 +49,7 @@ def _as_file_name(text: str) -> str:
 
 def clip_name(footage: Path) -> str:
     """The name of the clip: a video's file name without its ending, a folder's name, a pattern without its number."""
-    if footage.is_dir():
+    if os.path.isdir(footage):  # which raises nothing
         return safe_name(footage.resolve().name)
     return safe_name(re.sub(r"[\s_.-]*(#+|%\d*d)$", "", footage.stem) or footage.parent.name)
 

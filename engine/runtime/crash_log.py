@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -10,12 +11,16 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from engine.errors import EngineError, OutOfMemoryError
+from engine.errors import EngineError, OutOfMemoryError, UsageError
+from engine.files.plain_zip import shown
 from engine.runtime.versions import versions
 
 log = logging.getLogger(__name__)
 
 LOG = "error.log"
+
+_OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, getattr(errno, "ESTALE", -1)}
+"""What only the user can change: permissions, names, and disks that fail."""
 
 
 def explain(error: Exception, folder: Path | None) -> EngineError:
@@ -27,6 +32,8 @@ def explain(error: Exception, folder: Path | None) -> EngineError:
         return EngineError(
             f"A part of the engine is not installed: {error}.", "Install it again, or run `adapt-motion doctor`."
         )
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM and error.filename is not None:
+        return _of_the_system(error)
     message = f"Something unexpected went wrong: {type(error).__name__}: {error}".rstrip(".") + "."
     text = "".join([*traceback.format_exception(error), json.dumps(versions()), "\n", platform.platform(), "\n"])
     path = folder / LOG if folder is not None else None
@@ -35,6 +42,15 @@ def explain(error: Exception, folder: Path | None) -> EngineError:
     if path is None:
         return EngineError(message, "Run it again with --debug to see where.")
     return EngineError(message, f"Please report it with the file {path}.")
+
+
+def _of_the_system(error: OSError) -> EngineError:
+    name = shown(str(error.filename))
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError(f"The name {name} is longer than this system takes.", "Use a shorter one.")
+    return EngineError(
+        f"{name} cannot be used: {error.strerror}.", "Check the permissions, and that the disk is still there."
+    )
 
 
 def _temporary(text: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -45,14 +46,14 @@ def add(
     debug: _Debug = False,
 ) -> None:
     """Add an action: label, sentence, exemplar motion and nearest neighbours, without training."""
-    path = Path(motion).expanduser()
+    path = Path(os.path.expanduser(motion))
     if not path.is_file():
         raise UsageError(f"There is no file {motion}.", "Give a .bvh or a motion file.")
     with clean_stdout() as stream:
         from engine.semantics.studio import add_action
 
         stretch = None if start_s is None and end_s is None else (start_s or 0.0, 1e9 if end_s is None else end_s)
-        table = Path(skeletons).expanduser() if skeletons else None
+        table = Path(os.path.expanduser(skeletons)) if skeletons else None
         added = add_action(label, path, _file(dictionary), sentence, stretch, table)
         if events == "jsonl":
             values = {**asdict(added), "dictionary": str(added.dictionary)}
@@ -68,7 +69,7 @@ def add(
 
 def _file(dictionary: str) -> Path:
     if dictionary:
-        return Path(dictionary).expanduser()
+        return Path(os.path.expanduser(dictionary))
     from engine.files.user_folder import studio_file
 
     return studio_file()

@@ -122,14 +122,14 @@ def published(key: str) -> PublishedModel:
 def models_folder(settings: ModelSettings) -> Path:
     """Where models are looked for that have no path of their own: the setting, the variable, the user's data folder."""
     chosen = settings.folder or os.environ.get(FOLDER_VARIABLE, "")
-    return Path(chosen).expanduser() if chosen else data_folder() / "models"
+    return Path(os.path.expanduser(chosen)) if chosen else data_folder() / "models"
 
 
 def find(key: str, settings: ModelSettings) -> Path | None:
     """The path that the settings give, whether or not it is there; else the first that the models folder has."""
     given = getattr(settings, key, "")
     if given:
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))
     folder = models_folder(settings)
     for name in published(key).names:
         for depth in range(_DEEPEST + 1):

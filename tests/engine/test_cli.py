@@ -124,6 +124,29 @@ def test_names_that_are_none_are_refused(run_here, tmp_path, monkeypatch, footag
     assert not list(tmp_path.iterdir())
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows finds nothing under such names")
+@pytest.mark.parametrize("option", ["--body", "--keypoints", "--labels", "--camera"])
+def test_a_name_that_no_system_takes_is_refused(run_here, tmp_path, option):
+    ran = run_here("run", DEMO_CLIP, "-o", tmp_path / "out", option, LONG, "--events", "jsonl")
+    assert_refused(ran, 2, "xxx")
+    assert not list(tmp_path.rglob("error.log"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows finds nothing under such names")
+def test_footage_with_a_name_that_no_system_takes_does_not_stop_the_others(run_here, tmp_path):
+    ran = run_here("run", LONG, bad_footage(tmp_path, "text"), "-o", tmp_path / "out", "--events", "jsonl")
+    assert ran.code == 3
+    assert [error["code"] for error in ran.named("error")] == ["footage", "footage"]
+
+
+def test_the_home_of_nobody_is_an_ordinary_name(run_here, tmp_path):
+    ran = run_here("run", "~nobody-of-this-name/a.mp4", "-o", tmp_path / "out", "--events", "jsonl")
+    assert_refused(ran, 3, "no file", "nobody-of-this-name")
+
+
 def test_an_unknown_kind_of_events_is_refused(run_here):
     ran = run_here("run", "a.mp4", "-o", "out", "--events", "xml")
     assert ran.code == 2

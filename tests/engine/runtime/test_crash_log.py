@@ -1,10 +1,12 @@
 """Bugs become a sentence and a file."""
 
+import errno
 import os
 
+import pytest
 import torch
 
-from engine.errors import OutOfMemoryError
+from engine.errors import OutOfMemoryError, UsageError
 from engine.runtime.crash_log import explain
 
 
@@ -38,6 +40,28 @@ def test_memory_that_ran_out_is_kept_apart(tmp_path):
     for bug in (MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("[enforce fail] can't allocate memory")):
         assert isinstance(explain(raised(bug), tmp_path), OutOfMemoryError)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EPERM, errno.ELOOP, errno.EIO])
+def test_what_the_system_refuses_is_no_bug(tmp_path, reason):
+    error = explain(raised(OSError(reason, os.strerror(reason), str(tmp_path / "a.mp4"))), tmp_path)
+    assert error.message.endswith(f" cannot be used: {os.strerror(reason)}.")
+    assert error.hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows finds nothing under such names")
+def test_a_name_that_is_too_long_is_no_bug(tmp_path):
+    with pytest.raises(OSError, match="long") as caught:
+        os.stat(tmp_path / ("long " * 100))
+    error = explain(caught.value, tmp_path)
+    assert isinstance(error, UsageError)
+    assert "longer than this system takes" in error.message
+    assert len(error.message) < 200
+
+
+def test_files_that_are_missing_without_a_check_are_bugs(tmp_path):
+    assert "Something unexpected" in explain(raised(FileNotFoundError(errno.ENOENT, "none", "a")), tmp_path).message
 
 
 def test_a_package_that_is_missing_is_reported(tmp_path):
