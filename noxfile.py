@@ -141,10 +141,8 @@ def blender(session: nox.Session, bpy: str) -> None:
     wanted = BPY_PYTHONS[bpy]
     if find_python(wanted) is None:
         session.skip(f"there is no Python {wanted}, which bpy {bpy} is made for: put one on the path or into ~/.pyenv")
-    # not the engine's versions: bpy has its own; of its 2,600 files Python compiles those that are used
-    session.install("--no-compile", f"bpy=={bpy}.*", "hypothesis", "pytest")
-    environment = _blender_environment(session) | {"PYTHONDONTWRITEBYTECODE": ""}
-    _run_in_parts(session, "python", "tests/blender/run.py", env=environment)
+    session.install(f"bpy=={bpy}.*", "hypothesis", "pytest")  # not the engine's versions: bpy has its own
+    _run_in_parts(session, "python", "tests/blender/run.py", env=_blender_environment(session))
 
 
 @nox.session(venv_backend="none")
