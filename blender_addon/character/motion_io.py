@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class Motion:
         """The clip and the person, as Blender's data-blocks are called."""
         return f"{self.clip_name} {person_of(self.path)}".strip()
 
-    @property
+    @cached_property
     def clip_name(self) -> str:
         """Name of the clip: the folder that the engine made for it, as far as Blender can write it."""
         return self.path.resolve().parent.name.encode("utf-8", "replace").decode()
