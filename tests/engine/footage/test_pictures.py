@@ -10,7 +10,7 @@ from made_footage import DEMO, NUMBERED, number_of, numbered, numbered_film, pic
 from engine.footage.decoding import frames, probe
 from engine.footage.pictures import GREY
 
-X265 = {"x265-params": "log-level=none:crf=8"}
+SHARP = {"crf": "8"}
 PQ, HLG, BT2020 = 16, 18, 9
 WHITE_NITS = 203
 """Of a standard picture's white in one of high dynamic range (ITU-R BT.2408)."""
@@ -34,7 +34,7 @@ def hlg_code(nits):
 CODES = {PQ: pq_code, HLG: hlg_code}
 
 
-def write(path, rgb, codec="libx265", pixels="yuv420p10le", options=X265, rate=25, **colours):
+def write(path, rgb, codec="libx264", pixels="yuv420p10le", options=SHARP, rate=25, **colours):
     """Pictures (H, W, 3) as uint8, or as uint16 with `colours` of their own."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate), options=options or {})
