@@ -114,7 +114,11 @@ KINDS = {
     "h264.mkv": {},
     "h264.ts": {},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=none:pools=none:frame-threads=1"}},
-    "hevc_10bit.mov": {"codec": "libx265", "pixels": "yuv420p10le", "options": {"x265-params": "log-level=none:pools=none:frame-threads=1"}},
+    "hevc_10bit.mov": {
+        "codec": "libx265",
+        "pixels": "yuv420p10le",
+        "options": {"x265-params": "log-level=none:pools=none:frame-threads=1"},
+    },
     "vp9.webm": {"codec": "libvpx-vp9"},
     "prores.mov": {"codec": "prores_ks", "pixels": "yuv422p10le"},
     "prores_4444.mov": {"codec": "prores_ks", "pixels": "yuva444p10le"},
