@@ -28,6 +28,9 @@ WHOLE = ("5.3",) if shutil.which("blender") else ("4.2", "5.3")
 """Versions in which all of the add-on's tests run, as they do in an installed Blender, which is older; in those between
 the ones marked `short` run, unless all are wanted."""
 
+WITHOUT_ENGINE = ("-m", "not engine")
+"""The engine does the same whichever Blender starts it: once inside of one, and once from a window, is enough."""
+
 AT_ONCE = ("-n", "2", "--dist", "loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 DEMO_BPY = "4.2"  # the newest that shares an environment with NumPy 2, which the engine uses
@@ -84,7 +87,8 @@ def tests(session: nox.Session) -> None:
     for version in BPY_PYTHONS:
         short = () if everything or version in WHOLE else ("-m", "short")
         session.notify(f"blender({version})", posargs=short)
-    session.notify("blender_window", posargs=())
+    once = not everything and find_python(BPY_PYTHONS[WHOLE[-1]])
+    session.notify("blender_window", posargs=WITHOUT_ENGINE if once else ())
     if everything:
         session.notify("fuzz", posargs=())
 
@@ -149,8 +153,9 @@ def blender(session: nox.Session, bpy: str) -> None:
 def blender_window(session: nox.Session) -> None:
     """The add-on's tests beside Blender, inside the installed Blender, and in its window under Xvfb."""
     environment = _blender_environment(session)
+    chosen = [] if tuple(session.posargs) == WITHOUT_ENGINE else session.posargs
     words = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "tests/blender")
-    session.run(engine_python(session), *words, *session.posargs, env=environment)
+    session.run(engine_python(session), *words, *chosen, env=environment)
     program = shutil.which("blender")
     if not program:
         session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")
@@ -166,7 +171,7 @@ def blender_window(session: nox.Session) -> None:
 
 def _run_in_parts(session: nox.Session, *command: str, env: dict[str, str]) -> None:
     """Run Blender's tests in parts, each in a Blender of its own; a chosen few at once."""
-    if session.posargs and "short" not in session.posargs:
+    if session.posargs[:1] not in ([], ["-m"]):
         session.run(*command, *session.posargs, env=env)
     else:
         parts = ("tests/blender/in_parts.py", "--parts", "2" if "short" in session.posargs else "5")

@@ -19,7 +19,7 @@ from engine.runtime.precision import fast_bfloat16
 from engine.runtime.progress import Progress
 from engine.training.corpus import learnt_from, read_corpus
 from engine.training.denoiser_score import DenoiserScore, joints_about_pelvis, score_denoiser, score_windows
-from engine.training.motion_batches import MotionWindows, Variation
+from engine.training.motion_batches import MotionWindows, Variation, clip_weights
 from engine.training.motion_noise import Noise, masks, spoiled
 from engine.training.run import TrainingRun
 from engine.training.training_report import checkpoint_of
@@ -46,6 +46,8 @@ class DenoiserTraining:
     noise: Noise = field(default_factory=Noise)
     share: float = 1.0
     """How much of the motion is trained on, of `learnt_from`."""
+    synthetic: float = 0.25
+    """Share of the windows that are authored motion."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2:
@@ -80,7 +82,7 @@ def train_denoiser(
     torch.manual_seed(seed)
     denoiser = MotionDenoiser().to(device)
     denoiser.mixed = settings.mixed and fast_bfloat16(device)
-    windows = MotionWindows(known, WINDOW, torch.device(device))
+    windows = MotionWindows(known, WINDOW, torch.device(device), clip_weights(known, settings.synthetic))
     body = load_body(None, device)
 
     def loss(generator: torch.Generator) -> Tensor:

@@ -130,6 +130,7 @@ def test_installs_works_and_leaves_in_a_fresh_blender(built, tmp_path):
     assert {"person_1.fbx", "clip.blend"} <= {path.name for path in motion.parent.iterdir()}
 
 
+@pytest.mark.engine
 def test_the_installed_zip_adapts_ten_frames(built, tmp_path, engine_python):
     """The engine is the one in the zip; only its packages are another environment's."""
     demo = REPOSITORY / "presets" / "demo" / "demo.mp4"

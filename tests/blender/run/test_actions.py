@@ -138,6 +138,7 @@ def test_what_it_is_like_is_reported_and_an_engine_that_says_nothing_is_an_error
     assert (state.failed, state.message, state.hint) == (True, "No.", "Yes.")
 
 
+@pytest.mark.engine
 def test_the_real_engine_adds_it_and_labels_may_name_it_at_once(person, addon, engine_python, studio, tmp_path):
     addon.engine_python = engine_python
     assert bpy.ops.adapt_motion.add_to_actions(action_name="swagger", sentence="own the whole street") == {"FINISHED"}

@@ -130,7 +130,7 @@ def test_the_panel_offers_both(listed):
     assert draw(lists.ADAPT_MOTION_MT_merge_people, bpy.context).texts == ["Person 1", "Person 2"]
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_the_engine_merges_and_splits_without_detecting_again(addon, engine_python, tmp_path):
     footage = returning(tmp_path, engine_python)
     addon.engine_python = engine_python

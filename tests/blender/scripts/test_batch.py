@@ -91,6 +91,7 @@ def this_blender(script: str) -> list[str]:
     return [sys.executable, path, "--"]
 
 
+@pytest.mark.engine
 def test_end_to_end_with_the_real_engine(engine_python, tmp_path):
     """A good clip, a text file that calls itself footage, and the clip again; the good ones become FBX."""
     text, again = tmp_path / "text file.mp4", tmp_path / "demo again.mp4"
