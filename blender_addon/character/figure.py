@@ -1,7 +1,7 @@
 """How the body looks: dressed in plain clothes, a grey mannequin, or as its file has it.
 
-Clothes are the body's own surface, laid looser: smoothed until no anatomy shows, and moved outwards. Which part of the
-body a face belongs to follows from its skinning, so that any body of 24 joints can wear them. No `bpy` in here.
+Clothes and the mannequin's cover are the body's own surface, laid looser: smoothed until no anatomy shows, and moved
+outwards. Feet are in shoes, hands are relaxed. No `bpy` in here.
 
 Legend: V vertices, F triangles, J joints (24). Metres, Blender's axes (z up).
 """
@@ -13,28 +13,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import clothes, shoes, surface
+from .surface import Surface
+
 DRESSED, MANNEQUIN, PLAIN = "DRESSED", "MANNEQUIN", "PLAIN"
 LOOKS = (DRESSED, MANNEQUIN, PLAIN)
 
-SKIN, SHIRT, TROUSERS = range(3)
-NAMES = ("Figure Skin", "Figure Shirt", "Figure Trousers")
+SKIN, SHIRT, TROUSERS, SHOES, SOLES = range(5)
+NAMES = ("Figure Skin", "Figure Shirt", "Figure Trousers", "Figure Shoes", "Figure Soles")
 COLOURS = {
-    DRESSED: ((0.55, 0.50, 0.46), (0.13, 0.30, 0.42), (0.10, 0.11, 0.13)),
-    MANNEQUIN: ((0.50, 0.50, 0.52),) * 3,
-}
-"""Of skin, shirt and trousers; linear RGB."""
-
-_WORN = {
-    "shoulder": SHIRT, "collar": SHIRT, "spine1": SHIRT, "spine2": SHIRT, "spine3": SHIRT,
-    "pelvis": TROUSERS, "hip": TROUSERS, "knee": TROUSERS,
+    DRESSED: (
+        (0.55, 0.50, 0.46), (0.13, 0.30, 0.42), (0.10, 0.11, 0.13), (0.05, 0.05, 0.055), (0.50, 0.49, 0.47),
+    ),
+    MANNEQUIN: ((0.50, 0.50, 0.52),),
 }  # fmt: skip
+"""Of each part that there is; linear RGB."""
 
-LOOSE_M = (0.0, 0.010, 0.009)
-SMOOTHED = (0, 70, 50)
-"""How far each part lies off the body, and how often it is smoothed."""
-
-FINE_M = 0.009
-"""Edges of this length are smoothed in full, longer ones less, so that fine details go and the shape stays."""
+_COVERED = ("shoulder", "collar", "spine1", "spine2", "spine3", "pelvis", "hip", "knee")
+COVER_M, COVER_ROUNDS, BLENDED = 0.009, 60, 12
+"""Of the mannequin: how far its cover lies off the body, how often it is smoothed, and how often its border is."""
 
 CURL, CLOSER = np.radians(55.0), 0.45
 """How far relaxed fingers curl towards the palm, and how much closer their tips come together."""
@@ -42,9 +39,9 @@ CURL, CLOSER = np.radians(55.0), 0.45
 
 @dataclass(frozen=True)
 class Figure:
-    """A body as it looks: `vertices` (V, 3) and for each face the number of its material (F,)."""
+    """A body as it looks: its surface, and for each face the number of its material (F,)."""
 
-    vertices: np.ndarray
+    surface: Surface
     parts: np.ndarray
 
 
@@ -61,50 +58,42 @@ def figure(
         names: of the joints.
         look: one of `LOOKS`.
     """
-    worn = np.array([_WORN.get(name.removeprefix("left_").removeprefix("right_"), SKIN) for name in names])
-    parts = np.stack([weights[:, worn == part].sum(1) for part in range(len(NAMES))], axis=1)
-    of_face = parts[faces].sum(1).argmax(1) if len(faces) else np.zeros(0, dtype=int)
     if look == PLAIN or not len(faces):
-        return Figure(vertices, np.zeros(len(faces), dtype=int))
-    placed = vertices
+        return Figure(Surface(vertices, faces, weights), np.zeros(len(faces), dtype=int))
     for side in ("left", "right"):
-        placed = _relaxed(placed, weights, heads, names, side)
-    return Figure(_loosened(placed, faces, of_face), of_face)
+        vertices = _relaxed(vertices, weights, heads, names, side)
+    body = Surface(vertices, faces, weights)
+    if look == MANNEQUIN:
+        return Figure(Surface(_covered(body, names), faces, weights), np.zeros(len(faces), dtype=int))
+    return _dressed(body, heads, names)
 
 
-def _loosened(vertices: np.ndarray, faces: np.ndarray, of_face: np.ndarray) -> np.ndarray:
-    """Vertices with the clothes' smoothed and moved outwards."""
-    cloth = np.zeros(len(vertices), dtype=int)
-    for part in (TROUSERS, SHIRT):  # where they meet, the upper lies over the lower
-        cloth[faces[of_face == part].ravel()] = part
-    ones, others = _edges(faces)
-    count = np.maximum(np.bincount(ones, minlength=len(vertices)), 1)
-    length = np.bincount(ones, np.linalg.norm(vertices[ones] - vertices[others], axis=1), len(vertices)) / count
-    share = 0.5 * np.minimum(1.0, FINE_M / np.maximum(length, 1e-6)) ** 2
-    smooth = vertices
-    for step in range(max(SMOOTHED)):
-        mean = [np.bincount(ones, smooth[others, axis], len(vertices)) / count for axis in range(3)]
-        moves = np.where(np.asarray(SMOOTHED)[cloth] > step, share, 0.0)
-        smooth = smooth + moves[:, None] * (np.stack(mean, axis=1) - smooth)
-    return smooth + np.asarray(LOOSE_M)[cloth][:, None] * _normals(smooth, faces)
+def _dressed(body: Surface, heads: np.ndarray, names: Sequence[str]) -> Figure:
+    pieces, parts = [], []
+    feet = [[heads[names.index(f"{side}_{joint}")] for joint in ("ankle", "foot")] for side in ("left", "right")]
+    worn = [made for ankle, ball in feet if (made := shoes.shoe(body, ankle, ball)) is not None]
+    skin, shirt, trousers = clothes.dress(body, clothes.lines(heads, names))
+    if len(worn) == len(feet):
+        skin = shoes.without_feet(skin, min(ankle[2] for ankle, _ in feet))
+        pieces += [part for made in worn for part in (made.upper, made.sole)]
+        parts += [SHOES, SOLES] * len(worn)
+    pieces, parts = [skin, shirt, trousers, *pieces], [SKIN, SHIRT, TROUSERS, *parts]
+    return Figure(surface.joined(pieces), np.repeat(parts, [len(piece.faces) for piece in pieces]))
 
 
-def _edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of every edge, each edge in both directions."""
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
-    count = int(faces.max()) + 1
-    # one number for each pair: rows of a matrix take NumPy ten times as long to sort
-    numbers = np.unique(np.concatenate([pairs[:, 0] * count + pairs[:, 1], pairs[:, 1] * count + pairs[:, 0]]))
-    return numbers // count, numbers % count
-
-
-def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    corners = vertices[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(total, faces[:, corner], across)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+def _covered(body: Surface, names: Sequence[str]) -> np.ndarray:
+    """Vertices of the mannequin: trunk and limbs smoothed and moved outwards, less so towards hands, feet and head."""
+    columns = [
+        number for number, name in enumerate(names) if name.removeprefix("left_").removeprefix("right_") in _COVERED
+    ]
+    covered = body.weights[:, columns].sum(1) > 0.5
+    smooth = clothes.smoothed(body.vertices, body.faces, np.where(covered, COVER_ROUNDS, 0))
+    ones, others = surface.edges(body.faces)
+    count = np.maximum(np.bincount(ones, minlength=len(covered)), 1)
+    off = np.where(covered, COVER_M, 0.0)
+    for _ in range(BLENDED):
+        off = np.where(covered, (off + np.bincount(ones, off[others], len(off)) / count) / 2, 0.0)
+    return smooth + off[:, None] * surface.normals(smooth, body.faces)
 
 
 def _relaxed(

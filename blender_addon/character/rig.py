@@ -93,9 +93,10 @@ def mesh_steps(
 
     `dressed` is what `look_of` made for `look`; without it the body is as its file has it.
     """
-    mesh = _new_mesh(name, rest.vertices if dressed is None else dressed.vertices, body.faces)
-    if dressed is not None and look in figure.COLOURS:
-        for title, colour in zip(figure.NAMES, figure.COLOURS[look], strict=True):
+    dressed = dressed or look_of(body, rest, figure.PLAIN)
+    mesh = _new_mesh(name, dressed.surface.vertices, dressed.surface.faces)
+    if look in figure.COLOURS:
+        for title, colour in zip(figure.NAMES, figure.COLOURS[look], strict=False):
             mesh.materials.append(_material(f"{title} {look.title()}", colour))
         mesh.polygons.foreach_set("material_index", dressed.parts.astype(np.int32))
     thing = bpy.data.objects.new(name, mesh)
@@ -103,7 +104,7 @@ def mesh_steps(
     yield
     for joint, bone in enumerate(rest.skeleton.names):
         group = thing.vertex_groups.new(name=bone)
-        weights = body.weights[:, joint]
+        weights = dressed.surface.weights[:, joint]
         for count, vertex in enumerate(np.flatnonzero(weights > 1e-5).tolist(), 1):
             group.add((vertex,), float(weights[vertex]), "REPLACE")
             if count % WEIGHTS_AT_ONCE == 0:

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon.character import figure, motion_io, rig, scene
+from adapt_motion.blender_addon.character import clothes, figure, motion_io, rig, scene, shoes, surface
 from adapt_motion.blender_addon.ui import preferences
 
 
@@ -20,48 +20,138 @@ def rest(body):
     return rig.rest_pose(body, motion_io.read_skeleton())
 
 
-def of_joint(body, rest, *joints):
+@pytest.fixture(scope="module")
+def dressed(body, rest):
+    return rig.look_of(body, rest, "DRESSED")
+
+
+def heavy(weights, rest, *joints):
+    """(V,) which vertices follow these joints alone."""
     columns = [rest.skeleton.names.index(joint) for joint in joints]
-    return body.weights[:, columns].sum(1) > 0.9
+    return weights[:, columns].sum(1) > 0.9
 
 
-def test_every_part_of_the_body_wears_what_belongs_there(body, rest):
-    worn = rig.look_of(body, rest, "DRESSED")
-
-    def share(part, *joints):
-        faces = of_joint(body, rest, *joints)[body.faces].all(1)
-        return (worn.parts[faces] == part).mean()
-
-    assert share(figure.SHIRT, "spine3", "left_collar", "right_shoulder") == 1
-    assert share(figure.TROUSERS, "pelvis", "left_hip", "right_knee") == 1
-    assert share(figure.SKIN, "head", "left_wrist", "right_elbow", "left_foot") == 1
+def part_of(dressed, part):
+    return surface.chosen(dressed.surface, dressed.surface.faces[dressed.parts == part])
 
 
-def test_clothes_lie_off_the_body_and_hide_its_details(body, rest):
-    worn = rig.look_of(body, rest, "DRESSED")
-    trunk = of_joint(body, rest, "spine2", "spine3")
-    moved = np.linalg.norm(worn.vertices - rest.vertices, axis=1)
-    assert 0.004 < np.median(moved[trunk]) < 0.02
-    assert _roughness(worn.vertices, body.faces)[trunk].max() < 0.5 * _roughness(rest.vertices, body.faces)[trunk].max()
-    assert moved[of_joint(body, rest, "head")].max() == 0
+def head(rest, joint):
+    return rest.heads[rest.skeleton.names.index(joint)]
+
+
+def test_every_part_of_the_body_wears_what_belongs_there(dressed, rest):
+    def worn_on(*joints):
+        faces = heavy(dressed.surface.weights, rest, *joints)[dressed.surface.faces].all(1)
+        return set(dressed.parts[faces])
+
+    assert worn_on("spine3", "left_collar", "right_shoulder") == {figure.SHIRT, figure.SKIN}, "the arm reaches in"
+    assert worn_on("spine1", "spine2", "spine3") == {figure.SHIRT}
+    assert worn_on("left_hip", "right_knee") <= {figure.TROUSERS, figure.SHIRT, figure.SKIN}
+    assert worn_on("head", "left_wrist", "right_elbow") == {figure.SKIN}
+    assert worn_on("left_foot") == {figure.SHOES, figure.SOLES}
+
+
+def test_clothes_end_in_straight_lines(dressed, rest):
+    trousers, shirt = part_of(dressed, figure.TROUSERS), part_of(dressed, figure.SHIRT)
+    where = clothes.lines(rest.heads, rest.skeleton.names)
+    for part, line in ((trousers, where.trousers_end), *((shirt, sleeve) for sleeve in where.sleeves)):
+        inside = line(part.vertices)
+        assert inside.min() > -clothes.HEM_M, "nothing is beyond, but for hems that turn in"
+        assert (np.abs(inside) < 1e-9).sum() > 20, "a ring of vertices is on the line"
+    ends = head(rest, "left_shoulder")[0] < shirt.vertices[:, 0].max() < head(rest, "left_elbow")[0]
+    assert ends, "above the elbow"
+    assert head(rest, "left_ankle")[2] < trousers.vertices[:, 2].min() < head(rest, "left_ankle")[2] + 0.06
+
+
+def test_weights_sum_to_one_and_no_vertex_is_left_over(dressed):
+    assert np.allclose(dressed.surface.weights.sum(1), 1, atol=1e-5)
+    assert dressed.surface.weights.min() >= 0
+    used = np.unique(dressed.surface.faces)
+    assert len(used) == len(dressed.surface.vertices)
+    assert np.isfinite(dressed.surface.vertices).all()
+
+
+def test_clothes_lie_off_the_body_and_hide_its_details(body, rest, dressed):
+    shirt = part_of(dressed, figure.SHIRT)
+    before = _roughness(rest.vertices, body.faces)[heavy(body.weights, rest, "spine2", "spine3")].max()
+    trunk = heavy(shirt.weights, rest, "spine2", "spine3")
+    trunk &= shirt.vertices[:, 2] < head(rest, "neck")[2] - 0.08
+    assert _roughness(shirt.vertices, shirt.faces)[trunk].max() < 0.5 * before
+    skin = rest.vertices[heavy(body.weights, rest, "spine2", "spine3")]
+    off = np.linalg.norm(shirt.vertices[trunk][:, None] - skin, axis=-1).min(1)
+    assert 0.003 < np.median(off) < 0.03
 
 
 def _roughness(vertices, faces):
     """(V,) how far each vertex's normal is from its neighbours', as a share of all directions."""
-    normals = figure._normals(vertices, faces)
-    ones, others = figure._edges(faces)
-    return np.bincount(ones, 1 - (normals[ones] * normals[others]).sum(1), len(vertices)) / np.bincount(ones)
+    normals = surface.normals(vertices, faces)
+    ones, others = surface.edges(faces)
+    count = np.maximum(np.bincount(ones, minlength=len(vertices)), 1)
+    return np.bincount(ones, 1 - (normals[ones] * normals[others]).sum(1), len(vertices)) / count
 
 
-def test_feet_stand_as_before(body, rest):
-    worn = rig.look_of(body, rest, "DRESSED").vertices
+def test_shoes_are_flat_below_and_hold_the_feet(body, rest, dressed):
+    soles, uppers = part_of(dressed, figure.SOLES), part_of(dressed, figure.SHOES)
+    assert dressed.surface.vertices[:, 2].min() == soles.vertices[:, 2].min() == 0, "they stand where the feet stood"
+    down = surface.normals(soles.vertices, soles.faces)[:, 2] < -0.99
+    assert down.sum() > 60
+    assert np.ptp(soles.vertices[down, 2]) == 0
+    both = np.concatenate([soles.vertices, uppers.vertices])
+    for axis in (0, 1):
+        feet = rest.vertices[heavy(body.weights, rest, "left_foot", "right_foot")]
+        assert both[:, axis].min() < feet[:, axis].min()
+        assert both[:, axis].max() > feet[:, axis].max()
+    assert uppers.vertices[:, 2].max() < part_of(dressed, figure.TROUSERS).vertices[:, 2].min(), "the ankle is free"
+
+
+@pytest.mark.parametrize("betas", [(3, 2, -2, 2), (-3, -2, 2, -1), (0, 4, 0, -3)])
+def test_bodies_of_every_shape_are_dressed(betas):
+    body = motion_io._bundled_body(motion_io.ROOT / "engine" / "assets" / "open_body.npz", np.array(betas, dtype=float))
+    rest = rig.rest_pose(body, motion_io.read_skeleton())
+    dressed = rig.look_of(body, rest, "DRESSED")
+    assert set(dressed.parts) == set(range(len(figure.NAMES)))
+    # the surface of the shoes faces outwards
+    for part in (figure.SHOES, figure.SOLES):
+        shoe = part_of(dressed, part)
+        corners = shoe.vertices[shoe.faces]
+        left = corners[:, :, 0].mean(1) > 0
+        inside = corners[left].reshape(-1, 3).mean(0)
+        across = np.cross(corners[left, 1] - corners[left, 0], corners[left, 2] - corners[left, 0])
+        assert (across * (corners[left].mean(1) - inside)).sum() > 0
+
+
+def test_a_foot_of_a_few_vertices_goes_bare(rest):
+    few = surface.Surface(rest.vertices[:50], np.zeros((0, 3), dtype=int), np.ones((50, 24)) / 24)
+    assert shoes.shoe(few, head(rest, "left_ankle"), head(rest, "left_foot")) is None
+
+
+def test_a_triangle_is_cut_where_the_line_passes():
+    square = surface.Surface(
+        np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], dtype=float),
+        np.array([(0, 1, 2), (0, 2, 3)]),
+        np.eye(4),
+    )
+    part, border = surface.clip(square, square.vertices[:, 0] - 0.25)
+    corners = part.vertices[part.faces]
+    areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] / 2
+    assert areas.min() > 0, "faces look the same way as before"
+    assert areas.sum() == pytest.approx(0.75)
+    assert np.allclose(part.vertices[border][..., 0], 0.25)
+    assert np.allclose(part.weights.sum(1), 1)
+    none, border = surface.clip(square, square.vertices[:, 0] - 2)
+    assert len(none.faces) == len(border) == 0
+
+
+def test_a_mannequin_keeps_its_feet_and_head(body, rest):
+    worn = rig.look_of(body, rest, "MANNEQUIN").surface.vertices
     assert worn[:, 2].min() == rest.vertices[:, 2].min()
-    feet = of_joint(body, rest, "left_foot", "right_foot")
-    assert (worn[feet] == rest.vertices[feet]).all()
+    for joints in (("left_foot", "right_foot"), ("head",)):
+        kept = heavy(body.weights, rest, *joints)
+        assert (worn[kept] == rest.vertices[kept]).all()
 
 
 def test_fingers_hang_relaxed_on_both_hands(body, rest):
-    worn = rig.look_of(body, rest, "MANNEQUIN").vertices
+    worn = rig.look_of(body, rest, "MANNEQUIN").surface.vertices
     for sign in (1, -1):
         tip = np.argmax(sign * rest.vertices[:, 0])
         assert rest.vertices[tip, 2] - worn[tip, 2] > 0.02, "the tips point down"
@@ -69,7 +159,7 @@ def test_fingers_hang_relaxed_on_both_hands(body, rest):
 
 
 def test_a_body_as_in_its_file_is_untouched(body, rest):
-    assert rig.look_of(body, rest, "PLAIN").vertices is rest.vertices
+    assert rig.look_of(body, rest, "PLAIN").surface.vertices is rest.vertices
 
 
 def test_characters_come_in_as_the_preferences_say_and_share_materials(addon, tmp_path):
@@ -81,7 +171,7 @@ def test_characters_come_in_as_the_preferences_say_and_share_materials(addon, tm
         addon.look = look
         bpy.ops.adapt_motion.import_motion(filepath=str(path))
         bodies.append(bpy.context.scene.adapt_motion.character.children[0].data)
-    assert [len(mesh.materials) for mesh in bodies] == [3, 3, 0]
+    assert [len(mesh.materials) for mesh in bodies] == [5, 5, 0]
     assert list(bodies[0].materials) == list(bodies[1].materials)
     assert {polygon.material_index for polygon in bodies[0].polygons} == {0, 1, 2}
 
@@ -89,5 +179,9 @@ def test_characters_come_in_as_the_preferences_say_and_share_materials(addon, tm
 def test_the_look_changes_no_motion(blank, tmp_path):
     blank.render.fps = 30
     person = scene.import_people([synthetic.write_person(tmp_path / "clip")], blank, look="DRESSED").people[0]
+    plain = scene.import_people([synthetic.write_person(tmp_path / "clip")], blank).people[0]
     assert [group.name for group in person.mesh.vertex_groups] == synthetic.NAMES
-    assert len(person.mesh.data.vertices) == 24 * 8
+    for frame in (1, 5):
+        blank.frame_set(frame)
+        for bone, other in zip(person.armature.pose.bones, plain.armature.pose.bones, strict=True):
+            assert np.allclose(bone.matrix, other.matrix, atol=1e-6)
