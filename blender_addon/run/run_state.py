@@ -8,10 +8,8 @@ from typing import Any
 
 from .. import messages
 from ..errors import UserError
+from . import paces
 from .job import EXITED, Event, EventSource
-
-_pace_s: dict[str, float] = {}
-"""Seconds that a step of each of the engine's stages took the last time, for a time left before the first is done."""
 
 
 @dataclass
@@ -60,7 +58,7 @@ class RunState:
     context: dict[str, Any] = field(default_factory=dict)
     """Whatever the one who started the run needs at its end."""
     started: float = field(default_factory=time.monotonic)
-    stage_started: float = field(default_factory=time.monotonic)
+    guess: paces.Guess = field(default_factory=paces.Guess)
     seconds: float = 0.0
 
     def feed(self, event: Event) -> None:
@@ -109,31 +107,25 @@ class RunState:
         counted = f"{round(100 * self.share)} %"
         if self.of_engine:
             counted = messages.tr("{done} of {total}", done=self.done, total=self.total)
-        left = self.eta_s if self.eta_s is not None else self._usual_left_s()
+        left = self.guess.left() if self.of_engine else self.eta_s
         if left is None:
             return counted
         return messages.tr("{counted}, {time} left", counted=counted, time=messages.duration(left))
 
-    def _usual_left_s(self) -> float | None:
-        """Seconds left in the stage as fast as it was the last time; None if it was not there yet."""
-        pace = _pace_s.get(self.stage)
-        if pace is None or not self.of_engine:
-            return None
-        return max(0.0, pace * (self.total - self.done) - (time.monotonic() - self.stage_started) * (self.done == 0))
-
-    def _keep_pace(self) -> None:
-        """Remember how long a step of the stage that ends has taken."""
-        if self.of_engine and self.stage and self.done > 0 and self.done == self.total:
-            _pace_s[self.stage] = (time.monotonic() - self.stage_started) / self.total
+    def _leave_stage(self) -> None:
+        """Remember how long the stage that ends has taken."""
+        if self.of_engine:
+            self.guess.end()
 
     def _on_stage(self, event: Event) -> None:
-        self._keep_pace()
-        self.stage_started = time.monotonic()
+        self._leave_stage()
+        self.guess = paces.Guess(event["stage"])
         self.stage, self.step, self.steps = event["stage"], int(event["index"]), int(event["count"])
         self.done, self.total, self.eta_s, self.what = 0, 0, None, ""
 
     def _on_progress(self, event: Event) -> None:
         self.done, self.total, self.eta_s = event["done"], event["total"], event.get("eta_s")
+        self.guess.progress(self.done, self.total, self.eta_s)
         self.what = event.get("what", "")
 
     def _on_warning(self, event: Event) -> None:
@@ -162,6 +154,7 @@ class RunState:
 
     def _on_exited(self, event: Event) -> None:
         assert event["event"] == EXITED
+        self._leave_stage()
         self.finished, self.seconds = True, time.monotonic() - self.started
         self.cancelled = self.cancelled or (event["cancelled"] and event["code"] != 0)
         if self.cancelled and self.of_engine:

@@ -16,6 +16,7 @@ import bpy
 
 from ..blender import compat, drawing
 from ..errors import UserError
+from . import paces, prefs
 from .run_state import RunState
 
 TICK_S = 0.15
@@ -63,6 +64,8 @@ def start(state: RunState, at_end: AtEnd) -> None:
     """
     global _latest, _at_end, longest_step_s
     _latest, _at_end, longest_step_s = state, at_end, 0.0
+    if state.of_engine:
+        paces.keep_in(compat.user_folder(prefs.PACKAGE))
     if bpy.app.background:
         for event in state.source.stream():
             state.feed(event)

@@ -9,7 +9,7 @@ import bpy
 import pytest
 import synthetic
 from adapt_motion.blender_addon import messages
-from adapt_motion.blender_addon.run import clip_queue, job, run_state, running
+from adapt_motion.blender_addon.run import clip_queue, job, running
 from adapt_motion.blender_addon.run.run_state import RunState
 from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
@@ -109,24 +109,8 @@ def test_while_the_queue_runs_its_clip_is_named(queue, tmp_path):
     state.feed({"event": "progress", "clip": "a", "stage": "detect", "done": 41, "total": 120})
     texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
     assert texts[texts.index("good.mp4") + 1] == "Finding people (2 of 8)"
-    assert draw(lists.ADAPT_MOTION_UL_queue, bpy.context, queue[0]).texts == ["good.mp4", "41 of 120"]
+    assert draw(lists.ADAPT_MOTION_UL_queue, bpy.context, queue[0]).texts == ["good.mp4", "41 of 120, 0:16 left"]
     running._latest = None
     queue[0].status = "waiting"
     bpy.ops.adapt_motion.queue_run()
     assert running.latest().clip == "flood.mp4", "the last that ran"
-
-
-def test_a_stage_that_was_there_before_has_a_time_left_from_its_start(tmp_path, monkeypatch):
-    """ "0 of 100" had stood there for many seconds, with no time left."""
-    now = [0.0]
-    monkeypatch.setattr(run_state.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(run_state, "_pace_s", {})
-    for run, first_text in enumerate(("0 of 100", "0 of 50, 0:10 left")):
-        total = 100 if run == 0 else 50
-        state = RunState("adapt", job.EventSource(tmp_path / "log"))
-        state.feed({"event": "stage", "clip": "a", "stage": "adapt", "index": 1, "count": 2})
-        state.feed({"event": "progress", "clip": "a", "stage": "adapt", "done": 0, "total": total})
-        assert state.progress_text == first_text
-        now[0] += 20
-        state.feed({"event": "progress", "clip": "a", "stage": "adapt", "done": total, "total": total})
-        state.feed({"event": "stage", "clip": "a", "stage": "write", "index": 2, "count": 2})
