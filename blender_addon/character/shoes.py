@@ -15,8 +15,8 @@ from .surface import Surface, chosen
 COLLAR = 1.2
 """Height of a shoe's upper end, of the ankle's."""
 
-LEAST_POINTS = 60
-"""A foot of fewer vertices wears none."""
+LOW, LEAST_POINTS = 0.4, 60
+"""What of a shoe's height shows where a foot points; with fewer vertices below, it wears none."""
 
 DIRECTIONS, HALF = 72, 18
 """In how many directions an outline is measured, and how many edges a ring has on either side."""
@@ -31,8 +31,8 @@ UPPER = (
 )  # fmt: skip
 """Rings of the upper: height, height on the foot whose outline is taken, and metres off that; the last two turn in."""
 
-NEAREST, BLUR_M = 12, 0.012
-"""How many vertices of the foot each vertex follows, and below what distance they count alike."""
+NEAREST, BLUR_M, MOST_POINTS = 12, 0.012, 2000
+"""How many vertices of the foot each vertex follows, below what distance they count alike, and of how many at most."""
 
 
 HIDDEN_M = 0.002
@@ -53,7 +53,7 @@ def shoe(body: Surface, ankle: np.ndarray, ball: np.ndarray) -> Shoe | None:
     near = np.abs(body.vertices[:, 0] - ankle[0]) < abs(ankle[0]) + 0.1
     near &= (np.sign(body.vertices[:, 0]) == np.sign(ankle[0])) & (body.vertices[:, 2] < 1.4 * height)
     foot = body.vertices[near]
-    if len(foot) < LEAST_POINTS or height <= 0:
+    if height <= 0 or (foot[:, 2] < LOW * height).sum() < LEAST_POINTS:
         return None
     directions = _directions(foot, ball - ankle, height)
     whole = [(up, 0.0, off) for up, off in SOLE]
@@ -78,7 +78,7 @@ def without_feet(skin: Surface, ankle: float) -> Surface:
 
 def _directions(foot: np.ndarray, forward: np.ndarray, height: float) -> np.ndarray:
     """(D, 2) around the foot, from its heel on and counter-clockwise from above."""
-    low = foot[foot[:, 2] < 0.4 * height, :2]
+    low = foot[foot[:, 2] < LOW * height, :2]
     axis = np.linalg.svd(low - low.mean(0), full_matrices=False)[2][0]
     back = -axis * np.sign(axis @ forward[:2] or 1.0)
     angle = np.arctan2(back[1], back[0]) + 2 * np.pi / DIRECTIONS * np.arange(DIRECTIONS)
@@ -127,6 +127,8 @@ def _bottom(first: int) -> np.ndarray:
 
 def _weights(points: np.ndarray, foot: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(V, J) of points: a mean of the nearest vertices of the foot."""
+    every = -(-len(foot) // MOST_POINTS)
+    foot, weights = foot[::every], weights[::every]
     far = ((points[:, None] - foot) ** 2).sum(-1)
     nearest = np.argpartition(far, NEAREST, axis=1)[:, :NEAREST]
     counts = 1 / (np.take_along_axis(far, nearest, axis=1) + BLUR_M**2)

@@ -89,25 +89,25 @@ class Guess:
         self.stage = stage
         self.done = self.total = 0
         self._first: int | None = None
-        self._said: tuple[float, float] | None = None
+        self._reported: tuple[float, float] | None = None
         self._started = time.monotonic()
 
     def progress(self, done: int, total: int, eta_s: float | None) -> None:
         """Take a progress event; `eta_s` is what the engine says is left, None if it cannot tell yet."""
         self.done, self.total = done, total
         self._first = done if self._first is None else self._first
-        self._said = None if eta_s is None else (eta_s, time.monotonic())
+        self._reported = None if eta_s is None else (eta_s, time.monotonic())
 
     def left(self) -> float | None:
         """Seconds left, None if nothing is known. Goes down between two events, too."""
         usual_left = self._usual_left()
-        if self._said is None:
+        if self._reported is None:
             return usual_left
-        said = max(0.0, self._said[0] - (time.monotonic() - self._said[1]))
+        reported = max(0.0, self._reported[0] - (time.monotonic() - self._reported[1]))
         if usual_left is None or self.total <= 0:
-            return said
+            return reported
         shown = min(1.0, self.done / self.total / SURE_FROM)
-        return usual_left + shown * (said - usual_left)
+        return usual_left + shown * (reported - usual_left)
 
     def _usual_left(self) -> float | None:
         pace = usual(self.stage)

@@ -120,6 +120,38 @@ def test_bodies_of_every_shape_are_dressed(betas):
         assert (across * (corners[left].mean(1) - inside)).sum() > 0
 
 
+BENT = {"knee": 100, "ankle": -40, "foot": 40, "elbow": 90}
+
+
+def test_bent_knees_ankles_and_elbows_tear_nothing(body, rest, dressed):
+    """No edge grows much more than on the body itself."""
+
+    def longest(vertices, faces, weights):
+        posed = _bent(vertices, weights, rest)
+        ones, others = surface.edges(faces)
+        before, after = (np.linalg.norm(at[ones] - at[others], axis=1) for at in (vertices, posed))
+        return (after - before).max()
+
+    plain = longest(rest.vertices, body.faces, body.weights)
+    for part in range(len(figure.NAMES)):
+        piece = part_of(dressed, part)
+        assert longest(piece.vertices, piece.faces, piece.weights) < 1.3 * plain + 0.002, figure.NAMES[part]
+
+
+def _bent(vertices, weights, rest):
+    """Vertices skinned to joints that are turned about the x-axis by `BENT` degrees."""
+    names, parents = rest.skeleton.names, rest.skeleton.parents
+    placed = []
+    for joint, name in enumerate(names):
+        angle = np.radians(BENT.get(name.split("_")[-1], 0))
+        turn = np.eye(4)
+        turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        turn[:3, 3] = rest.heads[joint] - turn[:3, :3] @ rest.heads[joint]
+        placed.append(turn if parents[joint] < 0 else placed[parents[joint]] @ turn)
+    each = np.einsum("vj,jab->vab", weights, np.stack(placed))
+    return np.einsum("vab,vb->va", each[:, :3, :3], vertices) + each[:, :3, 3]
+
+
 def test_a_foot_of_a_few_vertices_goes_bare(rest):
     few = surface.Surface(rest.vertices[:50], np.zeros((0, 3), dtype=int), np.ones((50, 24)) / 24)
     assert shoes.shoe(few, head(rest, "left_ankle"), head(rest, "left_foot")) is None
