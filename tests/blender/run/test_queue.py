@@ -9,7 +9,7 @@ import bpy
 import pytest
 import synthetic
 from adapt_motion.blender_addon import messages
-from adapt_motion.blender_addon.run import clip_queue, job, running
+from adapt_motion.blender_addon.run import clip_queue, job, paces, running
 from adapt_motion.blender_addon.run.run_state import RunState
 from adapt_motion.blender_addon.ui import lists, panels
 from addon_fixtures import refused
@@ -101,6 +101,7 @@ def test_the_panel_and_grey_buttons(fake):
 
 def test_while_the_queue_runs_its_clip_is_named(queue, tmp_path):
     """The panel had shown the chosen footage beside the progress of another clip."""
+    paces.forget()
     settings = bpy.context.scene.adapt_motion
     settings.footage = str(tmp_path / "flood.mp4")
     state = RunState("adapt", job.EventSource(tmp_path / "log"), clip=queue[0].name)
@@ -109,7 +110,7 @@ def test_while_the_queue_runs_its_clip_is_named(queue, tmp_path):
     state.feed({"event": "progress", "clip": "a", "stage": "detect", "done": 41, "total": 120})
     texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
     assert texts[texts.index("good.mp4") + 1] == "Finding people (2 of 8)"
-    assert draw(lists.ADAPT_MOTION_UL_queue, bpy.context, queue[0]).texts == ["good.mp4", "41 of 120, 0:16 left"]
+    assert draw(lists.ADAPT_MOTION_UL_queue, bpy.context, queue[0]).texts == ["good.mp4", "41 of 120, 0:15 left"]
     running._latest = None
     queue[0].status = "waiting"
     bpy.ops.adapt_motion.queue_run()
