@@ -26,7 +26,13 @@ FINE_M = 0.009
 """Edges of this length are smoothed in full, longer ones less, so that fine details go and the shape stays."""
 
 LOOSE_SHIRT_M, LOOSE_TROUSERS_M, TUCKED_M = 0.010, 0.009, 0.004
-"""How far each lies off the body, and trousers under the shirt."""
+"""How far each lies off the smoothed body, and trousers under the shirt."""
+
+LEAST_SHIRT_M, LEAST_TROUSERS_M = 0.005, 0.002
+"""How far each lies off the body as it is, at the least."""
+
+SPREAD = 12
+"""Over how many edges cloth that the body pushes out evens out."""
 
 FLARE_M, FLARE_OVER_M = 0.005, 0.05
 """How much looser cloth hangs at its ends, and over what length."""
@@ -96,15 +102,22 @@ def dress(body: Surface, where: Lines) -> tuple[Surface, Surface, Surface]:
     close = np.clip(where.neck(body.vertices) / COLLAR_OVER_M, 0, 1)  # not yet loose, where the collar lies on
     rounds = np.where(trousers > -UNDER_M, SMOOTHED_TROUSERS, 0)
     rounds = np.where(shirt > -UNDER_M, np.round(SMOOTHED_SHIRT * close), rounds)
-    smooth = smoothed(body.vertices, body.faces, rounds)
-    outwards = surface.normals(smooth, body.faces)
+    ends = surface.edges(body.faces)
+    smooth = smoothed(body.vertices, ends, rounds)
+    outwards, bare = surface.normals(smooth, body.faces), surface.normals(body.vertices, body.faces)
+
+    def laid(loose: np.ndarray, least: float) -> Surface:
+        """The surface so far off, nowhere nearer to the body than `least`: limbs are smoothed thinner."""
+        off = smooth + loose[:, None] * outwards
+        nearer = np.maximum(least - ((off - body.vertices) * bare).sum(1), 0)
+        nearer = surface.spread(nearer, ends, SPREAD)
+        return Surface(off + nearer[:, None] * bare, body.faces, body.weights)
+
     loose = COLLAR_M + (LOOSE_SHIRT_M + _flare(shirt) - COLLAR_M) * close
-    worn = Surface(smooth + loose[:, None] * outwards, body.faces, body.weights)
-    over = _piece(worn, shirt, (where.neck, *where.sleeves, where.shirt_end))
+    over = _piece(laid(loose, LEAST_SHIRT_M), shirt, (where.neck, *where.sleeves, where.shirt_end))
     tucked = np.clip(-below / UNDER_M + 0.5, 0, 1)
     loose = LOOSE_TROUSERS_M + (TUCKED_M - LOOSE_TROUSERS_M) * tucked + _flare(legs)
-    worn = Surface(smooth + loose[:, None] * outwards, body.faces, body.weights)
-    lower = _piece(worn, trousers, (where.trousers_end,))
+    lower = _piece(laid(loose, LEAST_TROUSERS_M), trousers, (where.trousers_end,))
     covered = np.maximum(shirt, np.minimum(legs, below + 2 * UNDER_M))
     skin = surface.chosen(body, body.faces[(covered < UNDER_M)[body.faces].any(1)])
     return skin, over, lower
@@ -124,9 +137,9 @@ def _piece(worn: Surface, inside: np.ndarray, borders: Sequence[Line]) -> Surfac
     return surface.joined([piece, *hems])
 
 
-def smoothed(vertices: np.ndarray, faces: np.ndarray, rounds: np.ndarray) -> np.ndarray:
-    """Vertices moved to the mean of their neighbours, each so many `rounds` (V,)."""
-    ones, others = surface.edges(faces)
+def smoothed(vertices: np.ndarray, ends: tuple[np.ndarray, np.ndarray], rounds: np.ndarray) -> np.ndarray:
+    """Vertices moved to the mean of their neighbours, each so many `rounds` (V,); `ends` are those of each edge."""
+    ones, others = ends
     chosen = rounds[ones] > 0
     ones, others = ones[chosen], others[chosen]
     count = np.maximum(np.bincount(ones, minlength=len(vertices)), 1)

@@ -87,8 +87,8 @@ def _covered(body: Surface, names: Sequence[str]) -> np.ndarray:
         number for number, name in enumerate(names) if name.removeprefix("left_").removeprefix("right_") in _COVERED
     ]
     covered = body.weights[:, columns].sum(1) > 0.5
-    smooth = clothes.smoothed(body.vertices, body.faces, np.where(covered, COVER_ROUNDS, 0))
     ones, others = surface.edges(body.faces)
+    smooth = clothes.smoothed(body.vertices, (ones, others), np.where(covered, COVER_ROUNDS, 0))
     count = np.maximum(np.bincount(ones, minlength=len(covered)), 1)
     off = np.where(covered, COVER_M, 0.0)
     for _ in range(BLENDED):

@@ -29,6 +29,19 @@ def edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return numbers // count, numbers % count
 
 
+def spread(values: np.ndarray, ends: tuple[np.ndarray, np.ndarray], rounds: int) -> np.ndarray:
+    """Values (V,) raised where those of neighbours are above them, so that they fall off evenly; none gets less.
+
+    `ends` are both ends of each edge.
+    """
+    ones, others = ends
+    count = np.maximum(np.bincount(ones, minlength=len(values)), 1)
+    even = values
+    for _ in range(rounds):
+        even = np.maximum(values, np.bincount(ones, even[others], len(values)) / count)
+    return even
+
+
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 3) outward, of length 1; 0 for a vertex without a face."""
     corners = vertices[faces]
