@@ -80,8 +80,12 @@ def run(
         typer.Option(help="How tall the person stands, in metres, if you know it.", rich_help_panel=_WHO),
     ] = None,
     camera: Annotated[
-        str, typer.Option(help="JSON file: the camera's lens, and its poses if it moves.", rich_help_panel=_WHO)
-    ] = "",
+        str,
+        typer.Option(
+            help="auto: followed if it turns; still; or a JSON file: its lens, and its poses if it moves.",
+            rich_help_panel=_WHO,
+        ),
+    ] = "auto",
     mirror: Annotated[
         bool, typer.Option("--mirror", help="The footage is mirrored, as selfies are.", rich_help_panel=_WHO)
     ] = False,

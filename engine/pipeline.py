@@ -44,6 +44,7 @@ from engine.semantics import retrieval_run, segments
 from engine.world.moving_camera import rows_of, to_moving_world
 from engine.world.one_floor import common_floors
 from engine.world.still_camera import WorldMotion, to_world
+from engine.world.turning_camera import seen_turning, steadied, turns_of
 
 _STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}
@@ -149,7 +150,9 @@ class _ClipRun:
         with self._stage("world"):
             predictions, last = in_one_body(tracks, predictions, [one.prediction for one in adapted], self.body)
             floors: list[float | None] = [None] * len(tracks)
+            camera = stages.follow_camera(clip, found, self._frames(), camera, options, self.cache, reporter)
             if camera.path is None:
+                predictions, last = (steadied(camera, tracks, those, self.body) for those in (predictions, last))
                 predictions, last, floors = self._on_one_floor(tracks, predictions, last)
             adapted = [replace(one, prediction=prediction) for one, prediction in zip(adapted, last, strict=True)]
             shared: dict[int, NDArray[np.float64]] = {}  # the camera of each shot, as its first person has it
@@ -160,8 +163,7 @@ class _ClipRun:
                 shared.setdefault(track.shot, motion.camera_to_world)
                 stretches.append(Stretch(track, after.prediction, motion, after.takes, after.about))
         with self._stage("write"):
-            apart = options.shots == "split"
-            results = write_results(stretches, self.folder, self.body, bool(self._cuts_s) and apart)
+            results = write_results(stretches, self.folder, self.body, bool(self._cuts_s) and options.shots == "split")
         self._finish(clip, camera, results)
 
     def _stage(self, name: str) -> AbstractContextManager[None]:
@@ -294,12 +296,13 @@ class _ClipRun:
         """
         self.reporter.cancel.check()
         prediction, lens = adapted.prediction, camera.lens
-        path = None if camera.path is None else rows_of(camera.path, track.frame_indices)
 
         def placed(what: Prediction, like: NDArray[np.float64] | None) -> WorldMotion:
-            if camera.path is None or path is None:
-                return to_world(what, track.timestamps, self.body, camera, like, floor_under_m)
-            return to_moving_world(what, track.timestamps, self.body, path, camera.path[0])
+            if camera.path is not None:
+                path = rows_of(camera.path, track.frame_indices)
+                return to_moving_world(what, track.timestamps, self.body, path, camera.path[0])
+            still = to_world(what, track.timestamps, self.body, camera, like, floor_under_m)
+            return seen_turning(still, turns_of(camera, track.frame_indices))
 
         world = before = placed(prediction, shared)
         if prediction is not initial:
@@ -329,7 +332,7 @@ class _ClipRun:
             contacts=world.contacts,
             initial_poses=before.poses,
             initial_trans=before.trans,
-            camera_path=path,
+            camera_path=world.camera_path,
             keypoints2d_footage=lens.bend(adapted.keypoints, track.frame_indices) if lens is not None else None,
             camera_intrinsics=lens.rows(track.frame_indices) if lens is not None and lens.zooms else None,
             shots=np.array([[0, len(track.timestamps) - 1]]) if self._cuts_s else None,

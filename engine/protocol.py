@@ -74,6 +74,9 @@ def parse_event(line: str) -> dict[str, Any]:
     return {"event": "log", "message": line.rstrip("\r\n")}
 
 
+CAMERAS = ("auto", "still")
+"""What a run takes for a camera beside a file that describes it: followed where it turns, or taken as still."""
+
 LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
 """Standing heights that a run takes."""
 
@@ -107,7 +110,8 @@ class Job:
     focal_px: float | None = None
     height_m: float | None = None
     """How tall the people stand, in metres; None: not known."""
-    camera: str = ""
+    camera: str = "auto"
+    """Of `CAMERAS`, or a file that describes it."""
     start_s: float | None = None
     end_s: float | None = None
     exports: list[str] = field(default_factory=list)

@@ -18,7 +18,7 @@ from engine.errors import EngineError, FootageError, UsageError
 from engine.files.plain_zip import shown
 from engine.keypoints.tracking import chosen_numbers
 from engine.people.merging import Split, merges, splits
-from engine.protocol import LEAST_FOCAL_PX, LEAST_HEIGHT_M, MOST_FOCAL_PX, MOST_HEIGHT_M, Job
+from engine.protocol import CAMERAS, LEAST_FOCAL_PX, LEAST_HEIGHT_M, MOST_FOCAL_PX, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
 from engine.weights.model_files import require
 
@@ -49,6 +49,7 @@ class RunOptions:
         height_m: how tall the people stand, None if not known.
         intrinsics: (3, 3) from the camera file, None without one.
         camera_path: (F, 4, 4) camera to world from the camera file, None without it.
+        follow_camera: whether to look how the camera turns; else it stands still, or has `camera_path`.
         lens: what the camera file's camera differs from a pinhole in, None for nothing.
         start_s, end_s: the part of the footage to use, in seconds.
         keypoints: folder with OpenPose's JSON files to take in place of detection.
@@ -82,6 +83,7 @@ class RunOptions:
     resume: bool
     seed: int
     camera_path: NDArray[np.float64] | None = None
+    follow_camera: bool = False
     lens: Lens | None = None
     height_m: float | None = None
     mirrored: bool = False
@@ -107,10 +109,9 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
     _check_exports(job.exports)
-    if not 0 <= job.seed < 2**32:
-        raise UsageError(f"The seed {job.seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
+    _check_seed(job.seed)
     settings = load_settings(job.preset, job.overrides)
-    camera = read_camera(Path(job.camera)) if job.camera else None
+    camera = None if job.camera in CAMERAS else read_camera(Path(job.camera))
     if job.backbone in PICTURE_BACKBONES:
         require(job.backbone, settings.models, f"--backbone {job.backbone}")  # now, not after minutes of detection
     return RunOptions(
@@ -128,6 +129,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         height_m=job.height_m,
         intrinsics=camera.intrinsics if camera else None,
         camera_path=camera.path if camera else None,
+        follow_camera=job.camera == "auto" or (camera is not None and camera.path is None),
         lens=camera.lens if camera else None,
         start_s=job.start_s,
         end_s=job.end_s,
@@ -164,7 +166,7 @@ def _check_names(job: Job, keypoints: str) -> None:
 
 def _check_mirror(job: Job, keypoints: str) -> None:
     """Raise UsageError for what was measured in the mirrored picture."""
-    for option, given in (("--camera", job.camera), ("--keypoints", keypoints)):
+    for option, given in (("--camera", job.camera not in CAMERAS), ("--keypoints", keypoints)):
         if job.mirror and given:
             raise UsageError(
                 f"--mirror and {option} exclude each other: the file is of the mirrored picture.",
@@ -231,7 +233,7 @@ def _offered(option: str, value: str, offered: Sequence[str]) -> None:
 def _check_focal(job: Job) -> None:
     if job.focal_px is None:
         return
-    if job.camera:
+    if job.camera not in CAMERAS:
         raise UsageError("--focal-px and --camera exclude each other.", "The camera file has the focal length.")
     if not LEAST_FOCAL_PX <= job.focal_px <= MOST_FOCAL_PX:
         raise UsageError(
@@ -246,6 +248,11 @@ def _check_height(height_m: float | None) -> None:
             f"--height-m is {height_m:g}, not a person's height from {LEAST_HEIGHT_M:g} to {MOST_HEIGHT_M:g} m.",
             "Give the height in metres, or leave it out to have it estimated.",
         )
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"The seed {seed} is not between 0 and {2**32 - 1}.", "Choose another seed.")
 
 
 def _check_exports(exports: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ from engine.backbones.choice import backbone_key
 from engine.backbones.known_height import at_height
 from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction
 from engine.body.model import BodyModel
+from engine.camera.background import follow_background
 from engine.camera.pinhole import default_focal_px, intrinsics
+from engine.camera.turns import boxes_of, describe_turns, kind_of, pack_turns, turns_by_frame, unpack_turns
 from engine.footage import shots
 from engine.footage.bars import Bars
 from engine.footage.clip import Clip
@@ -195,6 +197,40 @@ def make_camera(clip: Clip, options: RunOptions) -> Camera:
     source = "given" if options.focal_px else "metadata" if known else "guess"
     matrix = intrinsics(options.focal_px or known or diagonal, left + right, top + bottom)
     return Camera(matrix.numpy(), source)
+
+
+def follow_camera(
+    clip: Clip,
+    found: list[FrameDetections],
+    frames: Iterable[Frame],
+    camera: Camera,
+    options: RunOptions,
+    cache: Cache,
+    progress: Progress,
+) -> Camera:
+    """The camera with its turns, where it is to be looked for and turns.
+
+    Args:
+        clip, options: of the run.
+        found: everybody in every frame, whom the background is without.
+        frames: of the footage, as the pinhole camera sees them; read only where there is work to do.
+        camera: as far as it is known.
+        cache, progress: as everywhere.
+    """
+    if not options.follow_camera:
+        return camera
+    starts = confirmed(clip.cuts, found)
+    lens = None if camera.lens is None else camera.lens.key()
+    key = key_of(detections=detection_key(clip, options), camera=camera.intrinsics.tolist(), starts=starts, lens=lens)
+    entry = load_entry(cache, "camera", key, progress)
+    if entry is None:
+        counted = _counted(frames, 0, _expected_frames(clip.info, options), progress)
+        entry = pack_turns(list(follow_background(counted, boxes_of(found), starts, camera.intrinsics)))
+        cache.store("camera", key, entry)
+    shots_of_clip = unpack_turns(entry)
+    for sentence in describe_turns(shots_of_clip):
+        progress.warn("camera", sentence)
+    return replace(camera, turns=turns_by_frame(shots_of_clip), motion=kind_of(shots_of_clip))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ def describe(scene) -> dict[str, Any] | None:
         UserError: the footage is not loaded, its camera is not solved, or the scene runs at another rate.
     """
     settings = scene.adapt_motion
-    if settings.camera_source == "guess":
+    if settings.camera_source in ("guess", "still"):
         return None
     clip = settings.movie_clip
     if clip is None or not all(clip.size):

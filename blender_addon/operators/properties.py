@@ -39,7 +39,9 @@ PEOPLE = (
     ("all", "Everybody", "Every person found; each becomes a character of their own"),
 )
 CAMERAS = (
-    ("guess", "Automatic", "Focal length from the file's metadata, else estimated from the size of the picture"),
+    ("guess", "Automatic", "Followed where it turns. Focal length from the file's metadata, else estimated from the "
+     "size of the picture"),
+    ("still", "Stands Still", "Not followed, whatever moves in the background. Focal length as with Automatic"),
     ("clip", "Movie Clip", "Lens, its distortion and the middle of the picture as the Movie Clip's camera has them"),
     ("solved", "Camera Track", "The Movie Clip's solved camera: the motion lands in the solved scene, "
      "although the camera moves"),

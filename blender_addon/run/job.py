@@ -85,7 +85,9 @@ def start_run(
     """
     root = root or engine_root()
     files = {
-        name: os.path.abspath(path) for name in ("out", "labels", "body", "camera") if (path := getattr(run, name))
+        name: os.path.abspath(path)
+        for name in ("out", "labels", "body", "camera")
+        if (path := getattr(run, name)) and path not in protocol.CAMERAS
     }
     run = dataclasses.replace(run, footage=[os.path.abspath(path) for path in run.footage], **files)
     words = run.arguments()

@@ -123,7 +123,9 @@ def job_of(context, only: str = "", labeler: str = "none", edits: people_edits.E
         run.overrides.append(f"labeler.model={machine.vlm_model}")
     if only != "people":
         run.labels = _write("labels", segments) if (segments := labels.segments(scene)) else ""
-        run.camera = _write("camera", camera) if (camera := solved_camera.describe(scene)) else ""
+        run.camera = "still" if settings.camera_source == "still" else "auto"
+        if camera := solved_camera.describe(scene):
+            run.camera = _write("camera", camera)
     return run
 
 

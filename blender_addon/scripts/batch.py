@@ -245,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="", help="auto, cpu, cuda or mps; the preferences' if left out")
     parser.add_argument("--body", default="", help="your SMPL file")
     parser.add_argument("--focal-px", type=float, help="focal length in pixels")
-    parser.add_argument("--camera", default="", help="JSON file with the camera")
+    parser.add_argument("--camera", default="auto", help="auto, still, or a JSON file with the camera")
     parser.add_argument("--mirror", action="store_true", help="the footage is mirrored, as selfies are")
     parser.add_argument("--start-s", type=float, help="use the footage from this second on")
     parser.add_argument("--end-s", type=float, help="use the footage up to this second")

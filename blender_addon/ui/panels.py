@@ -122,7 +122,7 @@ class ADAPT_MOTION_PT_footage(_Part, bpy.types.Panel):
             layout.label(text=text, icon="PREVIEW_RANGE")
         drawing.whole_width(layout).prop(settings, "mirrored")
         layout.prop(settings, "camera_source")
-        if settings.camera_source != "guess":
+        if settings.camera_source not in ("guess", "still"):
             layout.operator("adapt_motion.read_camera", icon="CAMERA_DATA")
         layout.operator("adapt_motion.show_footage", text="Add Sequencer Strip", icon="SEQUENCE").as_strip = True
 

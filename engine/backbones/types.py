@@ -20,12 +20,16 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera; it stands still unless its path is known.
+    """A pinhole camera; it stands still unless its path or its turns are known.
 
     Attributes:
         intrinsics: (3, 3) pixels of the full upright frame.
         focal_source: where the focal length comes from: `given`, `metadata` or `guess` (the image diagonal).
         path: (F, 4, 4) camera to world for each frame of the footage, or one for all; None where it is not known.
+        turns: (F, 3, 3) from the camera of each frame of the footage to that of its shot's first frame, for a camera
+            that stays in its place and turns there; None where it stands still.
+        motion: `given`, or what the background shows: `still`, `turning`, `moving`, `unknown`; of the shot that moves
+            most.
         lens: what the real camera differs from the pinhole in; tracks are straightened with it, so that only those who
             look at the footage itself need it. None for nothing.
     """
@@ -34,6 +38,8 @@ class Camera:
     focal_source: str
     path: NDArray[np.float64] | None = None
     lens: Lens | None = None
+    turns: NDArray[np.float64] | None = None
+    motion: str = "given"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,11 @@ def describe_footage(clip: Clip, cuts_s: Sequence[float]) -> dict[str, Any]:
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
     """The camera and how sure we are of it."""
-    described = {"intrinsics": camera.intrinsics.tolist(), "focal_source": camera.focal_source}
+    described = {
+        "intrinsics": camera.intrinsics.tolist(),
+        "focal_source": camera.focal_source,
+        "motion": camera.motion,
+    }
     if camera.lens is not None:
         described |= {"distortion": camera.lens.key()["distortion"], "zooms": camera.lens.zooms}
     return described

@@ -93,4 +93,5 @@ def _motion(
         joints3d_cam=in_camera.astype(np.float32),
         gravity_cam=-(reference[:3, :3].T @ _UP),
         camera_to_world=reference,
+        camera_path=poses,
     )

@@ -50,7 +50,9 @@ class WorldMotion:
         cam_global_orient, cam_transl: (T, 3) the same root in the camera frame, corrections included.
         joints3d_cam: (T, 24, 3) metres, corrections included.
         gravity_cam: (3,) unit vector, down, in the camera frame.
-        camera_to_world: (4, 4) rigid transform of camera coordinates (x right, y down, z away) into the world.
+        camera_to_world: (4, 4) rigid transform of camera coordinates (x right, y down, z away) into the world; of the
+            footage's or the shot's first frame, if the camera moves.
+        camera_path: (T, 4, 4) the same of each row, None for a camera that stands still.
     """
 
     poses: NDArray[np.float32]
@@ -62,6 +64,7 @@ class WorldMotion:
     joints3d_cam: NDArray[np.float32]
     gravity_cam: NDArray[np.float64]
     camera_to_world: NDArray[np.float64]
+    camera_path: NDArray[np.float64] | None = None
 
 
 def to_world(

@@ -142,7 +142,7 @@ def test_twice_the_rate_gives_the_same_world(body):
 def test_hardly_any_frames(body, walker, rows):
     few = {name: getattr(walker.prediction, name)[:rows] for name in ("rotations", "transl", "joint_confidence")}
     world = to_world(replace(walker.prediction, **few), walker.times[:rows], body, walker.camera)
-    for name in world.__dataclass_fields__:
+    for name in set(world.__dataclass_fields__) - {"camera_path"}:
         assert np.isfinite(getattr(world, name)).all(), name
     assert world.poses.shape == (rows, 72)
     assert world.contacts.shape == (rows, 4)

@@ -1,0 +1,83 @@
+"""The turns of a clip's shots: what is kept of them, what a run uses, and what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.camera.background import CameraTurns, Kind
+from engine.keypoints.types import SEEN_CONFIDENCE, FrameDetections
+
+_WORST: tuple[Kind, ...] = ("still", "unknown", "turning", "moving")
+_AROUND = 0.2
+"""Of a person's size: how far hair, hands, clothes and shadows reach beyond the keypoints."""
+
+
+def boxes_of(found: Iterable[FrameDetections]) -> dict[int, NDArray[np.float64]]:
+    """(P, 4) left, top, right, bottom of everybody in each frame, by the frame's index; generously."""
+    boxes = {}
+    for frame in found:
+        seen = frame.keypoints[..., 2] >= SEEN_CONFIDENCE
+        people = frame.keypoints[seen.any(1)].astype(np.float64)
+        places = np.where(seen[seen.any(1), :, None], people[..., :2], np.nan)
+        low, high = np.nanmin(places, 1, initial=np.inf), np.nanmax(places, 1, initial=-np.inf)
+        around = _AROUND * (high - low).max(1, keepdims=True, initial=0.0)
+        boxes[frame.index] = np.concatenate([low - around, high + around], 1)
+    return boxes
+
+
+def pack_turns(shots: Sequence[CameraTurns]) -> dict[str, NDArray[Any]]:
+    """Arrays for the cache."""
+    return {
+        "kinds": np.array([one.kind for one in shots]),
+        "frames": np.array([len(one.indices) for one in shots], np.int64),
+        "indices": np.concatenate([np.zeros(0, np.int64), *(one.indices for one in shots)]),
+        "turns": np.concatenate([np.zeros((0, 3, 3)), *(one.turns for one in shots)]),
+        "lost": np.array([index for one in shots for index in one.lost], np.int64),
+    }
+
+
+def unpack_turns(entry: dict[str, NDArray[Any]]) -> list[CameraTurns]:
+    """The other way round."""
+    indices, turns = (np.split(entry[name], np.cumsum(entry["frames"]))[:-1] for name in ("indices", "turns"))
+    shots = zip(entry["kinds"].tolist(), indices, turns, strict=True)
+    lost = entry["lost"]
+    return [CameraTurns(kind, rows, turns, tuple(lost[np.isin(lost, rows)].tolist())) for kind, rows, turns in shots]
+
+
+def turns_by_frame(shots: Sequence[CameraTurns]) -> NDArray[np.float64] | None:
+    """(F, 3, 3) turns of all frames up to the last, None where every shot's camera stands still."""
+    if all(one.kind in ("still", "unknown") for one in shots):
+        return None
+    turns = np.repeat(np.eye(3)[None], 1 + max(int(one.indices[-1]) for one in shots), 0)
+    for one in shots:
+        turns[one.indices] = one.turns
+    return turns
+
+
+def kind_of(shots: Sequence[CameraTurns]) -> str:
+    """What the shot does whose camera moves most."""
+    return max((one.kind for one in shots), key=_WORST.index, default="unknown")
+
+
+def describe_turns(shots: Sequence[CameraTurns]) -> list[str]:
+    """Sentences about cameras that do not stand still."""
+    kinds = {one.kind for one in shots}
+    sentences = []
+    if "turning" in kinds:
+        most = max(one.most_degrees for one in shots if one.kind == "turning")
+        sentences.append(f"The camera turns, by up to {most:.0f}°: it was followed.")
+    if "moving" in kinds:
+        sentences.append(
+            "The camera moves through the scene, or zooms. Only its turning was followed, so the way that people take "
+            "through the world may be off; a camera solve (--camera FILE) puts that right."
+        )
+    if "unknown" in kinds:
+        sentences.append("Too little is seen behind the people to tell whether the camera moves: it counts as still.")
+    if lost := [index for one in shots for index in one.lost]:
+        frames = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
+        sentences.append(f"The background was lost at {frames}; the camera counts as not turning there.")
+    return sentences
