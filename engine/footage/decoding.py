@@ -6,6 +6,7 @@ or a single image; it has no clock, so it runs at `image_rate`, 24 frames a seco
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -103,6 +104,9 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
     """
     images = sequence_files(path)
     if images is not None:
+        for image in images:  # now, not after the ones before it have been worked on
+            with contextlib.suppress(OSError):
+                _check_bytes(image, image.stat().st_size)
         picture, _ = _read_image(images[0])
         shape = _shape(picture, None, path)
         count, rate, variable = len(images), Fraction(image_rate), False
@@ -279,17 +283,23 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         return
 
 
+def _check_bytes(image: Path, size: int) -> None:
+    """Raises FootageError for an image file of more bytes than are ever read."""
+    if size > MAX_IMAGE_BYTES:
+        raise FootageError(
+            f"The image file {image} has more than {MAX_IMAGE_BYTES // 2**20} MiB, which cannot be worked with.",
+            "Scale the images to something like 1920 x 1080.",
+        )
+
+
 def _read_image(path: Path) -> tuple[Any, Fraction | None]:
     """The picture in an image file. Raises FootageError if there is none."""
     try:
         # From memory, so that the name (which may hold % or #) plays no part in choosing the format.
         with open_plain(path) as file:
-            data = io.BytesIO(file.read(MAX_IMAGE_BYTES + 1))
-        if data.getbuffer().nbytes > MAX_IMAGE_BYTES:
-            raise FootageError(
-                f"The image file {path} has more than {MAX_IMAGE_BYTES // 2**20} MiB, which cannot be worked with.",
-                "Scale the images to something like 1920 x 1080.",
-            )
+            size = os.fstat(file.fileno()).st_size
+            _check_bytes(path, size)
+            data = io.BytesIO(file.read(size))
         with av.open(
             data, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
         ) as container:
