@@ -251,7 +251,7 @@ def _check_size(width: int, height: int, path: Path) -> None:
 
 def _decoded(container: Any, stream: Any, path: Path, warn: _Warn) -> Iterator[tuple[float, Any]]:
     """Time (seconds on the file's own clock, strictly increasing) and picture of each frame that decodes."""
-    interval = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+    interval = 1.0 / float(_stated_rate(container, stream) or 25)
     last: float | None = None
     packets = damaged = 0
     for packet in _packets(container, stream):
@@ -273,6 +273,13 @@ def _decoded(container: Any, stream: Any, path: Path, warn: _Warn) -> Iterator[t
     if damaged or packets < stream.frames:
         missing = max(damaged, stream.frames - packets)
         warn("footage_damaged", f"{path.name} is damaged or cut off: about {missing} frames could not be read in full.")
+
+
+def _stated_rate(container: Any, stream: Any) -> Fraction | None:
+    # A raw stream has no clock; its average is what FFmpeg takes for all of them, the guess is from its pictures.
+    rates = (stream.average_rate, stream.guessed_rate)
+    found: Fraction | None = (rates[0] or rates[1]) if container.duration else (rates[1] or rates[0])
+    return found
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
@@ -297,8 +304,9 @@ def _read_image(path: Path) -> tuple[Any, Fraction | None]:
     try:
         # From memory, so that the name (which may hold % or #) plays no part in choosing the format.
         with open_plain(path) as file:
-            size = os.fstat(file.fileno()).st_size
+            size = file.seek(0, os.SEEK_END)
             _check_bytes(path, size)
+            file.seek(0)
             data = io.BytesIO(file.read(size))
         with av.open(
             data, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
@@ -327,7 +335,7 @@ def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:
     """Frame rate, whether it varies, frame count and duration, from the times of up to `_SCANNED_PACKETS` packets."""
     with _open_video(path) as container:
         stream = _video_stream(container, path)
-        given = stream.average_rate or stream.guessed_rate
+        given = _stated_rate(container, stream)
         tick = float(stream.time_base or 0)
         stated_count, length = stream.frames or None, stream.duration
         stated_duration = length * tick if length else (container.duration / 1e6 if container.duration else None)
@@ -368,6 +376,8 @@ def _packet_ticks(container: Any, stream: Any) -> tuple[list[int], bool]:
             break
     column = 0 if all(pts is not None for pts, _ in shown) else 1
     known = [pair[column] for pair in shown]
+    if all(value is None for value in known):  # a raw stream, whose ticks have no length then
+        return [0] * len(known), complete
     return sorted(value if value is not None else index for index, value in enumerate(known)), complete
 
 

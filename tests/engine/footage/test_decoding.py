@@ -159,6 +159,13 @@ def test_the_rate_is_exact(tmp_path, rate, kind):
     assert not info.variable_rate
 
 
+def test_a_raw_stream_has_no_clock_and_runs_at_the_rate_that_its_pictures_state(tmp_path):
+    path = make_video(tmp_path / "a.h264", rate=Fraction(30))
+    info = probe(path)
+    assert (info.frame_rate, info.frame_count, info.variable_rate) == (30, 12, False)
+    np.testing.assert_allclose([frame.time_s for frame in frames(path)], np.arange(12) / 30, atol=1e-6)
+
+
 def test_variable_rate_keeps_the_true_times(tmp_path):
     times = [0, 20, 40, 80, 90, 120, 160, 180, 260, 280]
     path = make_video(tmp_path / "phone.mp4", times=times, rate=Fraction(30))
