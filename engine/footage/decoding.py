@@ -7,12 +7,12 @@ or a single image; it has no clock, so it runs at `image_rate`, 24 frames a seco
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -302,19 +302,18 @@ def _check_bytes(image: Path, size: int) -> None:
 def _read_image(path: Path) -> tuple[Any, Fraction | None]:
     """The picture in an image file. Raises FootageError if there is none."""
     try:
-        # From memory, so that the name (which may hold % or #) plays no part in choosing the format.
         with open_plain(path) as file:
-            size = file.seek(0, os.SEEK_END)
-            _check_bytes(path, size)
+            _check_bytes(path, file.seek(0, os.SEEK_END))
             file.seek(0)
-            data = io.BytesIO(file.read(size))
-        with av.open(
-            data, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
-        ) as container:
-            stream = container.streams.video[0]
-            _check_size(stream.codec_context.width, stream.codec_context.height, path)
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            return next(iter(container.decode(stream))), None
+            # Without its name, which may hold % or # and plays no part in choosing the format then.
+            nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+            with av.open(
+                nameless, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
+            ) as container:
+                stream = container.streams.video[0]
+                _check_size(stream.codec_context.width, stream.codec_context.height, path)
+                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+                return next(iter(container.decode(stream))), None
     except (av.error.FFmpegError, OSError, ValueError, IndexError, StopIteration) as error:
         if isinstance(error, PermissionError):
             raise FootageError(f"{path} may not be read.", "Check the file's permissions.") from error
