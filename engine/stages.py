@@ -247,9 +247,10 @@ def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
     """Frames in the range, 0 where the container does not state how many it has."""
     if info.frame_count is None:
         return 0
-    rate = float(info.frame_rate)
-    first = round((options.start_s or 0.0) * rate)
-    last = info.frame_count if options.end_s is None else min(info.frame_count, round(options.end_s * rate))
+    end_s = float("inf") if options.end_s is None else options.end_s
+    first, last = (
+        round(min(time_s * float(info.frame_rate), info.frame_count)) for time_s in (options.start_s or 0.0, end_s)
+    )
     return max(last - first, 1)
 
 

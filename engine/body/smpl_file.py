@@ -21,6 +21,9 @@ Array = NDArray[Any]
 _MOST_PICKLE_BYTES = 2**30
 JOINT_COUNT, SHAPE_COUNT, POSE_COUNT = 24, 10, 207
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+_SHORTEST_M, _LONGEST_M = 1e-3, 10.0
+"""Of a bone, from a joint to its parent. No body has such ones; one in centimetres or of zeros has."""
+
 _KINDS, _GENDERS = ("smpl", "smplh", "smplx", "open-body"), ("neutral", "male", "female")
 _HINT = (
     "Give SMPL_NEUTRAL.npz, the official SMPL .pkl of version 1.0.0 or 1.1.0, or a SMPL-H or SMPL-X file, "
@@ -132,6 +135,7 @@ def _checked(arrays: dict[str, Array], gender: str) -> BodyArrays:
     if shapedirs.shape[2] < SHAPE_COUNT:
         raise ValueError(f"shapedirs is {shapedirs.shape}, not {(vertices, 3, SHAPE_COUNT)} or more")
     _check_tree(arrays["kintree_table"])
+    _check_bones(_doubles(arrays["J_regressor"]) @ _doubles(arrays["v_template"]))
     kind = str(arrays.get("surface_model_type", "smpl"))
     if kind not in _KINDS:
         raise ValueError(f"its surface_model_type is {kind}, not one of {', '.join(_KINDS)}")
@@ -157,6 +161,13 @@ def _check_tree(table: Array) -> None:
     parents = np.where((parents < 0) | (parents >= JOINT_COUNT), -1, parents)  # the root's is 4294967295 in the file
     if tuple(parents.tolist()) != PARENTS:
         raise ValueError("its joints are not connected as SMPL's are")
+
+
+def _check_bones(joints: NDArray[np.float64]) -> None:
+    lengths = np.linalg.norm(joints[1:] - joints[list(PARENTS[1:])], axis=1)
+    wrong = lengths[(lengths < _SHORTEST_M) | (lengths > _LONGEST_M)]
+    if wrong.size:
+        raise ValueError(f"a bone of it is {wrong[0]:.3g} m long; its joints are no person's, or not in metres")
 
 
 def _faces(array: Array, vertices: int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ Standard library only; Blender imports it.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
@@ -21,11 +22,14 @@ def open_plain(path: str | Path) -> BinaryIO:
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise OSError(errno.EINVAL, "its name holds a character that no file name has") from error
     try:
-        kind = os.fstat(number).st_mode
-        if stat.S_ISDIR(kind):
+        found = os.fstat(number)
+        if stat.S_ISDIR(found.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(kind):
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, no ordinary file")
+        if found.st_size == 0:  # what the system itself makes up (/proc, /sys) states no size, and may not answer
+            os.close(number)
+            return io.BytesIO()
         return os.fdopen(number, "rb")
     except OSError:
         os.close(number)

@@ -6,12 +6,13 @@ or a single image; it has no clock, so it runs at `image_rate`, 24 frames a seco
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -103,6 +104,9 @@ def probe(path: Path, image_rate: Fraction = IMAGE_RATE) -> FootageInfo:
     """
     images = sequence_files(path)
     if images is not None:
+        for image in images:  # now, not after the ones before it have been worked on
+            with contextlib.suppress(OSError):
+                _check_bytes(image, image.stat().st_size)
         picture, _ = _read_image(images[0])
         shape = _shape(picture, None, path)
         count, rate, variable = len(images), Fraction(image_rate), False
@@ -247,7 +251,7 @@ def _check_size(width: int, height: int, path: Path) -> None:
 
 def _decoded(container: Any, stream: Any, path: Path, warn: _Warn) -> Iterator[tuple[float, Any]]:
     """Time (seconds on the file's own clock, strictly increasing) and picture of each frame that decodes."""
-    interval = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+    interval = 1.0 / float(_stated_rate(container, stream) or 25)
     last: float | None = None
     packets = damaged = 0
     for packet in _packets(container, stream):
@@ -271,6 +275,13 @@ def _decoded(container: Any, stream: Any, path: Path, warn: _Warn) -> Iterator[t
         warn("footage_damaged", f"{path.name} is damaged or cut off: about {missing} frames could not be read in full.")
 
 
+def _stated_rate(container: Any, stream: Any) -> Fraction | None:
+    # A raw stream has no clock; its average is what FFmpeg takes for all of them, the guess is from its pictures.
+    rates = (stream.average_rate, stream.guessed_rate)
+    found: Fraction | None = (rates[0] or rates[1]) if container.duration else (rates[1] or rates[0])
+    return found
+
+
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
     """Packets of the stream up to where the file ends or breaks off."""
     try:
@@ -279,24 +290,30 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         return
 
 
+def _check_bytes(image: Path, size: int) -> None:
+    """Raises FootageError for an image file of more bytes than are ever read."""
+    if size > MAX_IMAGE_BYTES:
+        raise FootageError(
+            f"The image file {image} has more than {MAX_IMAGE_BYTES // 2**20} MiB, which cannot be worked with.",
+            "Scale the images to something like 1920 x 1080.",
+        )
+
+
 def _read_image(path: Path) -> tuple[Any, Fraction | None]:
     """The picture in an image file. Raises FootageError if there is none."""
     try:
-        # From memory, so that the name (which may hold % or #) plays no part in choosing the format.
         with open_plain(path) as file:
-            data = io.BytesIO(file.read(MAX_IMAGE_BYTES + 1))
-        if data.getbuffer().nbytes > MAX_IMAGE_BYTES:
-            raise FootageError(
-                f"The image file {path} has more than {MAX_IMAGE_BYTES // 2**20} MiB, which cannot be worked with.",
-                "Scale the images to something like 1920 x 1080.",
-            )
-        with av.open(
-            data, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
-        ) as container:
-            stream = container.streams.video[0]
-            _check_size(stream.codec_context.width, stream.codec_context.height, path)
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            return next(iter(container.decode(stream))), None
+            _check_bytes(path, file.seek(0, os.SEEK_END))
+            file.seek(0)
+            # Without its name, which may hold % or # and plays no part in choosing the format then.
+            nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+            with av.open(
+                nameless, "r", options={"protocol_whitelist": "file", "format_whitelist": _IMAGE_FORMATS}
+            ) as container:
+                stream = container.streams.video[0]
+                _check_size(stream.codec_context.width, stream.codec_context.height, path)
+                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+                return next(iter(container.decode(stream))), None
     except (av.error.FFmpegError, OSError, ValueError, IndexError, StopIteration) as error:
         if isinstance(error, PermissionError):
             raise FootageError(f"{path} may not be read.", "Check the file's permissions.") from error
@@ -317,7 +334,7 @@ def _timing(path: Path) -> tuple[Fraction, bool, int | None, float | None]:
     """Frame rate, whether it varies, frame count and duration, from the times of up to `_SCANNED_PACKETS` packets."""
     with _open_video(path) as container:
         stream = _video_stream(container, path)
-        given = stream.average_rate or stream.guessed_rate
+        given = _stated_rate(container, stream)
         tick = float(stream.time_base or 0)
         stated_count, length = stream.frames or None, stream.duration
         stated_duration = length * tick if length else (container.duration / 1e6 if container.duration else None)
@@ -358,6 +375,8 @@ def _packet_ticks(container: Any, stream: Any) -> tuple[list[int], bool]:
             break
     column = 0 if all(pts is not None for pts, _ in shown) else 1
     known = [pair[column] for pair in shown]
+    if all(value is None for value in known):  # a raw stream, whose ticks have no length then
+        return [0] * len(known), complete
     return sorted(value if value is not None else index for index, value in enumerate(known)), complete
 
 

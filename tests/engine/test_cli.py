@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from made_footage import numbered_film
 
 from engine.protocol import EVENTS, STAGES, Job
 
@@ -234,6 +235,13 @@ def test_a_disk_that_fills_up_during_the_run_is_reported(run_here, tmp_path, mon
         subprocess.run(["umount", str(disk)], check=True)
     assert_refused(ran, 1, "could not be written: No space left", "Free some space")
     assert not left
+
+
+def test_a_range_beyond_all_numbers_of_frames_is_reported(run_here, tmp_path):
+    clip = numbered_film(tmp_path / "a.mp4", 5)
+    range_s = ("--start-s", "1e307", "--end-s", "1e308")
+    ran = run_here("run", clip, "-o", tmp_path / "out", "--events", "jsonl", *range_s)
+    assert_refused(ran, 3, "has no frames between 1e+307 s and 1e+308 s")
 
 
 def test_a_clip_that_fails_does_not_stop_the_others(run_here, copied_run, tmp_path, quick):

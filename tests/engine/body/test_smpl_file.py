@@ -145,6 +145,9 @@ def _changed(name, change):
             official_arrays() | {"landmark_names": np.array(["nose"]), "landmark_vertices": np.zeros((1, 0), int)},
             "landmark_vertices names vertices that are not there",
         ),
+        (_changed("v_template", lambda a: a * 0), "a bone of it is 0 m long"),
+        (_changed("J_regressor", lambda a: a * 0), "a bone of it is 0 m long"),
+        (_changed("v_template", lambda a: a * 1000), r"a bone of it is .* m long; its joints are no person's"),
         (_changed("kintree_table", lambda a: a[:, ::-1]), "not connected as SMPL's are"),
     ],
 )

@@ -13,6 +13,7 @@ from effort import counted_calls
 from hostile_files import archive, bomb, described, header, hostile_archives, npy
 
 from engine.files.array_file import ArrayFileError, Item, check_arrays, read_all, read_arrays
+from engine.files.plain_file import open_plain
 
 TABLE = {
     "points": Item("f", ("V", 3), -100, 100),
@@ -212,6 +213,12 @@ def test_only_ordinary_files_are_opened(tmp_path, kind):
     with pytest.raises(OSError) as caught:  # noqa: PT011  the words follow
         read_arrays(path, TABLE)
     assert caught.value.strerror
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="this system makes no files up")
+def test_files_that_the_system_makes_up_are_empty():
+    """Some of them (/proc/kmsg) do not answer when they are read."""
+    assert open_plain("/proc/self/status").read() == b""
 
 
 def test_thousand_changed_files_end_in_our_own_error(write):

@@ -7,6 +7,7 @@ import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -156,6 +157,13 @@ def test_the_rate_is_exact(tmp_path, rate, kind):
     info = probe(make_video(tmp_path / f"clip.{kind}", rate=Fraction(rate), count=40))
     assert info.frame_rate == Fraction(rate)
     assert not info.variable_rate
+
+
+def test_a_raw_stream_has_no_clock_and_runs_at_the_rate_that_its_pictures_state(tmp_path):
+    path = make_video(tmp_path / "a.h264", rate=Fraction(30))
+    info = probe(path)
+    assert (info.frame_rate, info.frame_count, info.variable_rate) == (30, 12, False)
+    np.testing.assert_allclose([frame.time_s for frame in frames(path)], np.arange(12) / 30, atol=1e-6)
 
 
 def test_variable_rate_keeps_the_true_times(tmp_path):
@@ -490,12 +498,19 @@ def test_pictures_that_no_decoder_is_known_for_are_reported(tmp_path):
         probe(path)
 
 
-def test_an_image_file_of_gigabytes_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    with (tmp_path / "a.png").open("wb") as file:
-        file.truncate(12 * 2**30)
-    monkeypatch.setattr("engine.footage.decoding.MAX_IMAGE_BYTES", 2**20)  # what is read before it is refused
-    with pytest.raises(FootageError, match="more than 1 MiB"):
-        probe(tmp_path / "a.png")
+@pytest.mark.parametrize("frame", [0, 2])
+def test_an_image_file_of_gigabytes_is_refused_before_anything_is_read(tmp_path, monkeypatch, frame):
+    make_sequence(tmp_path, 3, "a_{}.png", 0)
+    with (tmp_path / f"a_{frame}.png").open("r+b") as file:
+        file.truncate(640 * 2**20 + 1)
+    monkeypatch.setattr("engine.footage.decoding.av", None)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FootageError, match=rf"a_{frame}\.png has more than 640 MiB"):
+            probe(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_pixels_that_a_png_only_claims_are_refused(tmp_path):

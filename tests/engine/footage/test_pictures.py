@@ -143,6 +143,17 @@ def test_whole_pictures_are_left_as_they_are(tmp_path):
         np.testing.assert_array_equal(got.rgb, wanted)
 
 
+def test_tall_transparent_pictures_lie_on_grey_in_all_their_rows(tmp_path):
+    rgba = np.random.default_rng(0).integers(0, 256, (600, 32, 4), np.uint8)
+    rgba[..., 3] = np.where(np.arange(600) % 3, 255, 0)[:, None]
+    with av.open(str(tmp_path / "a.png"), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 32, 600, "rgba"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, format="rgba")))
+    (frame,) = frames(tmp_path / "a.png")
+    np.testing.assert_array_equal(frame.rgb, np.where(rgba[..., 3:] == 255, rgba[..., :3], GREY))
+
+
 def test_transparent_film_lies_on_grey(tmp_path):
     rgba = np.zeros((64, 96, 4), np.uint8)
     rgba[16:48, 32:64] = (200, 40, 40, 255)
