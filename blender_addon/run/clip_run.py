@@ -10,9 +10,9 @@ import bpy
 
 from .. import messages
 from ..blender import steps
-from ..character import run_files
+from ..character import clip_times, matching, run_files
 from ..errors import UserError
-from . import job, labels, people, people_edits, prefs, results, run_settings, running
+from . import clip_memory, job, labels, people, people_edits, prefs, results, run_settings, running
 from .engine_home import EngineState
 from .run_state import RunState
 
@@ -115,12 +115,14 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
     options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
     options["look"] = prefs.look()
     own = yield from steps.beside(lambda: [run_files.keep(path) for path in paths])
-    work = scenes.import_steps(own, bpy.data.scenes[name], **options)
-    imported = yield from work
+    is_new = matching.is_new(bpy.data.scenes[name])
+    imported = yield from scenes.import_steps(own, bpy.data.scenes[name], **options)
     scene = bpy.data.scenes[name]
     for function in _after_import:
         yield from function(scene, imported)
     remember(scene, imported, paths[0])
+    if is_new and imported.movie_clip is not None:
+        _start_scene(scene)
     for warning in imported.warnings:
         if warning not in state.warnings:
             state.warnings.append(warning)
@@ -131,18 +133,39 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
     results.look(scene)
 
 
+def _start_scene(scene) -> None:
+    """A scene that was as Blender starts with becomes that of its clip, as where that was typed and not shown."""
+    window = next((one for one in bpy.context.window_manager.windows if one.scene == scene), None)
+    if window is not None and not bpy.app.background:
+        with bpy.context.temp_override(window=window):
+            matching.start_scene(bpy.context)
+    elif bpy.context.scene == scene:
+        matching.start_scene(bpy.context)
+
+
 def remember(scene, imported, path: str) -> None:
-    """The scene's character, and how well its motion agrees with the labels."""
+    """The scene's character, and how well its motion agrees with the labels.
+
+    What came from other footage than the panel's waits for that; a panel without footage gets it.
+    """
     from ..character import keypoints
 
-    settings = scene.adapt_motion
+    settings, footage = scene.adapt_motion, imported.people[0].armature.get(clip_times.FOOTAGE)
+    keypoints.remember([person.motion for person in imported.people])
+    if footage and settings.footage and not clip_times.same_path(settings.footage, footage):
+        clip_memory.keep_result(settings, footage, imported.movie_clip, imported.people[0].armature, str(path))
+        return
+    is_other = bool(footage) and not settings.footage
+    if is_other:
+        settings.footage = footage
     settings.character = imported.people[0].armature
     settings.motion_path = str(path)
     if imported.movie_clip is not None:
         settings.movie_clip = imported.movie_clip
         if settings.mirrored != imported.people[0].motion.mirrored:
             settings.mirrored = imported.people[0].motion.mirrored
-    keypoints.remember([person.motion for person in imported.people])
+    if is_other:
+        clip_times.catch_up(scene)
     labels.measure(scene, imported.people[0].motion)
 
 

@@ -165,7 +165,7 @@ def test_a_marker_whose_camera_was_deleted_is_used_again(blank, files_of):
 @pytest.mark.parametrize("fps", [24, 25, 30, 120])
 def test_markers_follow_rate_and_first_frame(addon, files_of, fps):
     target = bpy.context.scene
-    target.render.fps = fps
+    target.render.fps, target.frame_end = fps, 400  # a scene of the user's own
     settings = target.adapt_motion
     settings.footage = str(DEMO)
     bpy.ops.adapt_motion.show_footage()

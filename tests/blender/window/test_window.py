@@ -222,7 +222,7 @@ def pictures(tmp_path_factory) -> Path:
 def find_button(image, region: list[int]) -> tuple[int, int]:
     """Middle of the tallest button in a region (x, y from the top, width, height) of a screenshot."""
     x, top, width, height = region
-    columns = image[top : top + height, x + round(width * 0.78) : x + round(width * 0.88)].astype(int)
+    columns = image[top : top + height, x + round(width * 0.7) : x + round(width * 0.78)].astype(int)
     grey = (abs(columns - BUTTON_GREY) <= 3).all(axis=(1, 2))
     best, start = (0, 0), None
     for row, hit in enumerate([*grey, False]):
