@@ -122,10 +122,16 @@ def look_through(context, view) -> None:
 
 
 def start_scene(context) -> None:
-    """A scene that is as Blender starts with becomes that of its footage; the cube of the start is hidden."""
+    """A scene that is as Blender starts with becomes that of its footage; the cube of the start is hidden.
+
+    Labels that were made before the footage was shown went to the scene's end, and go to the footage's.
+    """
     scene = context.scene
     _, view = whose(context)
+    to_the_end = [item for item in scene.adapt_motion.labels if item.frame_end == scene.frame_end]
     match(scene, view)
+    for item in to_the_end:
+        item.frame_end = max(item.frame_start, label_times.clip_range(scene)[1])
     cube = scene.objects.get("Cube")
     if cube is not None and cube.type == "MESH" and len(cube.data.vertices) == 8 and not cube.location.length:
         cube.hide_set(True)

@@ -53,6 +53,8 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
             text = "Resume" if _can_resume(context) else "Adapt Motion"
             row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
         if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences show those
+            if state.finished and state.clip and state.clip != footage.name(settings.footage):
+                layout.label(text=state.clip, icon="FILE_MOVIE", translate=False)  # another's than the panel's
             run_box.draw_run(layout.column(), state, _width(context))
 
 

@@ -66,9 +66,14 @@ def test_footage_that_was_typed_makes_a_new_scene_its_own_too(addon):
     bpy.ops.mesh.primitive_cube_add()
     scene = bpy.context.scene
     scene.adapt_motion.footage = str(DEMO)
+    bpy.ops.adapt_motion.add_label()
+    scene.adapt_motion.labels[0].label = "walk"
+    assert scene.adapt_motion.labels[0].frame_end == 250
     bpy.ops.adapt_motion.show_footage()
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
     assert scene.objects["Cube"].hide_get()
+    assert scene.adapt_motion.labels[0].frame_end == 100
+    assert [marker.frame for marker in scene.timeline_markers] == [1, 101]
 
 
 def test_a_run_on_typed_footage_makes_a_new_scene_its_own_too(addon, tmp_path):
