@@ -10,7 +10,7 @@ import bpy
 
 from .. import messages
 from ..blender import steps
-from ..character import clip_times, matching, run_files
+from ..character import clip_times, footage, matching, run_files
 from ..errors import UserError
 from . import clip_memory, job, labels, people, people_edits, prefs, results, run_settings, running
 from .engine_home import EngineState
@@ -64,7 +64,7 @@ def start(context, kind: str, labeler: str = "none", edits: people_edits.Edits |
         prefs.forget_engine()
         raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
     run_settings.remember_folder(settings)
-    state = RunState(kind, source, clip=os.path.basename(settings.footage.rstrip("/\\")))
+    state = RunState(kind, source, clip=footage.name(settings.footage))
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
     )
@@ -150,14 +150,14 @@ def remember(scene, imported, path: str) -> None:
     """
     from ..character import keypoints
 
-    settings, footage = scene.adapt_motion, imported.people[0].armature.get(clip_times.FOOTAGE)
+    settings, filmed = scene.adapt_motion, imported.people[0].armature.get(clip_times.FOOTAGE)
     keypoints.remember([person.motion for person in imported.people])
-    if footage and settings.footage and not clip_times.same_path(settings.footage, footage):
-        clip_memory.keep_result(settings, footage, imported.movie_clip, imported.people[0].armature, str(path))
+    if filmed and settings.footage and not clip_times.same_path(settings.footage, filmed):
+        clip_memory.keep_result(settings, filmed, imported.movie_clip, imported.people[0].armature, str(path))
         return
-    is_other = bool(footage) and not settings.footage
+    is_other = bool(filmed) and not settings.footage
     if is_other:
-        settings.footage = footage
+        settings.footage = filmed
     settings.character = imported.people[0].armature
     settings.motion_path = str(path)
     if imported.movie_clip is not None:
@@ -180,7 +180,7 @@ def attach(scene, motions, path: str, frame: int) -> RunState:
     """Bring motion files of one clip into `scene` in small steps; `path` is the footage, which begins at `frame`."""
     source = job.EventSource(job.new_log(prefs.log_folder(), "attach"))
     source.events.put({"event": job.EXITED, "code": 0, "cancelled": False})
-    state = RunState("attach", source, stage="import")
+    state = RunState("attach", source, stage="import", clip=footage.name(path))
     paths = [str(motion) for motion in motions]
     shown = path if os.path.exists(path) else ""
     state.context.update(scene=scene.name, footage=shown, frame=frame)

@@ -61,7 +61,8 @@ for item in [one for one in scene.objects if one.type == "ARMATURE" and one.get(
         view = cut_markers.camera_at(cameras, at)
         places = motion.joints3d_cam[row] @ motion.intrinsics.T
         places = (places[:, :2] / places[:, 2:] - size / 2) * min(frame / size) + frame / 2
-        got = [world_to_camera_view(scene, view, Vector(joint)) for joint in motion.joints3d_world[row].tolist()]
+        joints = [item.matrix_world @ Vector(joint) for joint in motion.joints3d_world[row].tolist()]
+        got = [world_to_camera_view(scene, view, joint) for joint in joints]
         got = np.array([(one.x, 1 - one.y) for one in got]) * frame
         worst = max(worst, float(np.abs(got - places).max() / min(frame / size)))
     answer.append([item.name, list(action.frame_range), wanted, worst])
