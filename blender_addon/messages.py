@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 _translate: Callable[[str], str] = str
@@ -126,25 +127,38 @@ LEAST_LINE_PX, BESIDE_TEXT_PX, ICON_PX = 90.0, 80.0, 26.0
 """Of text in a box, at scale 1: the shortest line, what tabs and margins take of a region's width, and an icon."""
 
 
+_PIECES = re.compile(r"[^/\\]+[/\\]*|[/\\]+")
+"""Of a word: the folders of a path, or all of it."""
+
+
 def wrap(text: str, width: float, icon: bool, measure: Callable[[str], float]) -> list[str]:
     """Lines of `text` for a box in a region `width` pixels wide at scale 1; Blender's labels do not wrap by themselves.
 
     With `icon` the first line leaves room for one. `measure` gives the width of a text in pixels at scale 1; a word
-    that is too long for a line is cut into pieces.
+    that is too long for a line is cut, between the folders of a path where that is enough.
     """
     lines, room = [""], max(LEAST_LINE_PX, width - BESIDE_TEXT_PX)
     for word in text.split():
-        left = room - ICON_PX * (icon and len(lines) == 1)
-        longer = f"{lines[-1]} {word}".lstrip()
-        if measure(longer) <= left:
-            lines[-1] = longer
-            continue
-        lines += [""] if lines[-1] else []
-        for letter in word:
-            if lines[-1] and measure(lines[-1] + letter) > room - ICON_PX * (icon and len(lines) == 1):
-                lines.append("")
-            lines[-1] += letter
-    return lines if lines[-1] else lines[:-1]
+        space = " "
+        for piece in _PIECES.findall(word):
+            left = room - ICON_PX * (icon and len(lines) == 1)
+            longer = f"{lines[-1]}{space}{piece}".lstrip()
+            if measure(longer) <= left:
+                lines[-1] = longer
+            else:
+                cut = _cut(piece, room - ICON_PX * icon, measure)
+                lines = cut if lines == [""] else lines + cut
+            space = ""
+    return [line for line in lines if line]
+
+
+def _cut(piece: str, room: float, measure: Callable[[str], float]) -> list[str]:
+    lines = [""]
+    for letter in piece:
+        if lines[-1] and measure(lines[-1] + letter) > room:
+            lines.append("")
+        lines[-1] += letter
+    return lines
 
 
 def rate(frames_per_second: float) -> str:

@@ -69,7 +69,7 @@ def changed(settings, _context: bpy.types.Context) -> None:
 
 
 def _follow_moved(scene) -> None:
-    """Motion files that were moved with the output folder are those of the characters again, for keypoints and exports."""
+    """Motion files that were moved with the output folder are the characters' again, for keypoints and exports."""
     folder = run_settings.output_folder(scene.adapt_motion)
     actions = [item.animation_data.action for item in scene.objects if item.animation_data]
     for one in (*(item for item in scene.objects if item.type == "ARMATURE"), *filter(None, actions)):

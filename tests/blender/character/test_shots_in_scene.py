@@ -8,9 +8,8 @@ import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon.character import chosen, clip_times, cut_markers, scene, shots, takes
+from adapt_motion.blender_addon.character import chosen, clip_times, cut_markers, matching, scene, shots, takes
 from adapt_motion.blender_addon.export import files
-from adapt_motion.blender_addon.operators import match
 from adapt_motion.blender_addon.run import labels
 from bpy_extras.object_utils import world_to_camera_view
 from conftest import REPOSITORY
@@ -219,7 +218,7 @@ def test_the_clip_is_seen_through_the_camera_of_the_shot_at_hand(addon, files_of
     target.adapt_motion.character = imported.people[0].armature
     for frame, number in [(1, 0), (14, 1), (45, 2)]:
         target.frame_set(frame)
-        assert chosen.camera_of(bpy.context) == match.whose(bpy.context)[1] == imported.cameras[number]
+        assert chosen.camera_of(bpy.context) == matching.whose(bpy.context)[1] == imported.cameras[number]
     views = [chosen.camera_where_it_begins(target, person.armature) for person in imported.people]
     assert views == imported.cameras
 

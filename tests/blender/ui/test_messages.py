@@ -80,3 +80,4 @@ def test_lines_are_as_wide_as_they_are_measured():
             assert measure(lines[0]) <= room - messages.ICON_PX * icon
             assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert messages.wrap("", 229, True, measure) == []
+    assert messages.wrap(f"in {'folder/' * 9}environment,", 229, True, measure)[-1].endswith("environment,")
