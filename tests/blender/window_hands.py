@@ -117,8 +117,8 @@ class Hands(Window):
         """A picture of the window, kept; there must be no error on Blender's output."""
         self.step += 1
         image = self.screenshot(self.pictures / f"day_{self.step:02}_{name}.png")
-        said = Path(self.log.name).read_text(encoding="utf-8", errors="replace")
-        assert "Traceback" not in said, said[-3000:]
+        output = Path(self.log.name).read_text(encoding="utf-8", errors="replace")
+        assert "Traceback" not in output, output[-3000:]
         return image
 
     def seen(self) -> dict:

@@ -79,7 +79,7 @@ def test_saving_an_unsaved_file_keeps_the_folder_of_the_run(fake, tmp_path, monk
 
 
 def test_a_moved_output_folder_is_followed(fake, tmp_path):
-    """Keypoints had no longer been drawn, and nothing said why."""
+    """Keypoints had no longer been drawn, without a reason."""
     settings = bpy.context.scene.adapt_motion
     leave(tmp_path / "out", settings.footage)
     bpy.ops.adapt_motion.look_for_results()

@@ -269,8 +269,8 @@ def test_clean_up_ghost_and_export(day, hands):
     hands.to_file(target)
     assert hands.ask(WATCHERS) == watchers
     words = ["-b", "--factory-startup", "--python-expr", READ_BACK, "--", str(target)]
-    said = subprocess.run([BLENDER, *words], env=day.environment, capture_output=True, text=True, check=True).stdout
-    bones, first, last = json.loads(next(line for line in said.splitlines() if line.startswith("READ"))[5:])
+    output = subprocess.run([BLENDER, *words], env=day.environment, capture_output=True, text=True, check=True).stdout
+    bones, first, last = json.loads(next(line for line in output.splitlines() if line.startswith("READ"))[5:])
     assert bones >= 24
     assert last - first == 23
     hands.look("end_of_the_day")

@@ -76,7 +76,7 @@ def moved(track, pixels):
 
 
 def test_a_leap_onto_somebody_else_and_back_is_reported():
-    """As where two people overlap: for a moment the other one's trunk had been taken, and nothing was said."""
+    """As where two people overlap: for a moment the other one's trunk had been taken, without a warning."""
     (track,) = people([[figure(640, 150, 400)]] * 50)
     length = np.linalg.norm(np.diff(track.keypoints[0, [11, 23], :2], axis=0))
     aside = np.where((np.arange(50) >= 20) & (np.arange(50) < 30), 0.9 * length, 0.0)
