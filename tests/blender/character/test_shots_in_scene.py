@@ -75,6 +75,8 @@ def shown(target, imported, frame):
 def test_a_body_is_shown_in_its_own_shot_alone(blank, files_of):
     blank.render.fps = 60
     imported = scene.import_people(files_of, blank, start_frame=1)
+    at_once = [one.mesh.hide_viewport for one in imported.people]
+    assert at_once == [False, True, True], "at the current frame, which nobody has changed yet"
     assert shown(blank, imported, 1) == shown(blank, imported, 12) == [True, False, False]
     assert shown(blank, imported, 13) == shown(blank, imported, 30) == [False, True, False]
     assert shown(blank, imported, 31) == shown(blank, imported, 99) == [False, False, True]
