@@ -147,8 +147,3 @@ def test_while_the_queue_runs_its_clip_is_named(queue, tmp_path):
     settings.footage = str(tmp_path / "good.mp4")
     texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
     assert (texts.count("good.mp4"), texts.count("flood.mp4")) == (1, 1), "how it ended stands with whose it is"
-    texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
-    assert texts.count("flood.mp4") == 1
-    settings.footage = str(tmp_path / "good.mp4")
-    texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
-    assert (texts.count("good.mp4"), texts.count("flood.mp4")) == (1, 1), "how it ended stands with whose it is"
