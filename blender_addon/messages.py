@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Callable
 
 _translate: Callable[[str], str] = str
@@ -123,13 +123,42 @@ def hint_in_blender(hint: str) -> str:
     return hint.replace("Use --backbone landmark.", "Choose Network + Adaptation under Options.")
 
 
-def wrap(text: str, width: float, icon: bool = False) -> list[str]:
+LEAST_LINE_PX, BESIDE_TEXT_PX, ICON_PX = 90.0, 80.0, 26.0
+"""Of text in a box, at scale 1: the shortest line, what tabs and margins take of a region's width, and an icon."""
+
+
+_PIECES = re.compile(r"[^/\\]+[/\\]*|[/\\]+")
+"""Of a word: the folders of a path, or all of it."""
+
+
+def wrap(text: str, width: float, icon: bool, measure: Callable[[str], float]) -> list[str]:
     """Lines of `text` for a box in a region `width` pixels wide at scale 1; Blender's labels do not wrap by themselves.
 
-    With `icon` the first line leaves room for one.
+    With `icon` the first line leaves room for one. `measure` gives the width of a text in pixels at scale 1; a word
+    that is too long for a line is cut, between the folders of a path where that is enough.
     """
-    lines = textwrap.wrap(text, max(16, int((width - 48) / 5.9)), initial_indent="    " if icon else "")
-    return [line.strip() for line in lines]
+    lines, room = [""], max(LEAST_LINE_PX, width - BESIDE_TEXT_PX)
+    for word in text.split():
+        space = " "
+        for piece in _PIECES.findall(word):
+            left = room - ICON_PX * (icon and len(lines) == 1)
+            longer = f"{lines[-1]}{space}{piece}".lstrip()
+            if measure(longer) <= left:
+                lines[-1] = longer
+            else:
+                cut = _cut(piece, room - ICON_PX * icon, measure)
+                lines = cut if lines == [""] else lines + cut
+            space = ""
+    return [line for line in lines if line]
+
+
+def _cut(piece: str, room: float, measure: Callable[[str], float]) -> list[str]:
+    lines = [""]
+    for letter in piece:
+        if lines[-1] and measure(lines[-1] + letter) > room:
+            lines.append("")
+        lines[-1] += letter
+    return lines
 
 
 def rate(frames_per_second: float) -> str:

@@ -131,7 +131,7 @@ class _ClipRun:
             tracks = stages.track(clip, found, options, self.cache, reporter)
             if options.only == "people":
                 return self._report_people(clip, tracks)
-            self._report_flips(tracks)
+            self._report_concerns(tracks)
             self._lens = camera.lens
             if self._lens is not None:  # from here on a pinhole camera has taken the footage
                 tracks = [self._lens.straighten(one) for one in tracks]
@@ -175,10 +175,13 @@ class _ClipRun:
         if self._cuts_s:
             self.reporter.warn("cuts", describe_cuts(self._cuts_s))
 
-    def _report_flips(self, tracks: list[PersonTrack]) -> None:
+    def _report_concerns(self, tracks: list[PersonTrack]) -> None:
         for person in dict.fromkeys(track.person for track in tracks):
-            if times := [time for track in tracks if track.person == person for time in concerns.flips_s(track)]:
+            own = [track for track in tracks if track.person == person]
+            if times := [time for track in own for time in concerns.flips_s(track)]:
                 self.reporter.warn("front_back", concerns.describe_flips(person, times))
+            if times := [time for track in own for time in concerns.jumps_s(track)]:
+                self.reporter.warn("jump", concerns.describe_jumps(person, times))
 
     def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"

@@ -263,7 +263,7 @@ def draw_progress(layout, share: float, text: str) -> None:
     """A progress bar with `text` in it (4.0 and later), the text alone before. `share` is 0 to 1."""
     if hasattr(layout, "progress"):
         layout.progress(factor=share, text=text)
-    else:
+    elif text:
         layout.label(text=text)
 
 

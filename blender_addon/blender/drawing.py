@@ -15,8 +15,16 @@ def draw_text(layout, text: str, width: float, icon: str = "NONE") -> None:
     """A sentence over as many lines as it needs, with an icon before the first."""
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for number, line in enumerate(messages.wrap(messages.tr(text), width, icon != "NONE")):
+    for number, line in enumerate(messages.wrap(messages.tr(text), width, icon != "NONE", text_width)):
         column.label(text=line, icon="NONE" if number else icon)
+
+
+def text_width(text: str) -> float:
+    """Width of a text in the panels' font, in pixels at scale 1."""
+    import blf
+
+    compat.set_font_size(0, bpy.context.preferences.ui_styles[0].widget.points)
+    return blf.dimensions(0, text)[0]
 
 
 def redraw() -> None:

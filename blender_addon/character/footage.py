@@ -70,6 +70,11 @@ def clip_rate(clip):
     return timing.exact_rate(clip.fps)
 
 
+def name(path: str) -> str:
+    """Footage by its file's, or folder's, name."""
+    return os.path.basename(path.rstrip("/\\")) or path
+
+
 def is_shown(settings) -> bool:
     """Whether the Movie Clip is that of the footage. Compares paths and looks at no disk."""
     clip = settings.movie_clip

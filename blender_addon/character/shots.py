@@ -225,3 +225,4 @@ def show_within(mesh, shots: Sequence[Shot], motion: Motion, rate: Fraction, sta
             point.co = (cut_markers.place_of(second, motion.rate, rate, start), float(hidden))
             point.interpolation = "CONSTANT"
         curve.update()
+        setattr(mesh, path, bool(curve.evaluate(bpy.context.scene.frame_current)))  # keys act when the frame changes

@@ -11,13 +11,13 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from .. import messages
 from ..blender import steps
 from ..blender.paths import absolute
-from ..character import run_files, takes
+from ..character import matching, run_files, takes
 from ..character.chosen import NO_MOTION, armature_of, camera_of
 from ..errors import UserError
 from ..export.presets import FBX_PRESETS
 from ..run import prefs
 from ..run.clip_run import remember
-from . import cleanup, match
+from . import cleanup
 
 
 class ADAPT_MOTION_OT_import_motion(bpy.types.Operator, ImportHelper):
@@ -135,7 +135,7 @@ class ADAPT_MOTION_OT_view_camera(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Use it as the view's own camera."""
-        match.look_through(context, camera_of(context))
+        matching.look_through(context, camera_of(context))
         return {"FINISHED"}
 
 

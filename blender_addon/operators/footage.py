@@ -8,9 +8,9 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import messages
 from ..character import footage as clips
+from ..character import matching
 from ..character.footage import MOVIES
 from ..errors import UserError
-from . import match
 
 FOOTAGE_FILTER = ";".join(f"*{ending}" for ending in MOVIES)
 
@@ -46,21 +46,21 @@ class ADAPT_MOTION_OT_choose_footage(bpy.types.Operator, ImportHelper):
         from ..run import people, results
 
         scene = context.scene
-        is_new = self.match_new and match.is_new(scene)
+        is_new = self.match_new and matching.is_new(scene)
         clips.choose(scene, self.filepath)
         try:
             clips.load(scene, as_background=self.as_background, as_strip=self.as_strip)
         except UserError as error:
             self.report({"WARNING"}, str(error))
         if is_new and scene.adapt_motion.movie_clip is not None:
-            match.start_scene(context)
+            matching.start_scene(context)
         people.load_pictures(scene)
         results.look(scene)
         return {"FINISHED"}
 
 
 class ADAPT_MOTION_OT_show_footage(bpy.types.Operator):
-    """Load the footage as a Movie Clip and show it behind a camera; the scene's frame rate stays"""
+    """Load the footage as a Movie Clip and show it behind a camera; a scene of your own keeps its frame rate"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.show_footage", "Show Footage", {"REGISTER", "UNDO"}
 
@@ -78,11 +78,14 @@ class ADAPT_MOTION_OT_show_footage(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Load and show it."""
+        is_new = matching.is_new(context.scene)
         try:
             clips.load(context.scene, as_strip=self.as_strip)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if is_new:
+            matching.start_scene(context)
         return {"FINISHED"}
 
 

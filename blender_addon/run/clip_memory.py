@@ -75,5 +75,17 @@ def _take_out(settings) -> None:
         label_times.write_markers(scene)
 
 
+def keep_result(settings, footage: str, movie_clip, character, motion_path: str) -> None:
+    """A result of footage that is not in the panel, as of the queue, waits for that footage; the panel's stays."""
+    entry = _find(settings, footage)
+    if entry is None:
+        entry = settings.kept.add()
+        entry.footage, entry.state = footage, json.dumps({"labels": [], "people": [], "marked": False})
+    entry.character = character
+    if movie_clip is not None:
+        entry.movie_clip = movie_clip
+    entry.state = json.dumps({**parse_json(entry.state), "motion_path": motion_path})
+
+
 def _find(settings, footage: str):
     return next((entry for entry in settings.kept if same_path(entry.footage, footage)), None)

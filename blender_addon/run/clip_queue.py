@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import bpy
 
 from ...engine import protocol
 from .. import messages
-from ..character import run_files
+from ..character import footage, run_files
 from ..errors import UserError
 from . import job, prefs, results, run_settings, running
 from .run_state import RunState
@@ -26,7 +25,7 @@ def add(context) -> None:
     run = run_settings.job_of(context)
     run_settings.remember_folder(settings)
     item = settings.queue.add()
-    item.name = os.path.basename(settings.footage.rstrip("/\\")) or settings.footage
+    item.name = footage.name(settings.footage)
     item.footage, item.frame = settings.footage, settings.footage_start
     item.job = json.dumps(dataclasses.asdict(run))
     settings.queue_index = len(settings.queue) - 1

@@ -10,9 +10,9 @@ import bpy
 
 from .. import messages
 from ..blender import steps
-from ..character import run_files
+from ..character import clip_times, footage, matching, run_files
 from ..errors import UserError
-from . import job, labels, people, people_edits, prefs, results, run_settings, running
+from . import clip_memory, job, labels, people, people_edits, prefs, results, run_settings, running
 from .engine_home import EngineState
 from .run_state import RunState
 
@@ -64,7 +64,7 @@ def start(context, kind: str, labeler: str = "none", edits: people_edits.Edits |
         prefs.forget_engine()
         raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
     run_settings.remember_folder(settings)
-    state = RunState(kind, source, clip=os.path.basename(settings.footage.rstrip("/\\")))
+    state = RunState(kind, source, clip=footage.name(settings.footage))
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
     )
@@ -115,12 +115,14 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
     options = {"footage": state.context.get("footage") or None, "start_frame": state.context["frame"]}
     options["look"] = prefs.look()
     own = yield from steps.beside(lambda: [run_files.keep(path) for path in paths])
-    work = scenes.import_steps(own, bpy.data.scenes[name], **options)
-    imported = yield from work
+    is_new = matching.is_new(bpy.data.scenes[name])
+    imported = yield from scenes.import_steps(own, bpy.data.scenes[name], **options)
     scene = bpy.data.scenes[name]
     for function in _after_import:
         yield from function(scene, imported)
     remember(scene, imported, paths[0])
+    if is_new and imported.movie_clip is not None:
+        _start_scene(scene)
     for warning in imported.warnings:
         if warning not in state.warnings:
             state.warnings.append(warning)
@@ -131,18 +133,39 @@ def bring_in_steps(state: RunState, paths: list[str]) -> Generator[None, None, N
     results.look(scene)
 
 
+def _start_scene(scene) -> None:
+    """A scene that was as Blender starts with becomes that of its clip, as where that was typed and not shown."""
+    window = next((one for one in bpy.context.window_manager.windows if one.scene == scene), None)
+    if window is not None and not bpy.app.background:
+        with bpy.context.temp_override(window=window):
+            matching.start_scene(bpy.context)
+    elif bpy.context.scene == scene:
+        matching.start_scene(bpy.context)
+
+
 def remember(scene, imported, path: str) -> None:
-    """The scene's character, and how well its motion agrees with the labels."""
+    """The scene's character, and how well its motion agrees with the labels.
+
+    What came from other footage than the panel's waits for that; a panel without footage gets it.
+    """
     from ..character import keypoints
 
-    settings = scene.adapt_motion
+    settings, filmed = scene.adapt_motion, imported.people[0].armature.get(clip_times.FOOTAGE)
+    keypoints.remember([person.motion for person in imported.people])
+    if filmed and settings.footage and not clip_times.same_path(settings.footage, filmed):
+        clip_memory.keep_result(settings, filmed, imported.movie_clip, imported.people[0].armature, str(path))
+        return
+    is_other = bool(filmed) and not settings.footage
+    if is_other:
+        settings.footage = filmed
     settings.character = imported.people[0].armature
     settings.motion_path = str(path)
     if imported.movie_clip is not None:
         settings.movie_clip = imported.movie_clip
         if settings.mirrored != imported.people[0].motion.mirrored:
             settings.mirrored = imported.people[0].motion.mirrored
-    keypoints.remember([person.motion for person in imported.people])
+    if is_other:
+        clip_times.catch_up(scene)
     labels.measure(scene, imported.people[0].motion)
 
 
@@ -157,7 +180,7 @@ def attach(scene, motions, path: str, frame: int) -> RunState:
     """Bring motion files of one clip into `scene` in small steps; `path` is the footage, which begins at `frame`."""
     source = job.EventSource(job.new_log(prefs.log_folder(), "attach"))
     source.events.put({"event": job.EXITED, "code": 0, "cancelled": False})
-    state = RunState("attach", source, stage="import")
+    state = RunState("attach", source, stage="import", clip=footage.name(path))
     paths = [str(motion) for motion in motions]
     shown = path if os.path.exists(path) else ""
     state.context.update(scene=scene.name, footage=shown, frame=frame)

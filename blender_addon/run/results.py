@@ -10,7 +10,7 @@ import bpy
 
 from ...engine.files.json_file import read_json
 from ..blender import paths
-from ..character import run_files
+from ..character import clip_times, run_files
 from . import run_settings
 
 
@@ -63,8 +63,20 @@ def look(scene) -> Left | None:
 
 def changed(settings, _context: bpy.types.Context) -> None:
     """Called by Blender when footage or output folder have changed."""
+    _follow_moved(settings.id_data)
     if settings.footage:
         look(settings.id_data)
+
+
+def _follow_moved(scene) -> None:
+    """Motion files that were moved with the output folder are the characters' again, for keypoints and exports."""
+    folder = run_settings.output_folder(scene.adapt_motion)
+    actions = [item.animation_data.action for item in scene.objects if item.animation_data]
+    for one in (*(item for item in scene.objects if item.type == "ARMATURE"), *filter(None, actions)):
+        path = Path(paths.absolute(one.get(clip_times.PERSON) or ""))
+        moved = folder / path.parent.name / path.name
+        if one.get(clip_times.PERSON) and one.library is None and not path.is_file() and moved.is_file():
+            one[clip_times.PERSON] = str(moved)
 
 
 def known(scene) -> Left | None:

@@ -11,6 +11,9 @@ from ..run import labels, people, people_edits, running
 PICTURE_SCALE = 3.4
 """Size of a person's picture in the list, in parts of a line: 68 pixels at scale 1."""
 
+PICTURE_SHARE = 0.45
+"""Of a row of the list, in a sidebar of the usual width as wide as the picture is high."""
+
 STATUS_ICONS = {
     "waiting": "TIME",
     "running": "PLAY",
@@ -25,7 +28,7 @@ class ADAPT_MOTION_UL_queue(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
         """One clip, with a button for its result."""
-        row = layout.row(align=True)
+        row = layout.split(factor=0.6, align=True)
         row.label(text=item.name, icon=STATUS_ICONS[item.status], translate=False)
         if item.status == "done":
             row.operator("adapt_motion.queue_attach", text="Attach", icon="IMPORT").index = index
@@ -41,14 +44,14 @@ class ADAPT_MOTION_UL_people(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
         """One person."""
         layout.use_property_split = False
-        row = layout.row()
-        row.prop(item, "use", text="")
         number = people.picture(item)
+        split = layout.split(factor=PICTURE_SHARE if number else 1.0)  # a row makes it narrower, and so smaller
         if number:
-            row.template_icon(icon_value=number, scale=PICTURE_SCALE)
-        column = row.column(align=True)
+            split.template_icon(icon_value=number, scale=PICTURE_SCALE)
+        column = split.column(align=True)
         column.scale_y = 0.8
-        column.label(text=f"{item.name}: {item.seen_s:.1f} s", icon="NONE" if number else "USER", translate=False)
+        column.prop(item, "use", text=item.name, translate=False)
+        column.label(text=f"{item.seen_s:.1f} s", icon="NONE" if number else "USER", translate=False)
         times = (messages.duration(item.first_s), messages.duration(item.last_s))
         column.label(text=messages.tr(texts.IN_VIEW, first=times[0], last=times[1]))
         column.label(text=messages.tr(texts.HIDDEN, percent=item.occluded))
@@ -78,7 +81,7 @@ class ADAPT_MOTION_UL_labels(bpy.types.UIList):
         """Action, first and last frame, similarity."""
         split = layout.split(factor=0.5, align=True)
         split.label(text=item.label or messages.tr(texts.UNNAMED), icon=labels.colour(item.similarity), translate=False)
-        numbers = split.split(factor=0.66, align=True)
+        numbers = split.split(factor=0.9, align=True)
         numbers.label(text=f"{item.frame_start}-{item.frame_end}", translate=False)
         compat.draw_bar(numbers, item, "similarity")
 

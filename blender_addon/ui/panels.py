@@ -6,8 +6,7 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat, drawing, timing
-from ..character import chosen, clip_times, comparison, footage, takes
-from ..operators import match
+from ..character import chosen, clip_times, comparison, footage, matching, takes
 from ..run import labels, prefs, results, run_settings, running
 from ..run.engine_home import EngineState
 from . import lists, run_box
@@ -44,7 +43,8 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(settings, "footage", text="Footage")
         row.operator("adapt_motion.choose_footage", text="", icon="FILE_MOVIE")
-        if settings.footage:
+        if settings.footage:  # the field shows how its path begins
+            layout.label(text=footage.name(settings.footage), icon="SEQUENCE", translate=False)
             _draw_offers(layout, context)
         state = running.latest()
         if not running.busy():
@@ -53,6 +53,8 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
             text = "Resume" if _can_resume(context) else "Adapt Motion"
             row.operator("adapt_motion.adapt", text=text, icon="ARMATURE_DATA")
         if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences show those
+            if state.finished and state.clip and state.clip != footage.name(settings.footage):
+                layout.label(text=state.clip, icon="FILE_MOVIE", translate=False)  # another's than the panel's
             run_box.draw_run(layout.column(), state, _width(context))
 
 
@@ -153,9 +155,9 @@ class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("adapt_motion.pick_people", icon="RESTRICT_SELECT_OFF")
         row.prop(settings, "show_people", text="", icon="OUTLINER_OB_GROUP_INSTANCE")
-        row = layout.row(align=True)
-        row.menu("ADAPT_MOTION_MT_merge_people", icon="AUTOMERGE_ON")
-        row.operator("adapt_motion.split_person", text="Split", icon="MOD_EXPLODE")
+        column = layout.column(align=True)
+        column.menu("ADAPT_MOTION_MT_merge_people", icon="AUTOMERGE_ON")
+        column.operator("adapt_motion.split_person", text="Split", icon="MOD_EXPLODE")
         row = layout.row(align=True)
         row.operator("adapt_motion.tick_people", text="All", icon="CHECKBOX_HLT").use = True
         row.operator("adapt_motion.tick_people", text="None", icon="CHECKBOX_DEHLT").use = False
@@ -176,26 +178,27 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The list with its buttons, and the way to and from the timeline."""
         layout, settings = self.layout, context.scene.adapt_motion
-        row = layout.row()
-        row.template_list("ADAPT_MOTION_UL_labels", "", settings, "labels", settings, "label_index", rows=3, maxrows=8)
-        column = row.column(align=True)
-        column.operator("adapt_motion.add_label", text="", icon="ADD")
-        column.operator("adapt_motion.remove_label", text="", icon="REMOVE")
-        column.separator()
-        column.operator("adapt_motion.clear_labels", text="", icon="X")
+        column = layout.column(align=True)
+        column.template_list(
+            "ADAPT_MOTION_UL_labels", "", settings, "labels", settings, "label_index", rows=3, maxrows=8
+        )
+        row = column.row(align=True)  # beside the list its names are cut in a sidebar of the usual width
+        row.operator("adapt_motion.add_label", text="", icon="ADD")
+        row.operator("adapt_motion.remove_label", text="", icon="REMOVE")
+        row.operator("adapt_motion.clear_labels", text="", icon="X")
         if settings.labels and settings.label_index < len(settings.labels):
             item = settings.labels[settings.label_index]
             layout.prop(item, "label", text="", icon="VIEWZOOM")
-            row = layout.row(align=True)
-            row.operator("adapt_motion.mark_label", text="", icon="TRIA_LEFT_BAR").edge = "START"
-            row.prop(item, "frame_start")
-            row.prop(item, "frame_end")
-            row.operator("adapt_motion.mark_label", text="", icon="TRIA_RIGHT_BAR").edge = "END"
+            column = layout.column(align=True)
+            for edge, icon in (("START", "TRIA_LEFT_BAR"), ("END", "TRIA_RIGHT_BAR")):
+                row = column.row(align=True)
+                row.prop(item, f"frame_{edge.lower()}")
+                row.operator("adapt_motion.mark_label", text="", icon=icon).edge = edge
         if overlapping := labels.overlap_text(context.scene):
             drawing.draw_text(layout, overlapping, _width(context), "ERROR")
-        row = layout.row(align=True)
-        row.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
-        row.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
+        column = layout.column(align=True)  # side by side their names are cut in a sidebar of the usual width
+        column.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
+        column.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
         row = layout.row(align=True)
         row.operator("adapt_motion.suggest_labels", icon="LIGHT")
         if not prefs.vlm_problem(context):
@@ -232,14 +235,12 @@ class ADAPT_MOTION_PT_queue(_Part, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The clips with how far they are."""
         layout, settings = self.layout, context.scene.adapt_motion
-        row = layout.row()
-        row.template_list("ADAPT_MOTION_UL_queue", "", settings, "queue", settings, "queue_index", rows=3, maxrows=8)
-        column = row.column(align=True)
-        column.operator("adapt_motion.queue_add", text="", icon="ADD")
-        column.operator("adapt_motion.queue_edit", text="", icon="REMOVE").action = "REMOVE"
-        column.separator()
-        column.operator("adapt_motion.queue_edit", text="", icon="TRIA_UP").action = "UP"
-        column.operator("adapt_motion.queue_edit", text="", icon="TRIA_DOWN").action = "DOWN"
+        column = layout.column(align=True)
+        column.template_list("ADAPT_MOTION_UL_queue", "", settings, "queue", settings, "queue_index", rows=3, maxrows=8)
+        row = column.row(align=True)
+        row.operator("adapt_motion.queue_add", text="", icon="ADD")
+        for action, icon in (("REMOVE", "REMOVE"), ("UP", "TRIA_UP"), ("DOWN", "TRIA_DOWN")):
+            row.operator("adapt_motion.queue_edit", text="", icon=icon).action = action
         if settings.queue and settings.queue_index < len(settings.queue):
             item = settings.queue[settings.queue_index]
             if item.message:
@@ -263,7 +264,7 @@ class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):
                 _draw_timing(layout, context)
             if comparison.has(character):
                 column = layout.column(align=True)
-                column.label(text="Compare Before and After Adaptation")
+                column.label(text="Compare Before and After")
                 column.prop(character.animation_data, "action_influence", text="After Adaptation", slider=True)
                 column.prop(context.scene.adapt_motion, "show_ghost", icon="GHOST_ENABLED")
             _draw_onion(layout, context.scene.adapt_motion)
@@ -324,8 +325,8 @@ def _properties(item) -> list[str]:
 def _draw_timing(layout, context) -> None:
     """Whether what is in the scene plays at its speed, and the one button for what the scene is not yet."""
     scene = context.scene
-    character, view = match.whose(context)
-    rate, ours = match.wanted_rate(scene, character), timing.scene_rate(scene)
+    character, view = matching.whose(context)
+    rate, ours = matching.wanted_rate(scene, character), timing.scene_rate(scene)
     others = clip_times.rates(scene) - {ours}
     message = ""
     if others:
@@ -337,7 +338,7 @@ def _draw_timing(layout, context) -> None:
             scene=messages.rate(float(ours)),
             times=float(laid / ours if slower else ours / laid),
         )
-    elif not match.is_laid(scene):
+    elif not matching.is_laid(scene):
         message = messages.tr(texts.OTHER_SHAPE)
     if message:
         box = layout.box().column()
@@ -346,7 +347,7 @@ def _draw_timing(layout, context) -> None:
     elif rate and rate != ours:
         rates = {"clip": messages.rate(float(rate)), "scene": messages.rate(float(ours))}
         drawing.draw_text(layout, messages.tr(texts.RATES_DIFFER, **rates), _width(context), "INFO")
-    if not match.is_matched(scene, character, view):
+    if not matching.is_matched(scene, character, view):
         layout.operator("adapt_motion.match_footage", icon="TIME")
 
 

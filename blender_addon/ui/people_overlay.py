@@ -13,8 +13,7 @@ import bpy
 from .. import messages, texts
 from ..blender import compat, drawing
 from ..blender.paths import absolute
-from ..character import clip_times, framing, solved_camera
-from ..operators import match
+from ..character import clip_times, framing, matching, solved_camera
 from ..run import people, run_settings
 
 TICKED, PLAIN = (0.25, 0.9, 0.35, 0.95), (1.0, 1.0, 1.0, 0.8)
@@ -161,11 +160,11 @@ class ADAPT_MOTION_OT_pick_people(bpy.types.Operator):
         """Look through the footage's camera, and wait for clicks."""
         if self.number:
             return self.execute(context)
-        _, view = match.whose(context)
+        _, view = matching.whose(context)
         if context.area is None or context.area.type != "VIEW_3D" or view is None:
             self.report({"ERROR"}, messages.tr(messages.NO_MOVIE_CLIP))
             return {"CANCELLED"}
-        match.look_through(context, view)
+        matching.look_through(context, view)
         context.scene.adapt_motion.show_people = True
         self._area = context.area
         context.workspace.status_text_set(messages.tr(texts.PICK_PEOPLE))

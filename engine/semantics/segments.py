@@ -72,8 +72,9 @@ def beyond(segments: tuple[Segment, ...], duration_s: float) -> list[str]:
         if math.isinf(segment.end_s) or segment.end_s <= duration_s + 0.5:
             continue
         left = "lies beyond" if segment.start_s >= duration_s else "reaches beyond"
+        start, end = round(segment.start_s, 2), round(segment.end_s, 2)
         sentences.append(
-            f"The label '{segment.label}' from {segment.start_s:g} s to {segment.end_s:g} s {left} the footage, "
+            f"The label '{segment.label}' from {start:g} s to {end:g} s {left} the footage, "
             f"which ends at {duration_s:.2f} s."
         )
     return _some(sentences, "Labels beyond the footage that are not named here")

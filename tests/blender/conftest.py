@@ -27,7 +27,8 @@ NEEDS_BPY += [
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_in_scene", "people_edits", "mirrored")]
 # once, outside of Blender
-NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages", "window", "window_tour")]
+NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages")]
+NO_BPY += [f"test_{name}.py" for name in ("window", "window_tour", "window_day")]
 _LEFT_OUT = NO_BPY if HAS_BPY else NEEDS_BPY
 collect_ignore = [str(path.relative_to(HERE)) for path in HERE.rglob("test_*.py") if path.name in _LEFT_OUT]
 
@@ -48,7 +49,13 @@ if "adapt_motion" not in sys.modules:
 
 
 def pytest_collection_modifyitems(config, items):
-    """With two processes at once a file stays together, and windows come one after the other: they are clicked."""
+    """With two processes at once a file stays together, and windows come one after the other: they are clicked.
+
+    What is marked `nightly` waits for `nox -s tests -- --all`.
+    """
+    for item in items:
+        if item.get_closest_marker("nightly") and not os.environ.get("ADAPT_MOTION_ALL"):
+            item.add_marker(pytest.mark.skip(reason="nightly: ADAPT_MOTION_ALL=1, or nox -s tests -- --all"))
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             folder, name = item.path.parts[-2:]

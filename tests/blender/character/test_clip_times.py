@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import synthetic
 from adapt_motion.blender_addon.blender import timing
-from adapt_motion.blender_addon.character import chosen, clip_times, footage, keypoints
-from adapt_motion.blender_addon.operators import match
+from adapt_motion.blender_addon.character import chosen, clip_times, footage, framing, keypoints, matching
 from adapt_motion.blender_addon.run import labels
 from adapt_motion.blender_addon.ui import panels
 from bpy_extras.object_utils import world_to_camera_view
@@ -116,7 +115,7 @@ def test_two_clips_keep_their_speed_when_the_scene_takes_one_rate(two):
         first, last = bpy.data.objects[name].animation_data.action.frame_range
         assert (last - first) / 25 == pytest.approx(seconds, abs=1e-3)
         assert worst_pixel(name) < 0.1
-    assert scene.camera == match.whose(bpy.context)[1]
+    assert scene.camera == matching.whose(bpy.context)[1]
 
 
 def test_the_panel_tells_wrong_timing_from_right(two):
@@ -174,13 +173,13 @@ def test_any_sequence_of_changes_keeps_the_overlay(two, seed):
         if all(bpy.data.objects.get(one) is None for one in two):
             bpy.ops.ed.redo()  # undone to before the characters came
             continue
-        if not all(match.framing.fits(item, scene) for item in scene.objects if item.type == "CAMERA"):
+        if not all(framing.fits(item, scene) for item in scene.objects if item.type == "CAMERA"):
             continue
         for one in two:
             assert worst_pixel(one, rows=(0, 13, 39)) < 0.1, done
     bpy.ops.adapt_motion.retime_to_scene()
     scene = bpy.context.scene
-    assert match.is_laid(scene)
+    assert matching.is_laid(scene)
     for one, seconds in zip(two, (99 / 60, 39 / 25), strict=True):
         assert worst_pixel(one) < 0.1, done
         first, last = bpy.data.objects[one].animation_data.action.frame_range

@@ -7,10 +7,11 @@ import subprocess
 import bpy
 import numpy as np
 import pytest
+import synthetic
 from adapt_motion.blender_addon import messages
 from adapt_motion.blender_addon.character import camera, chosen, footage
 from adapt_motion.blender_addon.errors import UserError
-from adapt_motion.blender_addon.run import labels, run_settings
+from adapt_motion.blender_addon.run import clip_run, labels, run_settings
 from adapt_motion.blender_addon.ui import panels
 from addon_fixtures import refused
 from conftest import REPOSITORY
@@ -59,6 +60,31 @@ def test_a_scene_as_blender_starts_becomes_its_footages(addon):
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
     assert (scene.render.resolution_x, scene.render.resolution_y) == (1080, 1920)
     assert scene.objects["Cube"].hide_get()
+
+
+def test_footage_that_was_typed_makes_a_new_scene_its_own_too(addon):
+    bpy.ops.mesh.primitive_cube_add()
+    scene = bpy.context.scene
+    scene.adapt_motion.footage = str(DEMO)
+    bpy.ops.adapt_motion.add_label()
+    scene.adapt_motion.labels[0].label = "walk"
+    assert scene.adapt_motion.labels[0].frame_end == 250
+    bpy.ops.adapt_motion.show_footage()
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
+    assert scene.objects["Cube"].hide_get()
+    assert scene.adapt_motion.labels[0].frame_end == 100
+    assert [marker.frame for marker in scene.timeline_markers] == [1, 101]
+
+
+def test_a_run_on_typed_footage_makes_a_new_scene_its_own_too(addon, tmp_path):
+    """Without *Show Footage* the range had stayed 1 to 250, and the cube round the character."""
+    bpy.ops.mesh.primitive_cube_add()
+    scene = bpy.context.scene
+    scene.adapt_motion.footage = str(DEMO)
+    clip_run.attach(scene, [synthetic.write_person(tmp_path / "clip")], str(DEMO), 1)
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (60, 1, 100)
+    assert scene.objects["Cube"].hide_get()
+    assert scene.adapt_motion.character.animation_data.action.frame_range[0] == 1
 
 
 def test_a_scene_of_the_users_own_is_left_as_it_is(addon):

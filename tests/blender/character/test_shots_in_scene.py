@@ -8,9 +8,8 @@ import bpy
 import numpy as np
 import pytest
 import synthetic
-from adapt_motion.blender_addon.character import chosen, clip_times, cut_markers, scene, shots, takes
+from adapt_motion.blender_addon.character import chosen, clip_times, cut_markers, matching, scene, shots, takes
 from adapt_motion.blender_addon.export import files
-from adapt_motion.blender_addon.operators import match
 from adapt_motion.blender_addon.run import labels
 from bpy_extras.object_utils import world_to_camera_view
 from conftest import REPOSITORY
@@ -76,6 +75,8 @@ def shown(target, imported, frame):
 def test_a_body_is_shown_in_its_own_shot_alone(blank, files_of):
     blank.render.fps = 60
     imported = scene.import_people(files_of, blank, start_frame=1)
+    at_once = [one.mesh.hide_viewport for one in imported.people]
+    assert at_once == [False, True, True], "at the current frame, which nobody has changed yet"
     assert shown(blank, imported, 1) == shown(blank, imported, 12) == [True, False, False]
     assert shown(blank, imported, 13) == shown(blank, imported, 30) == [False, True, False]
     assert shown(blank, imported, 31) == shown(blank, imported, 99) == [False, False, True]
@@ -165,7 +166,7 @@ def test_a_marker_whose_camera_was_deleted_is_used_again(blank, files_of):
 @pytest.mark.parametrize("fps", [24, 25, 30, 120])
 def test_markers_follow_rate_and_first_frame(addon, files_of, fps):
     target = bpy.context.scene
-    target.render.fps = fps
+    target.render.fps, target.frame_end = fps, 400  # a scene of the user's own
     settings = target.adapt_motion
     settings.footage = str(DEMO)
     bpy.ops.adapt_motion.show_footage()
@@ -219,7 +220,7 @@ def test_the_clip_is_seen_through_the_camera_of_the_shot_at_hand(addon, files_of
     target.adapt_motion.character = imported.people[0].armature
     for frame, number in [(1, 0), (14, 1), (45, 2)]:
         target.frame_set(frame)
-        assert chosen.camera_of(bpy.context) == match.whose(bpy.context)[1] == imported.cameras[number]
+        assert chosen.camera_of(bpy.context) == matching.whose(bpy.context)[1] == imported.cameras[number]
     views = [chosen.camera_where_it_begins(target, person.armature) for person in imported.people]
     assert views == imported.cameras
 

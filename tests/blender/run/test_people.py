@@ -69,7 +69,7 @@ def test_the_panel_asks_first_and_lists_then(fake):
     layout = draw(panels.ADAPT_MOTION_PT_people, bpy.context)
     assert "ADAPT_MOTION_UL_people" in layout.texts
     item = draw(lists.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[1])
-    assert item.texts[1:] == ["Person 2: 3.5 s", "0:01 to 0:04", "20 % hidden"]
+    assert item.texts == ["Person 2", "3.5 s", "0:01 to 0:04", "20 % hidden"]
 
 
 @pytest.fixture

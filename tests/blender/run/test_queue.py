@@ -48,9 +48,35 @@ def test_all_clips_run_and_say_how_it_went(queue):
     assert not clip_queue.goes_on()
     assert len(bpy.data.armatures) == 0, "results come in when the user asks"
     assert bpy.ops.adapt_motion.queue_attach(index=2) == {"FINISHED"}
-    assert bpy.context.scene.adapt_motion.character is not None
+    assert bpy.context.scene.adapt_motion.character is not None, "the panel shows this clip"
     bpy.ops.adapt_motion.queue_run()
     assert [item.status for item in queue] == ["done", "failed", "done"], "what failed is tried again"
+
+
+def test_what_is_attached_belongs_to_its_own_clip(queue, tmp_path):
+    """It had become the character and the Movie Clip of the footage that was in the panel, and measured its labels."""
+    settings = bpy.context.scene.adapt_motion
+    bpy.ops.adapt_motion.queue_run()
+    settings.labels.add().label = "walk"
+    assert settings.footage == str(tmp_path / "flood.mp4")
+    bpy.ops.adapt_motion.queue_attach(index=0)
+    assert settings.character is None
+    assert settings.motion_path == ""
+    settings.footage = str(tmp_path / "good.mp4")
+    assert settings.character is not None
+    assert Path(settings.motion_path).parent == tmp_path / "out" / "good"
+    assert not len(settings.labels)
+    settings.footage = str(tmp_path / "flood.mp4")
+    assert [item.label for item in settings.labels] == ["walk"]
+
+
+def test_a_panel_without_footage_gets_that_of_what_is_attached(queue, tmp_path):
+    settings = bpy.context.scene.adapt_motion
+    bpy.ops.adapt_motion.queue_run()
+    settings.footage = ""
+    bpy.ops.adapt_motion.queue_attach(index=0)
+    assert settings.footage == str(tmp_path / "good.mp4")
+    assert settings.character is not None
 
 
 def test_settings_are_those_of_the_moment_a_clip_was_put_in(queue):
@@ -82,6 +108,7 @@ def test_a_crash_leaves_what_was_done_and_what_goes_on(queue, tmp_path):
     queue = bpy.context.scene.adapt_motion.queue
     assert [item.status for item in queue] == ["done", "waiting", "stopped"]
     assert queue[2].message == messages.INTERRUPTED
+    bpy.context.scene.adapt_motion.footage = str(tmp_path / "good.mp4")
     assert bpy.ops.adapt_motion.queue_attach(index=0) == {"FINISHED"}
     assert bpy.context.scene.adapt_motion.character is not None
 
@@ -115,3 +142,8 @@ def test_while_the_queue_runs_its_clip_is_named(queue, tmp_path):
     queue[0].status = "waiting"
     bpy.ops.adapt_motion.queue_run()
     assert running.latest().clip == "flood.mp4", "the last that ran"
+    texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+    assert texts.count("flood.mp4") == 1
+    settings.footage = str(tmp_path / "good.mp4")
+    texts = draw(panels.ADAPT_MOTION_PT_adapt, bpy.context).texts
+    assert (texts.count("good.mp4"), texts.count("flood.mp4")) == (1, 1), "how it ended stands with whose it is"

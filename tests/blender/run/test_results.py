@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 from adapt_motion.blender_addon import messages
+from adapt_motion.blender_addon.character import clip_times, keypoints
 from adapt_motion.blender_addon.run import results, run_settings
 from adapt_motion.blender_addon.ui import panels
 from addon_fixtures import refused
@@ -75,3 +76,20 @@ def test_saving_an_unsaved_file_keeps_the_folder_of_the_run(fake, tmp_path, monk
     (tmp_path / "work").mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work" / "scene.blend"))
     assert run_settings.output_folder(bpy.context.scene.adapt_motion) == before
+
+
+def test_a_moved_output_folder_is_followed(fake, tmp_path):
+    """Keypoints had no longer been drawn, without a reason."""
+    settings = bpy.context.scene.adapt_motion
+    leave(tmp_path / "out", settings.footage)
+    bpy.ops.adapt_motion.look_for_results()
+    bpy.ops.adapt_motion.attach_results()
+    armature = settings.character
+    (tmp_path / "out").rename(tmp_path / "moved")
+    keypoints.forget()
+    keypoints.load(bpy.context.scene)
+    assert keypoints._known == {armature[clip_times.PERSON]: None}
+    settings.output_folder = str(tmp_path / "moved")
+    assert armature[clip_times.PERSON].startswith(str(tmp_path / "moved"))
+    keypoints.load(bpy.context.scene)
+    assert keypoints._known[armature[clip_times.PERSON]] is not None

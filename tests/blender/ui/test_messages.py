@@ -64,3 +64,20 @@ def test_every_message_that_is_raised_is_on_the_page(text):
 @pytest.mark.parametrize("text", [*CONSTANTS, *REASONS, *EXITS])
 def test_every_constant_message_is_on_the_page(text):
     assert text.strip(" '.:,(") in PAGE, "docs/troubleshooting.md lacks this message"
+
+
+def test_lines_are_as_wide_as_they_are_measured():
+    """By the count of letters a line of wide ones had been cut in a sidebar of the usual width."""
+
+    def measure(text):
+        return sum(10 if letter in "mw" else 5 for letter in text)
+
+    for text in ("2 people found. Tick whom to adapt.", "mmm www " * 9, "/a/path/" + "m" * 60, "one"):
+        for icon in (False, True):
+            lines = messages.wrap(text, 229, icon, measure)
+            room = 229 - messages.BESIDE_TEXT_PX
+            assert max(measure(line) for line in lines) <= room
+            assert measure(lines[0]) <= room - messages.ICON_PX * icon
+            assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert messages.wrap("", 229, True, measure) == []
+    assert messages.wrap(f"in {'folder/' * 9}environment,", 229, True, measure)[-1].endswith("environment,")

@@ -111,7 +111,7 @@ def test_panels_speak_it_with_values_in(german, tmp_path):
         {"person": 1, "first_s": 0.0, "last_s": 4.0, "seen_s": 3.5, "occluded": 0.2, "thumbnail": ""}
     ])  # fmt: skip
     item = draw(lists.ADAPT_MOTION_UL_people, bpy.context, bpy.context.scene.adapt_motion.people[0])
-    assert item.texts[1:] == ["Person 1: 3.5 s", "0:00 bis 0:04", "20 % verdeckt"]
+    assert item.texts == ["Person 1", "3.5 s", "0:00 bis 0:04", "20 % verdeckt"]
 
 
 def test_it_is_gone_with_the_addon(blank):

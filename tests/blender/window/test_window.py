@@ -90,13 +90,13 @@ def alive(pid: int) -> bool:
 class Window:
     """A Blender in a window, queried and clicked from outside."""
 
-    def __init__(self, display: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, display: str, folder: Path, environment: dict[str, str], *words: str, size=SIZE) -> None:
         self.folder = folder / "questions"
         self.folder.mkdir()
         self.environment = {**environment, "DISPLAY": display}
         self.log = (folder / "blender.log").open("w")
-        size = ["--window-geometry", "0", "0", *map(str, SIZE)]
-        command = [BLENDER, *size, "-noaudio", "-P", str(HERE / "window_driver.py"), "--", str(self.folder)]
+        words = ("--window-geometry", "0", "0", *map(str, size), "-noaudio", *words)
+        command = [BLENDER, *words, "-P", str(HERE / "window_driver.py"), "--", str(self.folder)]
         self.process = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT)
         self.questions = 0
 
@@ -146,8 +146,13 @@ class Window:
 @pytest.fixture(scope="module")
 def display():
     """A screen of our own."""
+    yield from a_screen(SIZE)
+
+
+def a_screen(size: tuple[int, int]):
+    """The name of a new screen, which ends after it."""
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", "1", "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -222,7 +227,7 @@ def pictures(tmp_path_factory) -> Path:
 def find_button(image, region: list[int]) -> tuple[int, int]:
     """Middle of the tallest button in a region (x, y from the top, width, height) of a screenshot."""
     x, top, width, height = region
-    columns = image[top : top + height, x + round(width * 0.78) : x + round(width * 0.88)].astype(int)
+    columns = image[top : top + height, x + round(width * 0.7) : x + round(width * 0.78)].astype(int)
     grey = (abs(columns - BUTTON_GREY) <= 3).all(axis=(1, 2))
     best, start = (0, 0), None
     for row, hit in enumerate([*grey, False]):

@@ -8,7 +8,7 @@ from stick_figures import detections, figure, info
 
 from engine.keypoints.joint_sets import MEDIAPIPE_33
 from engine.keypoints.tracking import track_people
-from engine.people.concerns import describe_flips, describe_rivals, flips_s, rivals
+from engine.people.concerns import describe_flips, describe_jumps, describe_rivals, flips_s, jumps_s, rivals
 from engine.people.returning import number_people
 
 
@@ -66,3 +66,26 @@ def test_somebody_who_turns_round_is_not():
     keypoints[:, :, 0] = middle + (keypoints[:, :, 0] - middle) * factor
     assert flips_s(replace(track, keypoints=keypoints)) == []
     assert flips_s(track) == []
+
+
+def moved(track, pixels):
+    """The track with its keypoints moved to the right by (T,) pixels."""
+    keypoints = track.keypoints.copy()
+    keypoints[..., 0] += np.asarray(pixels)[:, None]
+    return replace(track, keypoints=keypoints)
+
+
+def test_a_leap_onto_somebody_else_and_back_is_reported():
+    """As where two people overlap: for a moment the other one's trunk had been taken, without a warning."""
+    (track,) = people([[figure(640, 150, 400)]] * 50)
+    length = np.linalg.norm(np.diff(track.keypoints[0, [11, 23], :2], axis=0))
+    aside = np.where((np.arange(50) >= 20) & (np.arange(50) < 30), 0.9 * length, 0.0)
+    assert jumps_s(moved(track, aside)) == [pytest.approx(20 / 30), pytest.approx(30 / 30)]
+    assert "at 0.67, 1.00 s" in describe_jumps(1, [0.667, 1.0])
+
+
+def test_a_sprint_is_no_leap():
+    (track,) = people([[figure(640, 150, 400)]] * 30)
+    length = np.linalg.norm(np.diff(track.keypoints[0, [11, 23], :2], axis=0))
+    assert jumps_s(moved(track, np.arange(30) * 15 * length / 30)) == []
+    assert jumps_s(track) == []
