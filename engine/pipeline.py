@@ -176,12 +176,8 @@ class _ClipRun:
             self.reporter.warn("cuts", describe_cuts(self._cuts_s))
 
     def _report_concerns(self, tracks: list[PersonTrack]) -> None:
-        for person in dict.fromkeys(track.person for track in tracks):
-            own = [track for track in tracks if track.person == person]
-            if times := [time for track in own for time in concerns.flips_s(track)]:
-                self.reporter.warn("front_back", concerns.describe_flips(person, times))
-            if times := [time for track in own for time in concerns.jumps_s(track)]:
-                self.reporter.warn("jump", concerns.describe_jumps(person, times))
+        for code, sentence in concerns.doubts(tracks):
+            self.reporter.warn(code, sentence)
 
     def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:
         folder = self.folder / "people"

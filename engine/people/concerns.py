@@ -47,6 +47,18 @@ def describe_rivals(main: int, others: Sequence[int]) -> str:
     return f"{who} nearly as large and central as person {main}, who was taken. If that is wrong, choose by number."
 
 
+def doubts(tracks: Sequence[PersonTrack]) -> list[tuple[str, str]]:
+    """Code and sentence of each warning about people who flip or leap, person by person."""
+    found = []
+    for person in dict.fromkeys(track.person for track in tracks):
+        own = [track for track in tracks if track.person == person]
+        if times := [time for track in own for time in flips_s(track)]:
+            found.append(("front_back", describe_flips(person, times)))
+        if times := [time for track in own for time in jumps_s(track)]:
+            found.append(("jump", describe_jumps(person, times)))
+    return found
+
+
 def flips_s(track: PersonTrack) -> list[float]:
     """Seconds at which a person turns from front to back, or back to front, faster than anybody can."""
     wide = _facing(track)
