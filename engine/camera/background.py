@@ -42,9 +42,10 @@ _TURNED_RAD = 0.15
 _PAIRS = 128
 _AGREES_PX = 1.0
 """Corners are found to about that."""
-_PARALLAX = 0.15
-"""Share of the corners' shift that a turn may leave over."""
-_OFTEN = 0.1
+_PARALLAX_PX, _PARALLAX = 0.3, 0.045
+"""What a turn may leave over of the corners' shift, in the middle: pixels, and as a share. A focal length that is wrong
+by a quarter leaves up to 0.038."""
+_OFTEN = 0.25
 """Share of the frames that have to show parallax for the camera to count as moving."""
 
 
@@ -100,7 +101,7 @@ class _Shot:
             left_over *= self.focal_px
             shift = np.linalg.norm(self.points - self.key_points, axis=1)
             turn = self.key_turn @ relative
-            parallax = bool(np.median(left_over) > max(_AGREES_PX, _PARALLAX * float(np.median(shift))))
+            parallax = bool(np.median(left_over) > max(_PARALLAX_PX, _PARALLAX * float(np.median(shift))))
             fits = float((left_over < 3 * _AGREES_PX).sum())
             keep = fits >= _KEPT * self.of_key and _angles(relative[None])[0] < _TURNED_RAD
         elif before >= _LEAST_CORNERS:
