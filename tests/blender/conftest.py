@@ -23,7 +23,8 @@ NEEDS_BPY += [
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("solved_camera", "results", "bring_in", "health", "translations")]
 NEEDS_BPY += [
-    f"test_{name}.py" for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction", "one_floor")
+    f"test_{name}.py"
+    for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction", "one_floor", "rig_at_rest")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_in_scene", "people_edits", "mirrored")]
 # once, outside of Blender
