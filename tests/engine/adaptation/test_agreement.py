@@ -86,6 +86,9 @@ def test_distance_does_not_mind_where_somebody_stands_or_which_way_they_face(bod
     elsewhere = replace(person.prediction, rotations=rotations, transl=person.prediction.transl + 5)
     every = torch.ones(240, 12)
     assert distance(elsewhere, person.prediction, every, body).max() < 1e-4
+    nothing = every.clone()
+    nothing[3] = 0
+    assert distance(elsewhere, person.prediction, nothing, body).isnan().nonzero().flatten().tolist() == [3]
     assert distance(with_arms_up(person.prediction, slice(None)), person.prediction, every, body).min() > 0.1
     rotations = person.prediction.rotations.copy()
     rotations[3] = np.nan

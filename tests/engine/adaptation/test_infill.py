@@ -84,3 +84,11 @@ def test_seconds_in_which_nothing_is_seen_are_reported_with_the_label_that_leads
         ("nothing_seen", f"{unseen} follows the label 'sit', 'walk' alone."),
         ("nothing_seen", f"{unseen} is a guess."),
     ]
+
+
+def test_hands_of_which_nothing_is_ever_seen_do_not_count_as_seen():
+    hidden = torch.ones(ROWS, 24)
+    hidden[:, [0, 22, 23]] = 0
+    reported = []
+    report_unseen(hidden, TIMES, [""] * ROWS, SimpleNamespace(warn=lambda code, text: reported.append(code)))
+    assert reported == ["nothing_seen"]

@@ -8,7 +8,7 @@ import torch
 from small_networks import WavesNetwork
 from synthetic_people import seen, walk
 
-from engine.adaptation.track_inference import Estimate, estimate, projected
+from engine.adaptation.track_inference import Estimate, _windows, estimate, projected
 
 EVERYWHERE = torch.ones(150, dtype=torch.bool)
 
@@ -60,3 +60,8 @@ def test_keypoints_of_the_true_motion_are_the_true_ones(body, person):
     places = torch.tensor([body.landmark_names.index(name) for name in track.keypoint_names])
     points = projected(motion, body, places, torch.as_tensor(person.camera.intrinsics))
     assert np.abs(points.numpy() - track.keypoints[..., :2]).max() < 0.05
+
+
+@pytest.mark.parametrize("frame_by_frame", [True, False])
+def test_a_track_of_one_frame_is_one_window(frame_by_frame):
+    assert _windows(torch.zeros(1), frame_by_frame) == [slice(0, 1)]
