@@ -2,14 +2,13 @@
 
     python tests/blender/in_parts.py --parts 5 COMMAND [arguments]
 
-runs the command with `--part 0/5`, `--part 1/5` and so on (see run.py). One Blender that lives through hundreds of
-files and registrations is at times brought down by itself: by a signal, in its exporters or while Python collects
-garbage, each time elsewhere, and valgrind finds nothing in those tests. So a part whose Blender is brought down by a
-signal is run once more, and that is reported; a test that fails is not. With `-m short` a part may have no test.
+runs the command with `--part 0/5`, `--part 1/5` and so on (see run.py). A part whose Blender is brought down by a
+signal has failed, and its Python frames are shown. With `-m short` a part may have no test.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +26,12 @@ def main(parts: int, command: list[str]) -> int:
 
 def _run(command: list[str]) -> int:
     """The exit status of one part, whose output is shown at its end."""
-    for attempt in range(2):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        sys.stdout.buffer.write(done.stdout)
-        sys.stdout.flush()
-        if done.returncode >= 0:
-            break
-        again = "This part runs once more." if attempt == 0 else "This part failed twice."
-        print(f"in_parts: {command[-1]}: Blender was brought down by signal {-done.returncode}. {again}", flush=True)
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, check=False)
+    sys.stdout.buffer.write(done.stdout)
+    sys.stdout.flush()
+    if done.returncode < 0:
+        print(f"in_parts: {command[-1]}: Blender was brought down by signal {-done.returncode}.", flush=True)
     return done.returncode
 
 

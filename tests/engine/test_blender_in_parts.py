@@ -1,4 +1,4 @@
-"""Blender's tests run in parts: every part once, and once more where the process is brought down."""
+"""Blender's tests run in parts: every part once, also where one fails or its process is brought down."""
 
 import subprocess
 import sys
@@ -10,9 +10,8 @@ IN_PARTS = Path(__file__).resolve().parents[1] / "blender" / "in_parts.py"
 COMMAND = """
 import os, signal, sys
 log, how, part = sys.argv[1], sys.argv[2], sys.argv[-1]
-again = os.path.exists(log) and part in open(log).read().split()
 open(log, "a").write(part + "\\n")
-if part == "2/5" and (how == "always" or how == "once" and not again):
+if part == "2/5" and how == "crash":
     os.kill(os.getpid(), signal.SIGSEGV)
 fails, empty = how == "fails" and part == "3/5", how == "nothing" or how == "short" and part == "0/5"
 sys.exit(1 if fails else 5 if empty else 0)
@@ -21,21 +20,20 @@ sys.exit(1 if fails else 5 if empty else 0)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to be brought down by")
 @pytest.mark.parametrize(
-    ("how", "code", "parts"),
+    ("how", "code"),
     [
-        ("fine", 0, "01234"),
-        ("once", 0, "012234"),  # reported, and run again
-        ("always", 11, "012234"),
-        ("fails", 1, "01234"),  # a failing test is not run again
-        ("short", 0, "01234"),  # one part has none of the chosen tests
-        ("nothing", 5, "01234"),
+        ("fine", 0),
+        ("crash", 11),
+        ("fails", 1),
+        ("short", 0),  # one part has none of the chosen tests
+        ("nothing", 5),
     ],
 )
-def test_every_part_runs_and_a_crash_gets_one_more_try(tmp_path, how, code, parts):
+def test_every_part_runs_once_and_a_crash_fails(tmp_path, how, code):
     log = tmp_path / "log"
     python = [sys.executable, "-S"]  # without packages it starts at once
     words = [*python, str(IN_PARTS), "--parts", "5", *python, "-c", COMMAND, str(log), how]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == code
-    assert sorted(log.read_text().split()) == [f"{part}/5" for part in parts]
-    assert ("signal 11" in done.stdout) == (how in ("once", "always"))
+    assert sorted(log.read_text().split()) == [f"{part}/5" for part in range(5)]
+    assert ("signal 11" in done.stdout) == (how == "crash")
