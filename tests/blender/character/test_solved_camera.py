@@ -89,7 +89,9 @@ def test_the_lens_of_the_movie_clip(shot):
     assert json.loads(Path(run.camera).read_text()) == json.loads(json.dumps(solved_camera.describe(shot)))
     assert bpy.ops.adapt_motion.read_camera() == {"FINISHED"}
     shot.adapt_motion.camera_source = "guess"
-    assert run_settings.job_of(bpy.context).camera == ""
+    assert run_settings.job_of(bpy.context).camera == "auto"
+    shot.adapt_motion.camera_source = "still"
+    assert run_settings.job_of(bpy.context).camera == "still"
 
 
 LENSES = {

@@ -100,7 +100,7 @@ def test_the_ground_is_the_floor_or_a_step():
     found = transfer.ground(legs, touching, 0.1)
     np.testing.assert_allclose(found[:, 0], [0.1, 0.1, 0.1, 0.3, 0.3, 0.3])
     np.testing.assert_allclose(found[:, 1], [0.1, 0.1, 0.1, 0.1, 0.45, 0.45])
-    np.testing.assert_allclose(found[:, 2:], 0.1)
+    np.testing.assert_allclose(found[:, 2:], np.full((6, 2), 0.1))
 
 
 class _Leg:
