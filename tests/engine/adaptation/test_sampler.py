@@ -116,3 +116,9 @@ def test_a_row_is_as_similar_as_the_segments_about_it():
     assert rows[[0, 45, 75, 119]].tolist() == pytest.approx([0.2, 0.4, 0.8, 1.0])
     halves = cut(*clip(4, 30, "walk", ""), 2.0, 2.0)
     assert per_row(torch.tensor([0.7, 0.3]), halves, 120)[[0, 119]].tolist() == pytest.approx([0.7, 0.0])
+
+
+@pytest.mark.parametrize(("step_s", "step"), [(0.35, 21), (0.5, 31)])
+def test_a_step_over_fast_footage_is_odd(step_s, step):
+    starts = cut(*clip(10, 60, "walk"), step_s, 2.0).rows[:, 0]
+    assert set(starts.diff()[:-1].tolist()) == {step}
