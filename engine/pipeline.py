@@ -176,7 +176,7 @@ class _ClipRun:
             self.reporter.warn("cuts", describe_cuts(self._cuts_s))
 
     def _report_concerns(self, tracks: list[PersonTrack]) -> None:
-        for code, sentence in concerns.doubts(tracks):
+        for code, sentence in concerns.of_tracks(tracks):
             self.reporter.warn(code, sentence)
 
     def _report_people(self, clip: Clip, tracks: list[PersonTrack]) -> None:

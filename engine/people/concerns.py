@@ -47,7 +47,7 @@ def describe_rivals(main: int, others: Sequence[int]) -> str:
     return f"{who} nearly as large and central as person {main}, who was taken. If that is wrong, choose by number."
 
 
-def doubts(tracks: Sequence[PersonTrack]) -> list[tuple[str, str]]:
+def of_tracks(tracks: Sequence[PersonTrack]) -> list[tuple[str, str]]:
     """Code and sentence of each warning about people who flip or leap, person by person."""
     found = []
     for person in dict.fromkeys(track.person for track in tracks):

@@ -98,7 +98,7 @@ def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_he
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "kick", *quick)
     assert ran.code == 0, ran.stderr
     report = report_of(copied_run.folder)
-    assert report["reused"] == ["shots", "detect", "track", "predict"]
+    assert report["reused"] == ["shots", "detect", "track", "predict", "camera"]
     after = read_motion(copied_run.folder / "person_1.npz")
     assert set(after.labels) == {"kick"}
     apart = np.abs(before.joints3d_cam - after.joints3d_cam)
@@ -111,14 +111,14 @@ def test_a_setting_runs_again_what_depends_on_it(copied_run, run_here, quick):
     assert report_of(copied_run.folder)["reused"] == ["shots", "detect", "track"]
     assert report_of(copied_run.folder)["camera"]["focal_source"] == "given"
     assert run_here(*arguments, "--set", "tracking.repair_swaps=false").code == 0
-    assert report_of(copied_run.folder)["reused"] == ["shots", "detect"]
+    assert report_of(copied_run.folder)["reused"] == ["shots", "detect", "camera"]
 
 
 def test_a_height_scales_body_depth_and_path_and_detects_nothing_again(copied_run, run_here, quick):
     before = read_motion(copied_run.folder / "person_1.npz")
     assert run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--height-m", "2", *quick).code == 0
     report = report_of(copied_run.folder)
-    assert report["reused"] == ["shots", "detect", "track"]
+    assert report["reused"] == ["shots", "detect", "track", "camera"]
     assert report["height_m"] == 2.0
     assert report["people"][0]["standing_height_m"] == pytest.approx(2.0, abs=1e-4)
     with np.load(copied_run.folder / "person_1_body.npz", allow_pickle=False) as body:
@@ -135,7 +135,7 @@ def test_damaged_cache_entries_are_made_again(copied_run, run_here, quick):
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "balance",
                    "--events", "jsonl", *quick)  # fmt: skip
     assert ran.code == 0, ran.stderr
-    assert [event["code"] for event in ran.named("warning")].count("cache") == 5
+    assert [event["code"] for event in ran.named("warning")].count("cache") == 6
     assert report_of(copied_run.folder)["reused"] == []
     assert (copied_run.folder / "person_1.npz").read_bytes() == before, "same seed, same bytes"
 
@@ -263,7 +263,7 @@ def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, q
     command = ("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--resume", *quick)
     assert run_here(*command).code == 0
     assert run_here(*command).code == 0
-    assert report_of(tmp_path / "out" / "demo")["reused"] == ["shots", "detect", "track", "predict", "adapt"]
+    assert report_of(tmp_path / "out" / "demo")["reused"] == ["shots", "detect", "track", "predict", "adapt", "camera"]
     file = sorted(openpose_folder.iterdir())[3]
     file.write_text(file.read_text().replace("1.3", "1.4"))
     assert run_here(*command).code == 0
