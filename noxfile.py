@@ -153,9 +153,8 @@ def blender(session: nox.Session, bpy: str) -> None:
 def blender_window(session: nox.Session) -> None:
     """The add-on's tests beside Blender, inside the installed Blender, and in its window under Xvfb."""
     environment = _blender_environment(session)
-    chosen = [] if tuple(session.posargs) == WITHOUT_ENGINE else session.posargs
     words = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "tests/blender")
-    session.run(engine_python(session), *words, *chosen, env=environment)
+    session.run(engine_python(session), *words, *session.posargs, env=environment)
     program = shutil.which("blender")
     if not program:
         session.skip("there is no `blender` on the PATH: tests inside of an installed Blender are left out")

@@ -21,13 +21,9 @@ LOOKS = (DRESSED, MANNEQUIN, PLAIN)
 
 SKIN, SHIRT, TROUSERS, SHOES, SOLES = range(5)
 NAMES = ("Figure Skin", "Figure Shirt", "Figure Trousers", "Figure Shoes", "Figure Soles")
-COLOURS = {
-    DRESSED: (
-        (0.55, 0.50, 0.46), (0.13, 0.30, 0.42), (0.10, 0.11, 0.13), (0.05, 0.05, 0.055), (0.50, 0.49, 0.47),
-    ),
-    MANNEQUIN: ((0.50, 0.50, 0.52),),
-}  # fmt: skip
-"""Of each part that there is; linear RGB."""
+_CLOTHES = ((0.55, 0.50, 0.46), (0.13, 0.30, 0.42), (0.10, 0.11, 0.13), (0.05, 0.05, 0.055), (0.50, 0.49, 0.47))
+COLOURS = {DRESSED: dict(zip(NAMES, _CLOTHES, strict=True)), MANNEQUIN: {NAMES[SKIN]: (0.50, 0.50, 0.52)}}
+"""By look and name, in the order of the parts; linear RGB."""
 
 _COVERED = ("shoulder", "collar", "spine1", "spine2", "spine3", "pelvis", "hip", "knee")
 COVER_M, COVER_ROUNDS, BLENDED = 0.009, 60, 12

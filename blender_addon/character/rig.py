@@ -96,7 +96,7 @@ def mesh_steps(
     dressed = dressed or look_of(body, rest, figure.PLAIN)
     mesh = _new_mesh(name, dressed.surface.vertices, dressed.surface.faces)
     if look in figure.COLOURS:
-        for title, colour in zip(figure.NAMES, figure.COLOURS[look], strict=False):
+        for title, colour in figure.COLOURS[look].items():
             mesh.materials.append(_material(f"{title} {look.title()}", colour))
         mesh.polygons.foreach_set("material_index", dressed.parts.astype(np.int32))
     thing = bpy.data.objects.new(name, mesh)

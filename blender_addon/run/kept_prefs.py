@@ -4,10 +4,8 @@ when it is switched off. Whether pictures may be sent is not kept: that has to b
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 
-from ...engine.files.json_file import read_json
+from ...engine.files.json_file import keep_json, read_json
 from ..blender import compat
 from . import prefs
 
@@ -23,10 +21,7 @@ def remember(preferences, _context=None) -> None:
     path = compat.user_folder(prefs.PACKAGE) / _FILE
     values = {name: getattr(preferences, name) for name in _NAMES if preferences.is_property_set(name)}
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(values), encoding="utf-8")
-        os.replace(part, path)
+        keep_json(path, values)
 
 
 def recall() -> None:

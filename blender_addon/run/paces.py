@@ -6,13 +6,11 @@ What this computer took is kept in a small file, so that the first run after Ble
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import os
 import time
 from pathlib import Path
 
-from ...engine.files.json_file import read_json
+from ...engine.files.json_file import keep_json, read_json
 
 FILE = "paces.json"
 
@@ -64,10 +62,7 @@ def remember(stage: str, seconds: float, steps: int) -> None:
     if _file is None:
         return
     with contextlib.suppress(OSError):
-        _file.parent.mkdir(parents=True, exist_ok=True)
-        part = _file.with_suffix(".part")
-        part.write_text(json.dumps(_known), encoding="utf-8")
-        os.replace(part, _file)
+        keep_json(_file, _known)
 
 
 def forget() -> None:

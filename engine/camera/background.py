@@ -18,6 +18,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from engine.footage.decoding import Frame
 
@@ -69,7 +70,7 @@ class CameraTurns:
     @property
     def most_degrees(self) -> float:
         """The largest turn between two frames' cameras, of the first and any other."""
-        return float(np.degrees(_angles(self.turns).max(initial=0.0)))
+        return float(np.degrees(Rotation.from_matrix(self.turns).magnitude().max(initial=0.0)))
 
 
 @dataclass
@@ -103,7 +104,7 @@ class _Shot:
             turn = self.key_turn @ relative
             parallax = bool(np.median(left_over) > max(_PARALLAX_PX, _PARALLAX * float(np.median(shift))))
             fits = float((left_over < 3 * _AGREES_PX).sum())
-            keep = fits >= _KEPT * self.of_key and _angles(relative[None])[0] < _TURNED_RAD
+            keep = fits >= _KEPT * self.of_key and Rotation.from_matrix(relative).magnitude() < _TURNED_RAD
         elif before >= _LEAST_CORNERS:
             self.lost.append(index)
         self.indices.append(index)
@@ -140,7 +141,7 @@ class _Shot:
 
     def result(self) -> CameraTurns:
         turns, indices = np.stack(self.turns), np.array(self.indices)
-        shift = np.quantile(_angles(turns), 0.98) * self.focal_px / self.diagonal_px
+        shift = np.quantile(Rotation.from_matrix(turns).magnitude(), 0.98) * self.focal_px / self.diagonal_px
         followed = len(self.indices) - len(self.lost)
         if followed < 2 or (not self.of_key and not np.any(self.parallax)):
             return CameraTurns("unknown", indices, np.repeat(np.eye(3)[None], len(indices), 0))
@@ -211,12 +212,6 @@ def _aligned(key: Array, now: Array, weights: Array) -> Array:
 def _left_over(turns: Array, key: Array, now: Array) -> Array:
     """(B, N) distances between rays, which are the tangents of small angles."""
     found: Array = np.linalg.norm(np.einsum("bij,nj->bni", turns, now) - key, axis=2)
-    return found
-
-
-def _angles(turns: Array) -> Array:
-    """(B,) angles of rotations, radians."""
-    found: Array = np.arccos(np.clip((np.trace(turns, axis1=1, axis2=2) - 1) / 2, -1, 1))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The one reader of JSON from files, for engine and add-on: standard library only.
+"""JSON in files, for engine and add-on, of which this is the one reader: standard library only.
 
 Ordinary files alone, of limited size and depth. Numbers never overflow: one with more than 18 digits comes as a float,
 which may be infinite, as `NaN` may be; who wants finite ones looks.
@@ -7,6 +7,7 @@ which may be infinite, as `NaN` may be; who wants finite ones looks.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,11 @@ def depth_of(text: str, enough: int) -> int:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def keep_json(path: Path, values: object) -> None:
+    """Write values for `read_json`, whole or not at all, with the folders above. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(values), encoding="utf-8")
+    os.replace(part, path)

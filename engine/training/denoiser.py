@@ -31,7 +31,7 @@ _LEAST_LEVEL = 0.2
 
 @dataclass(frozen=True)
 class DenoiserTraining:
-    """Settings of a run. The defaults make weights like those that ship."""
+    """Settings of a run. The weights that ship are of fewer minutes, drawn by the length of the clips alone."""
 
     steps: int = 1700
     """Optimiser steps."""
