@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import stages
+from engine import detection, stages
 from engine.adaptation import stage as adaptation
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
@@ -125,7 +125,7 @@ class _ClipRun:
             clip = stages.find_cuts(clip, options, self.cache, reporter)
             camera = stages.make_camera(clip, options)
         with self._stage("detect"):
-            found = stages.detect(clip, options, self.cache, reporter)
+            found = detection.detect(clip, options, self.cache, reporter)
         with self._stage("track"):
             self._report_cuts(clip, found)
             tracks = stages.track(clip, found, options, self.cache, reporter)

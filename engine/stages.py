@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any
@@ -18,16 +16,15 @@ from engine.body.model import BodyModel
 from engine.camera.background import follow_background
 from engine.camera.pinhole import default_focal_px, intrinsics
 from engine.camera.turns import boxes_of, describe_turns, kind_of, pack_turns, turns_by_frame, unpack_turns
+from engine.detection import detection_key
 from engine.footage import shots
 from engine.footage.bars import Bars
 from engine.footage.clip import Clip
 from engine.footage.decoding import FootageInfo, Frame
-from engine.footage.shots import Pieces
-from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
-from engine.keypoints.openpose_json import OpenPoseJson
+from engine.footage.frame_table import FrameTable, TableMaker
 from engine.keypoints.swaps import repair_swaps
 from engine.keypoints.tracking import choose, track_people
-from engine.keypoints.types import Detector, FrameDetections, PersonTrack
+from engine.keypoints.types import FrameDetections, PersonTrack
 from engine.people.across_cuts import confirmed
 from engine.people.appearance import Appearance, describe
 from engine.people.bridging import bridged
@@ -39,76 +36,36 @@ from engine.runtime.cache import Arrays, Cache, Recorder, content_of, key_of, lo
 from engine.runtime.progress import Progress
 from engine.semantics.segments import spread
 
-CHUNK = 100
-"""Frames of detections in one cache entry: what an interruption costs at most."""
-
 _TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height_m")
 """Names of a track's arrays in the cache: what was detected, not what the user adds."""
 
 
+_TABLE = tuple(item.name for item in fields(FrameTable))
+
+
 def find_cuts(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> Clip:
-    """The clip with its cuts, as far as pictures show them, and where the picture lies between bars."""
+    """The clip with the table of its frames, its cuts, as far as pictures show them, and where black bars leave it."""
     rate = options.settings.footage.image_rate
     span = (options.start_s, options.end_s)
-    key = key_of(footage=clip.footage_key, range=span, image_rate=str(rate), mirrored=clip.mirrored)
+    key = key_of(footage=clip.footage_key, range=span, image_rate=str(rate), mirrored=clip.mirrored, table=_TABLE)
     entry = load_entry(cache, "shots", key, progress)
     if entry is None:
-        bars = Bars()
-        footage = bars.watch(clip.frames(*span, image_rate=rate))
-        cuts = shots.find_cuts(_counted(footage, 0, _expected_frames(clip.info, options), progress))
+        bars, table, recorder = Bars(), TableMaker(), Recorder(progress)
+        footage = bars.watch(clip.frames(*span, image_rate=rate, warn=recorder.warn, table=table))
+        cuts = shots.find_cuts(_counted(footage, _expected_frames(clip.info, options), progress))
         entry = {name: np.array(getattr(cuts, name), np.int64) for name in ("sure", "possible")}
         entry["picture"] = np.array(bars.picture() or (), np.int64)
-        cache.store("shots", key, entry)
+        entry |= {f"table.{name}": getattr(table.table(), name) for name in _TABLE}
+        cache.store("shots", key, {**entry, "warnings": text_array(recorder.warnings)})
     cuts = shots.Cuts(tuple(entry["sure"].tolist()), tuple(entry["possible"].tolist()))
-    return replace(clip, cuts=cuts, picture=tuple(entry["picture"].tolist()) or None)
-
-
-def detection_key(clip: Clip, options: RunOptions) -> str:
-    """What the detections depend on."""
-    return key_of(
-        footage=clip.footage_key,
-        range=(options.start_s, options.end_s),
-        image_rate=str(options.settings.footage.image_rate),
-        mirrored=clip.mirrored,
-        settings=options.settings.detection.model_dump(),
-        keypoints=content_of(options.keypoints) if options.keypoints else None,
-        cuts=(clip.cuts.sure, clip.cuts.possible),
-    )
+    frames = FrameTable(*(entry[f"table.{name}"] for name in _TABLE))
+    return replace(clip, cuts=cuts, picture=tuple(entry["picture"].tolist()) or None, table=frames)
 
 
 def tracking_key(clip: Clip, options: RunOptions) -> str:
     """What the tracks of everybody depend on; whom the user wants is chosen afterwards."""
     tracking = options.settings.tracking.model_dump()
     return key_of(detections=detection_key(clip, options), settings=tracking)
-
-
-def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> list[FrameDetections]:
-    """Everybody in every frame; goes on after the last whole chunk that an earlier run left."""
-    key = detection_key(clip, options)
-    found: list[FrameDetections] = []
-    for part in itertools.count():
-        entry = load_entry(cache, "detect", key, progress, part)
-        if entry is None:
-            break
-        found += _unpack_detections(entry)
-        if bool(entry["last"]):
-            return found
-    total = _expected_frames(clip.info, options)
-    recorder = Recorder(progress)
-    rate = options.settings.footage.image_rate
-    footage = clip.frames(options.start_s, options.end_s, image_rate=rate, warn=recorder.warn)
-    rest = _counted(itertools.islice(footage, len(found), None), len(found), total, progress)
-    pieces = Pieces(rest, CHUNK, {*clip.cuts.sure, *clip.cuts.possible})
-    with _detector(options) as detector:
-        for number, piece in enumerate(pieces, part):
-            # A detector remembers what it saw; it starts anew with each piece, so that neither a cut leads it astray
-            # nor an interruption changes anything.
-            chunk = list(detector.detect(piece))
-            entry = {**_pack_detections(chunk), "last": np.array(pieces.used_up)}
-            cache.store("detect", key, {**entry, "warnings": text_array(recorder.warnings)}, number)
-            recorder.warnings.clear()
-            found += chunk
-    return found
 
 
 def track(
@@ -224,23 +181,13 @@ def follow_camera(
     key = key_of(detections=detection_key(clip, options), camera=camera.intrinsics.tolist(), starts=starts, lens=lens)
     entry = load_entry(cache, "camera", key, progress)
     if entry is None:
-        counted = _counted(frames, 0, _expected_frames(clip.info, options), progress)
+        counted = _counted(frames, _expected_frames(clip.info, options), progress)
         entry = pack_turns(list(follow_background(counted, boxes_of(found), starts, camera.intrinsics)))
         cache.store("camera", key, entry)
     shots_of_clip = unpack_turns(entry)
     for sentence in describe_turns(shots_of_clip):
         progress.warn("camera", sentence)
     return replace(camera, turns=turns_by_frame(shots_of_clip), motion=kind_of(shots_of_clip))
-
-
-@contextlib.contextmanager
-def _detector(options: RunOptions) -> Iterator[Detector]:
-    settings = options.settings.detection
-    if options.keypoints is not None:
-        yield OpenPoseJson(options.keypoints)
-        return
-    with MediaPipeDetector(MODELS[settings.model], settings.max_people) as detector:
-        yield detector
 
 
 def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
@@ -254,32 +201,10 @@ def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
     return max(last - first, 1)
 
 
-def _counted(stream: Iterable[Frame], done: int, total: int, progress: Progress) -> Iterator[Frame]:
-    for count, frame in enumerate(stream, done):
+def _counted(stream: Iterable[Frame], total: int, progress: Progress) -> Iterator[Frame]:
+    for count, frame in enumerate(stream):
         progress(min(count, total), total)
         yield frame
-
-
-def _pack_detections(found: list[FrameDetections]) -> Arrays:
-    """Arrays of detections: those of all frames one after the other, with the number of people in each frame."""
-    if not found:
-        return {"index": np.zeros(0, np.int64)}
-    return {
-        "index": np.array([one.index for one in found], np.int64),
-        "time_s": np.array([one.time_s for one in found], np.float64),
-        "people": np.array([len(one.keypoints) for one in found], np.int64),
-        "keypoints": np.concatenate([one.keypoints for one in found]),
-        "landmarks3d": np.concatenate([one.landmarks3d for one in found]),
-    }
-
-
-def _unpack_detections(entry: Arrays) -> list[FrameDetections]:
-    if not len(entry["index"]):
-        return []
-    ends = np.cumsum(entry["people"])
-    keypoints, landmarks = (np.split(entry[name], ends[:-1]) for name in ("keypoints", "landmarks3d"))
-    rows = zip(entry["index"].tolist(), entry["time_s"].tolist(), keypoints, landmarks, strict=True)
-    return [FrameDetections(*row) for row in rows]
 
 
 def _pack_tracks(tracks: list[PersonTrack]) -> Arrays:

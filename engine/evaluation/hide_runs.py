@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import stages
+from engine import detection, stages
 from engine.errors import EngineError, NobodyFoundError
 from engine.evaluation.hide_rows import HideRow, labels_of
 from engine.evaluation.hide_scores import matched
@@ -103,7 +103,8 @@ class Runs:
         clip = Clip(footage, probe(footage, options.settings.footage.image_rate), fingerprint(footage))
         cache, progress = Cache(folder, True, lambda *_: None), Silent()
         log(f"{self.folder.name}: people of {footage.stem}")
-        found = stages.detect(clip, options, cache, progress)
+        clip = stages.find_cuts(clip, options, cache, progress)
+        found = detection.detect(clip, options, cache, progress)
         tracks = stages.track(clip, found, options, cache, progress)
         best = max(tracks, key=lambda track: shared_rows(track, motion))
         if not shared_rows(best, motion):

@@ -10,7 +10,7 @@ it is known whether anybody goes on across them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -123,34 +123,6 @@ def _look_for_return(found: list[_Candidate], later: list[_Small]) -> None:
                 return
             if candidate.back < 0 and change(candidate.before.bgr, frame.bgr) < limit:
                 candidate.back = frame.index
-
-
-class Pieces:
-    """A stream of frames in pieces of at most `most`, with a new one at each frame whose index is in `starts`.
-
-    Each piece has to be used up before the next is requested.
-    """
-
-    def __init__(self, frames: Iterable[Frame], most: int, starts: Collection[int]) -> None:
-        self._frames, self._most, self._starts = iter(frames), most, starts
-        self._next = next(self._frames, None)
-
-    @property
-    def used_up(self) -> bool:
-        """Whether there are no more frames."""
-        return self._next is None
-
-    def __iter__(self) -> Iterator[Iterator[Frame]]:
-        while not self.used_up:
-            yield self._piece()
-
-    def _piece(self) -> Iterator[Frame]:
-        for count in range(self._most):
-            frame = self._next
-            if frame is None or (count and frame.index in self._starts):
-                return
-            self._next = next(self._frames, None)
-            yield frame
 
 
 def change(first: Picture, second: Picture) -> float:

@@ -23,6 +23,7 @@ from engine.files.plain_file import open_plain
 from engine.runtime.progress import Progress
 
 FOLDER = ".cache"
+LOG = "libraries.log"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -57,6 +58,11 @@ class Cache:
         self._folder, self._read, self._warn = folder / FOLDER, read, warn
         self.reused: list[str] = []
         """Stages with entries that were used."""
+
+    @property
+    def log(self) -> Path:
+        """File for what libraries write to the terminal."""
+        return self._folder / LOG
 
     def path(self, stage: str, key: str, part: int | None = None) -> Path:
         """Where an entry lies; `part` numbers the pieces of a stage that is stored bit by bit."""

@@ -173,13 +173,13 @@ def test_an_export_that_fails_leaves_the_motion_and_the_report(copied_run, run_h
     assert report_of(copied_run.folder)["error"]["code"] == "export"
 
 
-SMALL_CHUNKS = "from engine import stages; stages.CHUNK = 5; from engine.cli import main; main()"
+SMALL_PIECES = "from engine.keypoints import pieces; pieces.FEWEST_FRAMES = 5; from engine.cli import main; main()"
 
 
 @pytest.mark.nightly("detects three times; test_kills.py kills runs every day")
 def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypatch, quick):
     words = ["run", str(DEMO_CLIP), "-o", str(tmp_path), "--events", "jsonl", *quick]
-    command = [sys.executable, "-c", SMALL_CHUNKS, *words]
+    command = [sys.executable, "-c", SMALL_PIECES, *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         for line in process.stdout:
             event = json.loads(line)
@@ -189,7 +189,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypat
     kept = {path.name: path.stat().st_mtime_ns for path in (folder / ".cache").glob("detect-*.npz")}
     assert 2 <= len(kept) <= 3
     assert not (folder / "person_1.npz").exists()
-    monkeypatch.setattr("engine.stages.CHUNK", 5)
+    monkeypatch.setattr("engine.keypoints.pieces.FEWEST_FRAMES", 5)
     ran = run_here(*words, "--resume")
     assert ran.code == 0, ran.stderr
     first = next(event for event in ran.named("progress") if event["stage"] == "detect")
@@ -202,7 +202,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypat
 
 
 def assert_same_detections_without_interruption(folder, tmp_path):
-    from engine import stages
+    from engine import detection, stages
     from engine.footage.clip import Clip
     from engine.footage.decoding import fingerprint, probe
     from engine.protocol import Job
@@ -212,8 +212,9 @@ def assert_same_detections_without_interruption(folder, tmp_path):
 
     options = check_options(Job([], str(tmp_path), preset="fast", end_s=0.35))
     clip = Clip(DEMO_CLIP, probe(DEMO_CLIP), fingerprint(DEMO_CLIP))
-    resumed = stages.detect(clip, options, Cache(folder, True, print), Silent())
-    fresh = stages.detect(clip, options, Cache(tmp_path / "fresh", False, print), Silent())
+    clip = stages.find_cuts(clip, options, Cache(folder, True, print), Silent())
+    resumed = detection.detect(clip, options, Cache(folder, True, print), Silent())
+    fresh = detection.detect(clip, options, Cache(tmp_path / "fresh", False, print), Silent())
     assert len(resumed) == len(fresh) == 21
     for one, other in zip(resumed, fresh, strict=True):
         assert (one.index, one.time_s) == (other.index, other.time_s)

@@ -503,7 +503,7 @@ def test_an_image_file_of_gigabytes_is_refused_before_anything_is_read(tmp_path,
     make_sequence(tmp_path, 3, "a_{}.png", 0)
     with (tmp_path / f"a_{frame}.png").open("r+b") as file:
         file.truncate(640 * 2**20 + 1)
-    monkeypatch.setattr("engine.footage.decoding.av", None)
+    monkeypatch.setattr("engine.footage.containers.av", None)
     tracemalloc.start()
     try:
         with pytest.raises(FootageError, match=rf"a_{frame}\.png has more than 640 MiB"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_footage import DEMO, REAL, nearer, pictures, shaped_like, stream
 
-from engine.footage.shots import Cuts, Pieces, find_cuts
+from engine.footage.shots import Cuts, find_cuts
 
 NONE = Cuts()
 
@@ -94,13 +94,6 @@ def test_a_cut_at_every_frame_is_taken_as_it_comes():
     rng = np.random.default_rng(1)
     scenes = [np.kron(rng.integers(0, 255, (8, 8, 3), np.uint8), np.ones((32, 32, 1), np.uint8)) for _ in range(40)]
     find_cuts(stream(scenes))  # nobody can be followed in it; it need only end
-
-
-def test_pieces_end_at_cuts_and_when_they_are_full():
-    pieces = Pieces(stream(np.zeros((10, 2, 2, 3), np.uint8)), 4, {3, 4})
-    assert [[frame.index for frame in piece] for piece in pieces] == [[0, 1, 2], [3], [4, 5, 6, 7], [8, 9]]
-    assert pieces.used_up
-    assert list(Pieces(iter(()), 4, ())) == []
 
 
 UNCUT = ("demo_balance.mp4", "roof_jump_three_people.mp4", "walk_sit_stand.mp4", "street_crowd_moving_camera.avi")

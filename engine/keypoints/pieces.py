@@ -1,0 +1,94 @@
+"""Detection of a clip in pieces. Each starts with nobody known, so they may be worked on side by side, and anywhere.
+
+Where pieces begin depends on the footage alone, so that the result is the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from engine.footage.clip import Clip
+from engine.footage.decoding import Frame
+from engine.footage.frame_reader import FrameReader
+from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
+from engine.keypoints.types import FrameDetections
+
+FEWEST_FRAMES, _MOST_FRAMES = 50, 200
+"""Of a piece, about: looking for everybody at its start is worth it, and an interruption costs little."""
+_PIECES = 32
+"""Into which longer footage is cut: as many cores as there may be."""
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How people are looked for. Plain values that another process or machine takes.
+
+    Attributes:
+        model: of `engine.keypoints.mediapipe_detector.MODELS`.
+        max_people: followed at a time.
+        image_rate: frames a second of an image sequence.
+    """
+
+    model: str
+    max_people: int
+    image_rate: Fraction
+
+
+def pieces_of(clip: Clip, frames: range) -> list[range]:
+    """Frame indices of each piece of a stretch of the clip, in order; none reaches over a cut.
+
+    Args:
+        clip: with its cuts.
+        frames: of the stretch.
+    """
+    length = min(max(-(-len(frames) // _PIECES), FEWEST_FRAMES), _MOST_FRAMES)
+    cuts = sorted({cut for cut in (*clip.cuts.sure, *clip.cuts.possible) if frames.start < cut < frames.stop})
+    found = []
+    for first, stop in itertools.pairwise([frames.start, *cuts, frames.stop]):
+        count = max(round((stop - first) / length), 1)
+        edges = [first + (stop - first) * number // count for number in range(count + 1)]
+        found += [range(*edge) for edge in itertools.pairwise(edges)]
+    return found
+
+
+@contextlib.contextmanager
+def piece_detector(clip: Clip, looking: Looking) -> Iterator[Callable[..., list[FrameDetections]]]:
+    """While the body runs: a function that detects one piece of the clip after another.
+
+    It takes the piece's frame indices and, if wanted, what is called with the number of its frames that are done. It
+    keeps its networks and its place in the file; the result of a piece does not depend on what it did before.
+
+    Args:
+        clip: with the table of its frames.
+        looking: how.
+
+    Raises:
+        ModelFileError: the pose bundle is missing.
+        FootageError: the footage cannot be read, or changed.
+    """
+    reader = clip.reader(looking.image_rate)
+
+    def detect(piece: range, step: Callable[[int], None] = lambda done: None) -> list[FrameDetections]:
+        return list(detector.detect(_counted(reader, piece, step)))
+
+    with MediaPipeDetector(MODELS[looking.model], looking.max_people, threads=1) as detector:
+        try:
+            yield detect
+        finally:
+            reader.close()
+
+
+def detect_piece(clip: Clip, piece: range, looking: Looking) -> list[FrameDetections]:
+    """Everybody in each frame of one piece of the clip. Raises as `piece_detector` does."""
+    with piece_detector(clip, looking) as detect:
+        return detect(piece)
+
+
+def _counted(reader: FrameReader, piece: range, step: Callable[[int], None]) -> Iterator[Frame]:
+    for frame in reader.read(piece):
+        step(frame.index - piece.start)
+        yield frame
