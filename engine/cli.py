@@ -214,10 +214,10 @@ def _work(job: Job, keypoints: str, preview: bool, reporter: Any) -> ExitCode:
 
     try:
         reporter.cancel.check()
-        from engine.pipeline import run_clips
+        from engine.clips import run_clips
         from engine.run_options import check_options, expand_footage
 
-        options = check_options(job, keypoints, preview)
+        options = check_options(job, keypoints, preview, find_device=False)
         return run_clips(expand_footage(job.footage), Path(job.out), options, reporter)
     except EngineError as error:
         failure = error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from engine.footage.clip import Clip
+from engine.keypoints.glimpses import overlooked
 from engine.keypoints.openpose_json import OpenPoseJson
 from engine.keypoints.pieces import Looking, piece_detector, pieces_of
+from engine.keypoints.tracking import track_people
 from engine.keypoints.types import FrameDetections
 from engine.run_options import RunOptions
 from engine.runtime.cache import Arrays, Cache, content_of, key_of, load_entry
@@ -29,6 +33,7 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
         image_rate=str(options.settings.footage.image_rate),
         mirrored=clip.mirrored,
         settings=options.settings.detection.model_dump(),
+        everybody=options.everybody,
         keypoints=content_of(options.keypoints) if options.keypoints else None,
         pieces=[(piece.start, piece.stop) for piece in pieces_of_run(clip, options)],
     )
@@ -36,8 +41,8 @@ def detection_key(clip: Clip, options: RunOptions) -> str:
 
 def looking_of(options: RunOptions) -> Looking:
     """How a run looks for people."""
-    settings = options.settings
-    return Looking(settings.detection.model, settings.detection.max_people, settings.footage.image_rate)
+    how, rate = options.settings.detection, options.settings.footage.image_rate
+    return Looking(how.model, how.max_people, rate, options.everybody)
 
 
 def pieces_of_run(clip: Clip, options: RunOptions) -> list[range]:
@@ -45,25 +50,70 @@ def pieces_of_run(clip: Clip, options: RunOptions) -> list[range]:
     return pieces_of(clip, clip.table.range(options.start_s, options.end_s))
 
 
+def as_known(clip: Clip, options: RunOptions, cache: Cache) -> RunOptions:
+    """The options with `everybody` where an earlier run has followed everybody already, else as they are."""
+    everybody = replace(options, everybody=True)
+    key = detection_key(clip, everybody)
+    known = all(cache.has(STAGE, key, number) for number in range(len(pieces_of_run(clip, options))))
+    return everybody if known else options
+
+
 def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> list[FrameDetections]:
-    """Everybody in every frame; pieces that an earlier run left are not detected again.
+    """People in every frame; pieces that an earlier run left are not detected again.
+
+    Without `options.everybody` it is whoever stands out. Pieces in which that cannot be decided, or in which the main
+    person was only glimpsed, are detected again with everybody.
 
     Raises:
         EngineError: the footage changed, or a process that detected ended, such as for want of memory.
     """
-    key, pieces = detection_key(clip, options), pieces_of_run(clip, options)
-    found: dict[int, list[FrameDetections]] = {}
-    for number in range(len(pieces)):
+    pieces = dict(enumerate(pieces_of_run(clip, options)))
+    found = detect_pieces(clip, pieces, options, cache, progress)
+    if options.everybody:
+        return _in_order(found)
+    done, complete = sum(map(len, pieces.values())), set[int]()
+    while again := {number: pieces[number] for number in _unsure(clip, pieces, found) if number not in complete}:
+        more = sum(map(len, again.values()))
+        rest = Part(partial(_of_total, progress, done + more), done, more)
+        found |= detect_pieces(clip, again, replace(options, everybody=True), cache, rest)
+        complete |= set(again)
+        done += more
+    return _in_order(found)
+
+
+def _of_total(progress: Progress, total: int, done: int) -> None:
+    progress(done, total)
+
+
+def _unsure(clip: Clip, pieces: Mapping[int, range], found: dict[int, list[FrameDetections]]) -> list[int]:
+    """Numbers of the pieces in which somebody who may be the main person was perhaps overlooked."""
+    frames = _in_order(found)
+    if not frames:
+        return []
+    indices = {frames[row].index for row in overlooked(frames, track_people(frames, clip.info, clip.cuts.sure))}
+    return [number for number, piece in pieces.items() if indices.intersection(piece)]
+
+
+def _in_order(found: dict[int, list[FrameDetections]]) -> list[FrameDetections]:
+    return [frame for number in sorted(found) for frame in found[number]]
+
+
+def detect_pieces(
+    clip: Clip, pieces: Mapping[int, range], options: RunOptions, cache: Cache, progress: Progress
+) -> dict[int, list[FrameDetections]]:
+    """What is in some pieces, by their numbers in the cache, from there or detected."""
+    key, found = detection_key(clip, options), dict[int, list[FrameDetections]]()
+    for number in pieces:
         entry = load_entry(cache, STAGE, key, progress, number)
         if entry is not None:
             found[number] = unpack_detections(entry)
-    missing = [number for number in range(len(pieces)) if number not in found]
-    total, left = (sum(len(pieces[number]) for number in numbers) for numbers in (range(len(pieces)), missing))
-    rest = Part(lambda done: progress(done, total), total - left, left)
+    missing = [number for number in pieces if number not in found]
+    total, left = (sum(len(pieces[number]) for number in numbers) for numbers in (pieces, missing))
+    rest = Part(partial(_of_total, progress, total), total - left, left)
     for place, chunk in _detected(clip, [pieces[number] for number in missing], options, cache, rest):
         cache.store(STAGE, key, pack_detections(chunk), missing[place])
         found[missing[place]] = chunk
-    return [frame for number in range(len(pieces)) for frame in found[number]]
+    return found
 
 
 def _detected(
@@ -110,6 +160,7 @@ def pack_detections(found: list[FrameDetections]) -> Arrays:
         "index": np.array([one.index for one in found], np.int64),
         "time_s": np.array([one.time_s for one in found], np.float64),
         "people": np.array([len(one.keypoints) for one in found], np.int64),
+        "glimpses": np.array([person in one.glimpses for one in found for person in range(len(one.keypoints))], bool),
         "keypoints": np.concatenate([one.keypoints for one in found]),
         "landmarks3d": np.concatenate([one.landmarks3d for one in found]),
     }
@@ -120,6 +171,9 @@ def unpack_detections(entry: Arrays) -> list[FrameDetections]:
     if not len(entry["index"]):
         return []
     ends = np.cumsum(entry["people"])
-    keypoints, landmarks = (np.split(entry[name], ends[:-1]) for name in ("keypoints", "landmarks3d"))
-    rows = zip(entry["index"].tolist(), entry["time_s"].tolist(), keypoints, landmarks, strict=True)
-    return [FrameDetections(*row) for row in rows]
+    parts = (np.split(entry[name], ends[:-1]) for name in ("keypoints", "landmarks3d", "glimpses"))
+    rows = zip(entry["index"].tolist(), entry["time_s"].tolist(), *parts, strict=True)
+    return [
+        FrameDetections(index, time_s, points, metres, tuple(np.flatnonzero(glimpses).tolist()))
+        for index, time_s, points, metres, glimpses in rows
+    ]

@@ -1,8 +1,8 @@
-"""From footage to motion files, clip by clip. Each stage is one call of another module; no stage reaches back."""
+"""From footage to motion files. Each stage is one call of another module; no stage reaches back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +19,9 @@ from engine.backbones.crop_backbone import PictureInputs
 from engine.backbones.known_height import times_as_tall
 from engine.backbones.one_body import in_one_body
 from engine.backbones.types import Backbone, Camera, Prediction
-from engine.body.model import BodyModel, load_body
+from engine.body.model import BodyModel
 from engine.camera.lens import Lens
-from engine.errors import CancelledError, EngineError
-from engine.files.folder_lock import LOCK, only_run_in
+from engine.errors import EngineError
 from engine.footage.clip import Clip
 from engine.footage.decoding import Frame, fingerprint, probe
 from engine.keypoints.types import FrameDetections, PersonTrack
@@ -34,10 +33,8 @@ from engine.output.preview import write_preview
 from engine.output.results import Result, Stretch, together, write_results
 from engine.people import concerns
 from engine.people.across_cuts import confirmed, describe_cuts
-from engine.protocol import ExitCode
 from engine.run_options import RunOptions
-from engine.runtime.cache import FOLDER, Cache
-from engine.runtime.crash_log import explain
+from engine.runtime.cache import Cache
 from engine.runtime.progress import Progress
 from engine.runtime.reporter import Part, Reporter
 from engine.semantics import retrieval_run, segments
@@ -51,55 +48,7 @@ _LAST_STAGE = {"people": "track", "labels": "segment"}
 """Where a run with `--only` stops."""
 
 
-def run_clips(
-    clips: Sequence[tuple[Path, EngineError | None]], out: Path, options: RunOptions, reporter: Reporter
-) -> ExitCode:
-    """Work through the clips, going on after one that fails. What is finished stays, whatever happens.
-
-    Args:
-        clips: footage, or the reason why it is none.
-        out: folder that takes a folder for each clip.
-        options: the same for all the clips.
-        reporter: takes events and says when to stop.
-
-    Returns:
-        The code of the first clip that failed, CANCELLED if the run was cancelled, else DONE.
-
-    Raises:
-        EngineError: nothing can be done at all: the output folder, the body.
-    """
-    outputs.prepare_folder(out)
-    folders = outputs.clip_folders(out, [path for path, _ in clips])
-    body = load_body(options.body, options.device)
-    reporter.start([folder.name for folder in folders])
-    first_failure = ExitCode.DONE
-    for (path, trouble), folder in zip(clips, folders, strict=True):
-        reporter.begin_clip(folder.name)
-        is_new = not folder.exists()
-        try:
-            reporter.cancel.check()
-            if trouble is not None:
-                raise trouble
-            with only_run_in(folder, folder / FOLDER / LOCK):
-                _ClipRun(path, folder, options, body, reporter).run()
-            reporter.succeeded += 1
-            continue
-        except CancelledError as error:
-            reporter.error(error)
-            return ExitCode.CANCELLED
-        except EngineError as error:
-            failure = error
-        except Exception as error:
-            failure = explain(error, folder if folder.is_dir() else out)
-        if is_new:
-            outputs.remove_empty(folder)
-        reporter.failed += 1
-        reporter.error(failure)
-        first_failure = first_failure or failure.exit_code
-    return first_failure
-
-
-class _ClipRun:
+class ClipRun:
     """One clip from footage to files."""
 
     def __init__(self, path: Path, folder: Path, options: RunOptions, body: BodyModel, reporter: Reporter) -> None:
@@ -123,6 +72,7 @@ class _ClipRun:
             clip = self._clip = Clip(self.path, info, fingerprint(self.path), mirrored=options.mirrored)
         with self._stage("shots"):
             clip = stages.find_cuts(clip, options, self.cache, reporter)
+            options = self.options = detection.as_known(clip, options, self.cache)
             camera = stages.make_camera(clip, options)
         with self._stage("detect"):
             found = detection.detect(clip, options, self.cache, reporter)

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.backbones.crop_settings import PICTURE_BACKBONES
-from engine.camera.camera_file import read_camera
-from engine.camera.lens import Lens
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
 from engine.files.plain_zip import shown
@@ -20,7 +19,10 @@ from engine.keypoints.tracking import chosen_numbers
 from engine.people.merging import Split, merges, splits
 from engine.protocol import CAMERAS, LEAST_FOCAL_PX, LEAST_HEIGHT_M, MOST_FOCAL_PX, MOST_HEIGHT_M, Job
 from engine.semantics.segments import LONGEST_LABEL, Segment, read_labels, whole_clip
-from engine.weights.model_files import require
+
+if TYPE_CHECKING:
+    from engine.camera.camera_file import GivenCamera
+    from engine.camera.lens import Lens
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels")
@@ -61,6 +63,7 @@ class RunOptions:
         shots: `split` for a motion file per person and shot, `join` for one per person.
         split: people who are several.
         merge: numbers of people who are one.
+        everybody: whether all people are followed closely, or whoever may be the main person.
     """
 
     settings: Settings
@@ -90,15 +93,21 @@ class RunOptions:
     shots: str = "split"
     split: tuple[Split, ...] = ()
     merge: tuple[tuple[int, ...], ...] = ()
+    everybody: bool = True
 
 
-def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOptions:
-    """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there."""
+def check_options(job: Job, keypoints: str = "", preview: bool = False, find_device: bool = True) -> RunOptions:
+    """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there.
+
+    Without `find_device` the device is the one that was asked for, which may be `auto` or missing: looking for it takes
+    PyTorch, which takes a second to load.
+    """
     _check_names(job, keypoints)
     _offered("--labeler", job.labeler, _LABELERS)
     if job.labeler == "openai":
         _check_upload(job)
     _offered("--backbone", job.backbone, _BACKBONES)
+    _check_device(job.device)
     if job.label and job.labels:
         raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
     chosen_numbers(job.person)
@@ -111,8 +120,10 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
     _check_exports(job.exports)
     _check_seed(job.seed)
     settings = load_settings(job.preset, job.overrides)
-    camera = None if job.camera in CAMERAS else read_camera(Path(job.camera))
+    camera = None if job.camera in CAMERAS else _camera(Path(job.camera))
     if job.backbone in PICTURE_BACKBONES:
+        from engine.weights.model_files import require
+
         require(job.backbone, settings.models, f"--backbone {job.backbone}")  # now, not after minutes of detection
     return RunOptions(
         settings=settings,
@@ -123,7 +134,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         labeler=job.labeler,
         allow_upload=job.allow_upload,
         backbone=job.backbone,
-        device=choose_device(job.device),
+        device=choose_device(job.device) if find_device else job.device,
         body=Path(job.body) if job.body else None,
         focal_px=job.focal_px,
         height_m=job.height_m,
@@ -142,6 +153,8 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False) -> RunOp
         shots=job.shots,
         split=splits(job.split),
         merge=merges(job.merge),
+        # The numbers of people, which splitting and merging name, are those among everybody.
+        everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
     )
 
 
@@ -187,12 +200,22 @@ def _check_upload(job: Job) -> None:
         )
 
 
-def choose_device(name: str) -> str:
-    """`cpu`, `cuda` or `mps`; `auto` takes CUDA where it is there. Raises UsageError for a device that is not there."""
-    import torch
+def _camera(path: Path) -> GivenCamera:
+    from engine.camera.camera_file import read_camera
 
+    return read_camera(path)
+
+
+def _check_device(name: str) -> None:
     if name not in _DEVICES:
         raise UsageError(f"There is no device '{name}'.", f"Choose from {', '.join(_DEVICES)}.")
+
+
+def choose_device(name: str) -> str:
+    """`cpu`, `cuda` or `mps`; `auto` takes CUDA where it is there. Raises UsageError for a device that is not there."""
+    _check_device(name)
+    import torch
+
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return "cuda" if there["cuda"] else "cpu"

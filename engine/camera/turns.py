@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.camera.background import CameraTurns, Kind
+from engine.keypoints.search import GLANCE_S
 from engine.keypoints.types import SEEN_CONFIDENCE, FrameDetections
 
 _WORST: tuple[Kind, ...] = ("still", "unknown", "turning", "moving")
@@ -16,16 +17,30 @@ _AROUND = 0.2
 """Of a person's size: how far hair, hands, clothes and shadows reach beyond the keypoints."""
 
 
-def boxes_of(found: Iterable[FrameDetections]) -> dict[int, NDArray[np.float64]]:
-    """(P, 4) left, top, right, bottom of everybody in each frame, by the frame's index; generously."""
-    boxes = {}
-    for frame in found:
-        seen = frame.keypoints[..., 2] >= SEEN_CONFIDENCE
-        people = frame.keypoints[seen.any(1)].astype(np.float64)
-        places = np.where(seen[seen.any(1), :, None], people[..., :2], np.nan)
-        low, high = np.nanmin(places, 1, initial=np.inf), np.nanmax(places, 1, initial=-np.inf)
-        around = _AROUND * (high - low).max(1, keepdims=True, initial=0.0)
-        boxes[frame.index] = np.concatenate([low - around, high + around], 1)
+def boxes_of(found: Sequence[FrameDetections]) -> dict[int, NDArray[np.float64]]:
+    """(P, 4) left, top, right, bottom of everybody in each frame, by the frame's index; generously.
+
+    Whoever was only glimpsed is in the frames round about, too.
+    """
+    everybody = [_boxes(frame) for frame in found]
+    boxes = {frame.index: [those] for frame, those in zip(found, everybody, strict=True)}
+    times = np.array([frame.time_s for frame in found])
+    for frame, those in zip(found, everybody, strict=True):
+        if frame.glimpses:
+            for row in range(*np.searchsorted(times, [frame.time_s - GLANCE_S, frame.time_s + GLANCE_S])):
+                boxes[found[row].index].append(those[list(frame.glimpses)])
+    together = {index: np.concatenate(those) for index, those in boxes.items()}
+    return {index: those[np.isfinite(those).all(1)] for index, those in together.items()}
+
+
+def _boxes(frame: FrameDetections) -> NDArray[np.float64]:
+    """(P, 4) of the people of a frame; NaN for those of whom nothing is seen."""
+    seen = frame.keypoints[..., 2:] >= SEEN_CONFIDENCE
+    places = frame.keypoints[..., :2].astype(np.float64)
+    low, high = np.where(seen, places, np.inf).min(1), np.where(seen, places, -np.inf).max(1)
+    around = _AROUND * (high - low).max(1, keepdims=True, initial=0.0)
+    boxes = np.concatenate([low - around, high + around], 1)
+    boxes[~seen.any((1, 2))] = np.nan
     return boxes
 
 

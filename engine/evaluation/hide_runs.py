@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine import detection, stages
+from engine.clips import run_clips
 from engine.errors import EngineError, NobodyFoundError
 from engine.evaluation.hide_rows import HideRow, labels_of
 from engine.evaluation.hide_scores import matched
@@ -22,7 +23,6 @@ from engine.footage.decoding import fingerprint, probe
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.output.folders import clip_folders, prepare_folder
 from engine.output.motion_file import Motion, read_motion
-from engine.pipeline import run_clips
 from engine.protocol import Job
 from engine.run_options import check_options
 from engine.runtime.cache import FOLDER, Cache

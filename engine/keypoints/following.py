@@ -142,6 +142,7 @@ class Followed:
     velocity: Float = field(default_factory=lambda: np.zeros(2, np.float32))
     turns: int = 0
     missed: int = 0
+    looked_s: float = -np.inf
 
     def predicted(self, time_s: float) -> Float:
         """(33, 3) keypoints moved on to `time_s`."""

@@ -31,11 +31,13 @@ class Looking:
         model: of `engine.keypoints.mediapipe_detector.MODELS`.
         max_people: followed at a time.
         image_rate: frames a second of an image sequence.
+        everybody: whether all are looked at in every frame; else those who may be the main person.
     """
 
     model: str
     max_people: int
     image_rate: Fraction
+    everybody: bool = True
 
 
 def pieces_of(clip: Clip, frames: range) -> list[range]:
@@ -75,7 +77,7 @@ def piece_detector(clip: Clip, looking: Looking) -> Iterator[Callable[..., list[
     def detect(piece: range, step: Callable[[int], None] = lambda done: None) -> list[FrameDetections]:
         return list(detector.detect(_counted(reader, piece, step)))
 
-    with MediaPipeDetector(MODELS[looking.model], looking.max_people, threads=1) as detector:
+    with MediaPipeDetector(MODELS[looking.model], looking.max_people, 1, looking.everybody) as detector:
         try:
             yield detect
         finally:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from engine.errors import NobodyFoundError, UsageError
 from engine.files.plain_zip import shown
@@ -245,6 +244,8 @@ def _assigned(costs: Float) -> list[tuple[int, int]]:
     """Pairs (row, column) of the cheapest assignment, without those that cost inf."""
     if costs.size == 0:
         return []
+    from scipy.optimize import linear_sum_assignment  # late: it takes half a second to load
+
     rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, 1e6))
     return [
         (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if np.isfinite(costs[row, column])

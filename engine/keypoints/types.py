@@ -31,12 +31,14 @@ class FrameDetections:
         keypoints: (P, K, 3) x, y in pixels and confidence in 0..1; keypoints may lie outside of the frame.
         landmarks3d: (P, K, 3) metres about the middle of the hips, camera axes (x right, y down, z away), NaN where the
             detector gives none.
+        glimpses: which of the people are not looked at in every frame, so that they may be missing in others.
     """
 
     index: int
     time_s: float
     keypoints: Float
     landmarks3d: Float
+    glimpses: tuple[int, ...] = ()
 
 
 class Detector(Protocol):

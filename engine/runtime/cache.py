@@ -68,10 +68,14 @@ class Cache:
         """Where an entry lies; `part` numbers the pieces of a stage that is stored bit by bit."""
         return self._folder / (f"{stage}-{key}.npz" if part is None else f"{stage}-{key}-{part:05d}.npz")
 
+    def has(self, stage: str, key: str, part: int | None = None) -> bool:
+        """Whether there is an entry that may be used."""
+        return self._read and self.path(stage, key, part).is_file()
+
     def load(self, stage: str, key: str, part: int | None = None) -> Arrays | None:
         """An entry's arrays, or None if there is none, it may not be used, or it is damaged (then with a warning)."""
         path = self.path(stage, key, part)
-        if not self._read or not path.is_file():
+        if not self.has(stage, key, part):
             return None
         try:
             arrays = read_all(path, MOST_MOTION_BYTES)

@@ -42,7 +42,7 @@ ENGINE = (
 VOCABULARY = {"engine.backbones.types", "engine.keypoints.types"}
 """Modules that only say what is handed on. Every room may import them."""
 
-STORY = {"cli", "pipeline", "stages", "detection"}
+STORY = {"cli", "clips", "pipeline", "stages", "detection"}
 """Modules of the root that only `evaluation`, which runs the engine as users do, may import."""
 
 WITHOUT_BPY = {
