@@ -126,9 +126,10 @@ def _detected(
     if options.keypoints is not None:
         yield from _read(clip, pieces, options, OpenPoseJson(options.keypoints), progress)
         return
-    count = min(workers_for(clip), len(pieces))
+    done = [0] * len(pieces)
+    count = min(workers_for(clip, options), len(pieces))
     with Workers(count, cache.log, piece_detector, clip, looking_of(options)) as workers:
-        yield from workers.work(pieces, lambda done: progress(done, total))
+        yield from workers.work(pieces, done.__setitem__, lambda: progress(sum(done), total))
 
 
 def _read(
@@ -146,10 +147,10 @@ def _read(
     reader.close()
 
 
-def workers_for(clip: Clip) -> int:
-    """How many processes may detect in the clip: as many as there are cores, and memory for them."""
+def workers_for(clip: Clip, options: RunOptions) -> int:
+    """How many processes may detect in the clip: as many as there are cores for, and memory."""
     each = _WORKER_BYTES + _FRAMES_HELD * 3 * clip.info.width * clip.info.height
-    return max(min(cores(), free_bytes() // each), 1)
+    return max(min(options.cores or cores(), free_bytes() // each), 1)
 
 
 def pack_detections(found: list[FrameDetections]) -> Arrays:

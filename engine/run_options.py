@@ -64,6 +64,7 @@ class RunOptions:
         split: people who are several.
         merge: numbers of people who are one.
         everybody: whether all people are followed closely, or whoever may be the main person.
+        cores: how many may be used, 0 for all. Results do not depend on it.
     """
 
     settings: Settings
@@ -94,6 +95,7 @@ class RunOptions:
     split: tuple[Split, ...] = ()
     merge: tuple[tuple[int, ...], ...] = ()
     everybody: bool = True
+    cores: int = 0
 
 
 def check_options(job: Job, keypoints: str = "", preview: bool = False, find_device: bool = True) -> RunOptions:

@@ -8,6 +8,7 @@ smoothing cannot know. It works in the frame of the body's mean orientation: the
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engine.adaptation.mdnet import WINDOW, merge_windows, window_starts
+from engine.backbones.threads import Step, side_by_side
 from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.errors import ModelFileError
 
@@ -193,7 +195,9 @@ def _smoothers(masks: Tensor) -> Tensor:
     return matrices[which.to(masks.device)]
 
 
-def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, batch: int = 64) -> Tensor:
+def denoise_track(
+    network: MotionDenoiser, rotations: Tensor, shown: Tensor, batch: int = 64, threads: int = 1
+) -> Tensor:
     """A whole track, cleaned in windows that overlap by all but one frame and are averaged.
 
     Args:
@@ -201,6 +205,7 @@ def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, bat
         rotations: (T, 24, 3, 3), any number of frames.
         shown: (T,), or (T, 24) for each joint: 1 where it is seen, 0 where it is hidden.
         batch: windows at once.
+        threads: batches at a time. The result does not depend on it.
 
     Returns:
         (T, 24, 3, 3).
@@ -213,13 +218,15 @@ def denoise_track(network: MotionDenoiser, rotations: Tensor, shown: Tensor, bat
     if not bool((shown > 0.5).any()):
         return rotations[:frames].clone()
     starts = list(window_starts(len(rotations)))
-    sixes = []
-    with torch.no_grad():
-        for first in range(0, len(starts), batch):
-            rows = torch.tensor(starts[first : first + batch], device=rotations.device)[:, None]
-            rows = rows + torch.arange(WINDOW, device=rotations.device)
-            clean = network(rotations[rows], shown[rows])
-            sixes.append(matrix_to_six(clean).flatten(2))
+
+    def cleaned(first: int, _: Step) -> Tensor:
+        rows = torch.tensor(starts[first : first + batch], device=rotations.device)[:, None]
+        rows = rows + torch.arange(WINDOW, device=rotations.device)
+        with torch.no_grad():
+            return matrix_to_six(network(rotations[rows], shown[rows])).flatten(2)
+
+    jobs = [partial(cleaned, first) for first in range(0, len(starts), batch)]
+    sixes = side_by_side(jobs, threads, lambda _: None)
     return six_to_matrix(merge_windows(torch.cat(sixes)).reshape(-1, 24, 6))[:frames]
 
 

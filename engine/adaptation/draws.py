@@ -6,6 +6,7 @@ that one draw is one motion from end to end. Legend: D draws, B windows, T frame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -67,7 +68,13 @@ def draw_windows(network: MotionInfiller, evidence: MotionEvidence, flow: Flow, 
     return torch.stack(drawn)
 
 
-def draw_track(network: MotionInfiller, evidence: MotionEvidence, flow: Flow, generator: torch.Generator) -> Draws:
+def draw_track(
+    network: MotionInfiller,
+    evidence: MotionEvidence,
+    flow: Flow,
+    generator: torch.Generator,
+    beat: Callable[[], None] = lambda: None,
+) -> Draws:
     """Draws of a whole track.
 
     Args:
@@ -75,12 +82,13 @@ def draw_track(network: MotionInfiller, evidence: MotionEvidence, flow: Flow, ge
         evidence: the track as one window (1, T, …).
         flow: how many draws, and how.
         generator: on the CPU: same seed, same draws.
+        beat: called before every step of the flow; may raise.
     """
     rows = _window_rows(evidence.times_s.shape[1]).to(evidence.times_s.device)
     windows = {item.name: getattr(evidence, item.name) for item in fields(MotionEvidence)}
     cut = {name: part.expand(len(rows)) if name == "velocity" else part[0][rows] for name, part in windows.items()}
     condition = network.condition(MotionEvidence(**cut))
-    drawn = [_draw(network, condition, rows, *take, flow.guidance, generator) for take in flow.takes()]
+    drawn = [_draw(network, condition, rows, *take, flow.guidance, generator, beat) for take in flow.takes()]
     rotations, contacts = (torch.stack(part) for part in zip(*drawn, strict=True))
     return Draws(rotations, contacts)
 
@@ -93,11 +101,13 @@ def _draw(
     steps: int,
     guidance: float,
     generator: torch.Generator,
+    beat: Callable[[], None],
 ) -> tuple[Tensor, Tensor]:
     """One motion (T, 24, 3, 3) of the track with contacts (T, 4), blended after every step of the flow."""
     count = int(rows.max()) + 1
     state = network.noise((count,), generator, strength)[rows]
     for step in range(steps):
+        beat()
         clean, touch = _clean(network, condition, state, step / steps, guidance)
         state = _shared(torch.lerp(state, clean, 1 / (steps - step)), condition.reference, rows)
     six = _to_camera(state, condition.reference).flatten(2)

@@ -138,6 +138,7 @@ def infill(
     labels: Sequence[str],
     flow: Flow,
     seed: int,
+    beat: Callable[[], None] = lambda: None,
 ) -> Infilled | None:
     """In-fill the hidden joints of a track; None where nothing is hidden.
 
@@ -150,6 +151,7 @@ def infill(
         labels: T labels in the dictionary's words, '' for none.
         flow: how many draws, and how.
         seed: of the draws.
+        beat: called often; may raise.
     """
     times = seen.gathered.times.to(hidden.device)
     if not bool((hidden > _STANDS).any()):
@@ -157,7 +159,7 @@ def infill(
     stride = stride_of(times.double().cpu().numpy())
     rows = torch.arange(0, len(times), stride, device=times.device)
     evidence = _evidence(network, body, motion, seen, times, labels, rows)
-    draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed))
+    draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed), beat)
     apart = disagreement(draws, evidence, motion.betas[rows].mean(0), body)
     stretch_of = _stretches(hidden[rows].amax(1) > _STANDS, evidence.times_s[0])
     count = int(stretch_of.max()) + 1
@@ -170,7 +172,8 @@ def infill(
         inside = times[rows][stretch_of == number]
         apart_mm = tuple((1000 * per_stretch[number]).tolist())
         stretches.append(Stretch(float(inside[0]), float(inside[-1]), apart_mm, int(taken[number])))
-    alone = draw_track(network, _label_alone(evidence), _BY_LABEL, torch.Generator().manual_seed(seed)).rotations
+    by_label_alone = draw_track(network, _label_alone(evidence), _BY_LABEL, torch.Generator().manual_seed(seed), beat)
+    alone = by_label_alone.rotations
     by_label = torch.stack([spread_rows(one, len(times), stride) for one in alone])
     motion_of_rows = spread_rows(rotations, len(times), stride)
     return Infilled(motion_of_rows, hidden, draws, tuple(stretches), stride, by_label)

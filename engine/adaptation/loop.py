@@ -14,28 +14,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.adaptation import losses, sampler
 from engine.adaptation.agreement import keypoint_weight
-from engine.adaptation.alignment import Alignment, match_labels, report_unlike
+from engine.adaptation.alignment import Alignment, report_unlike
 from engine.adaptation.batches import Batches
-from engine.adaptation.draws import Flow
+from engine.adaptation.beginning import fit_steps, fitted_and_infilled, row_labels
 from engine.adaptation.evidence import Seen
-from engine.adaptation.infill import GUIDANCE, Infilled, hidden_share, infill, led_by_label, report_unseen
+from engine.adaptation.infill import Infilled, hidden_share, led_by_label, report_unseen
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
 from engine.adaptation.repeatable import repeatable
-from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
+from engine.adaptation.schedule import WarmupCosine, make_optimiser
 from engine.adaptation.settings import AdaptationSettings
 from engine.adaptation.smoothing import Smoother
 from engine.adaptation.solve import solved
-from engine.adaptation.state import History, Snapshot, StateFile, copied, moments, put_moments
+from engine.adaptation.state import History, Snapshot, StateFile, copied
 from engine.adaptation.targets import Targets, updated
 from engine.adaptation.track_inference import Estimate, estimate, projected
-from engine.backbones.fit import FitBackbone
-from engine.backbones.fit_settings import FitSettings
 from engine.backbones.types import Camera, PoseNetwork, Prediction
 from engine.body.model import BodyModel
 from engine.camera.pinhole import project
@@ -85,11 +82,22 @@ def adapt(
         CancelledError: the user cancelled.
     """
     pretrained = network.state()
-    weights = sum(weight.numel() for weight in network.parameters())
+    weights, threads = sum(weight.numel() for weight in network.parameters()), torch.get_num_threads()
     try:
         with repeatable(torch.device(device), weights):
             return _Adaptation(
-                network, track, camera, body, segments, priors, settings, seed, progress, torch.device(device), state
+                network,
+                track,
+                camera,
+                body,
+                segments,
+                priors,
+                settings,
+                seed,
+                progress,
+                torch.device(device),
+                state,
+                threads,
             ).run()
     finally:
         network.restore(pretrained)
@@ -111,14 +119,16 @@ class _Adaptation:
         progress: Progress,
         device: torch.device,
         state: StateFile | None,
+        threads: int,
     ) -> None:
+        self.threads = threads
         self.network, self.body, self.settings, self.seed = network, body, settings, seed
         self.device, self.state, self.warn = device, state, progress.warn
         self.given_camera = camera
         self.seen = Seen.of(track, camera, body, device)
         self.times = np.asarray(track.timestamps, np.float64)
         self.seconds = torch.from_numpy(self.times).to(device)
-        self.labels = self._labels(spread(tuple(segments), self.times), priors, progress)
+        self.labels, self.meaning = row_labels(spread(tuple(segments), self.times), priors, progress)
         cut = sampler.cut(self.times, self.labels, settings.segment_step_s, settings.least_label_s)
         self.segments = cut.to(device)
         self.align = self._alignment(priors)
@@ -130,7 +140,7 @@ class _Adaptation:
         self.done, self.progress = 0, progress
         smoothing_steps = self.smoother.steps if self.smoother else 0
         self.epochs_total = settings.epochs * (self.drawn // settings.batch + smoothing_steps)
-        self.before = 2 * settings.solve_steps  # the fit starts from afar
+        self.before = fit_steps(settings)
         self.total = self.before + self.epochs_total + settings.solve_steps
         self.targets = self.seen.targets()
         self.counts = self.seen.weights(settings.by_confidence)
@@ -140,14 +150,6 @@ class _Adaptation:
         self.hidden = hidden_share(self.seen.joints, self.seconds) if settings.takes else None
         self.similarity = torch.zeros(len(cut.labels), device=device)
         self.history: History = []
-
-    def _labels(self, typed: NDArray[np.str_], priors: Priors, progress: Progress) -> NDArray[np.str_]:
-        """Label of each row in the dictionary's words, '' where it says nothing."""
-        self.meaning: dict[str, str] = {}
-        if priors.space is None or priors.dictionary is None:
-            return np.zeros(len(typed), "<U1")
-        self.meaning = match_labels(typed, priors.dictionary, progress)
-        return np.array([self.meaning[label] for label in typed.tolist()])
 
     def _alignment(self, priors: Priors) -> Alignment | None:
         if priors.space is None or priors.dictionary is None or not any(self.segments.labels):
@@ -159,7 +161,9 @@ class _Adaptation:
         if priors.denoiser is None or not self.settings.smoothing:
             return None
         denoiser = copy.deepcopy(priors.denoiser).to(self.device).requires_grad_(True)
-        return Smoother(denoiser, self.seen.detected, sampler.stride_of(self.times), self.settings.denoiser_step)
+        threads = self.threads if self.device.type == "cpu" else 1
+        stride = sampler.stride_of(self.times)
+        return Smoother(denoiser, self.seen.detected, stride, self.settings.denoiser_step, threads)
 
     def run(self) -> AdaptationResult:
         """All the epochs."""
@@ -171,11 +175,13 @@ class _Adaptation:
             )
         initial = as_prediction(self.motion, self.seen, self.body)
         self.expected = None if self.motion.log_error is None else self.motion.log_error.cpu()
-        fitted = self._weigh_keypoints(initial)
+        view = (self.motion, self.seen, self.given_camera, self.body, self.infiller, self.hidden, self.labels.tolist())
+        fitted, infilled = fitted_and_infilled(*view, self.settings, self.seed, self._put, self.threads)
+        self._weigh_keypoints(initial, fitted)
         self._measure()
         if self.align is not None:
             report_unlike(self.similarity, self.segments.labels, self.progress)
-        self._infill()
+        self._take(infilled)
         start = len(self.history) if self._resumed() else 0
         if not start and self.infilled is not None:
             self._smoothe(0.0, None)
@@ -199,17 +205,12 @@ class _Adaptation:
             keypoint_weight=float(self.keypoint_weight.mean()),
         )
 
-    def _weigh_keypoints(self, initial: Prediction) -> Prediction | None:
-        """What keypoints weigh, here and in the solve at the end. Returns the fit that this rests on."""
+    def _weigh_keypoints(self, initial: Prediction, fitted: Prediction | None) -> None:
+        """What keypoints weigh, here and in the solve at the end."""
         self.keypoint_weight = torch.ones(len(self.times))
-        if not self.before or not bool(self.seen.valid.any()):
-            return None
-        fit = FitBackbone(FitSettings(iterations=self.before))
-        part = Part(self._put, 0, self.before)
-        fitted = fit.predict(self.seen.track, self.given_camera, self.body, part)
-        self.keypoint_weight = keypoint_weight(initial, fitted, self.seen, self.body)
-        self.counts = self.counts * self.keypoint_weight[:, None].to(self.device)
-        return fitted
+        if fitted is not None:
+            self.keypoint_weight = keypoint_weight(initial, fitted, self.seen, self.body)
+            self.counts = self.counts * self.keypoint_weight[:, None].to(self.device)
 
     def _solved(self, prediction: Prediction, fitted: Prediction | None) -> Prediction:
         if fitted is None:
@@ -217,7 +218,9 @@ class _Adaptation:
         part = Part(self._put, self.before + self.epochs_total, self.settings.solve_steps)
         hidden = None if self.infilled is None else self.infilled.hidden.cpu()
         view = (self.seen.track, self.given_camera, self.body)
-        return solved(prediction, fitted, hidden, self.keypoint_weight, self.expected, *view, self.settings, part)
+        return solved(
+            prediction, fitted, hidden, self.keypoint_weight, self.expected, *view, self.settings, part, self.threads
+        )
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""
@@ -226,7 +229,7 @@ class _Adaptation:
         generator = torch.Generator().manual_seed(self.seed * _SEEDS + epoch)
         torch.manual_seed(self.seed * _SEEDS + epoch)  # dropout, where a network has it
         rate = schedule.rate(epoch) * float(self.keypoint_weight.mean())  # Adam's steps do not shrink with the loss
-        set_rate(self.optimiser, rate)
+        self.optimiser.rate = rate
         labelled = self.align.labelled if self.align else torch.zeros_like(self.similarity, dtype=torch.bool)
         chosen = sampler.draw(self.similarity, labelled, self.drawn, generator)
         values = [self._step(some) for some in torch.split(chosen.to(self.device), settings.batch)]
@@ -307,13 +310,11 @@ class _Adaptation:
                 "labels_unused", "The motion-text network gives values that are not finite, so labels are not used."
             )
 
-    def _infill(self) -> None:
-        """Motion for hidden joints, by the labels and what is seen."""
-        if self.infiller is None or self.hidden is None:
-            return
-        flow, labels = Flow(self.settings.takes, guidance=GUIDANCE), self.labels.tolist()
-        report_unseen(self.hidden, self.seconds, labels, self.progress)
-        infilled = infill(self.infiller, self.body, self.motion, self.seen, self.hidden, labels, flow, self.seed)
+    def _take(self, infilled: Infilled | None) -> None:
+        """Motion for hidden joints, as far as it is of use."""
+        labels = self.labels.tolist()
+        if self.hidden is not None and self.infiller is not None:
+            report_unseen(self.hidden, self.seconds, labels, self.progress)
         if infilled is not None and not bool(infilled.rotations.isfinite().all()):
             self.warn("infiller_unused", "The motion in-filler gives values that are not finite, so it is not used.")
             infilled = None
@@ -358,9 +359,9 @@ class _Adaptation:
         smoother = self.smoother
         return Snapshot(
             self.network.state(),
-            moments(self.optimiser),
+            self.optimiser.moments(),
             copied(smoother.denoiser if smoother else None),
-            moments(smoother.optimiser) if smoother else {},
+            smoother.optimiser.moments() if smoother else {},
             self.targets,
             self.motion,
             self.smooth,
@@ -370,10 +371,10 @@ class _Adaptation:
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.network.restore(snapshot.network)
-        put_moments(self.optimiser, snapshot.optimiser)
+        self.optimiser.put_moments(snapshot.optimiser)
         if self.smoother is not None and snapshot.denoiser:
             self.smoother.denoiser.load_state_dict(snapshot.denoiser)
-            put_moments(self.smoother.optimiser, snapshot.denoiser_optimiser)
+            self.smoother.optimiser.put_moments(snapshot.denoiser_optimiser)
         self.targets = Targets(**{name: part.to(self.device) for name, part in vars(snapshot.targets).items()})
         self.motion = snapshot.motion.to(self.device)
         self.smooth = snapshot.smooth.to(self.device) if snapshot.smooth is not None else None

@@ -33,5 +33,6 @@ def repeatable(device: torch.device, weights: int = 0) -> Iterator[None]:
             torch.set_num_threads(1)
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        if device.type == "cuda":  # setting it loads PyTorch's compiler, which takes a second
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.set_num_threads(threads)

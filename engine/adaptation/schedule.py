@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
+
+from engine.backbones.adam import Adam
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,6 @@ class WarmupCosine:
         return self.lowest + (self.highest - self.lowest) * (1 + math.cos(math.pi * part)) / 2
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
-    """Adam as CycleAdapt and the paper set it; give it its rate with `set_rate` before every cycle."""
-    return torch.optim.Adam(parameters, lr=0.0, betas=(0.5, 0.9), eps=1e-8)
-
-
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate; PyTorch's own schedulers change from release to release at the end of a warm-up."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+def make_optimiser(parameters: Iterable[nn.Parameter]) -> Adam:
+    """Adam as CycleAdapt and the paper set it; set its rate before every cycle."""
+    return Adam(parameters, betas=(0.5, 0.9))

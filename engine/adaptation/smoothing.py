@@ -7,7 +7,7 @@ and what it then makes of the sequence is the next epoch's target. Legend: T row
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,10 +51,11 @@ class Smoother:
         seen: (T,) 1 for rows in which the person was detected.
         stride: rows from one that the denoiser sees to the next; it knows 30 frames a second.
         window_step: frames from one window of its training to the next.
+        threads: of `denoise_track`.
     """
 
-    def __init__(self, denoiser: nn.Module, seen: Tensor, stride: int, window_step: int) -> None:
-        self.denoiser, self.stride = denoiser, stride
+    def __init__(self, denoiser: nn.Module, seen: Tensor, stride: int, window_step: int, threads: int = 1) -> None:
+        self.denoiser, self.stride, self._threads = denoiser, stride, threads
         self.seen = seen[::stride]
         self.optimiser = make_optimiser(denoiser.parameters())
         self._windows = _windows(len(self.seen), window_step).to(seen.device)
@@ -66,8 +67,7 @@ class Smoother:
 
     def adapt(self, rotations: Tensor, rate: float, generator: torch.Generator, tick: Callable[[], None]) -> Tensor:
         """One epoch of the denoiser on the network's motion (T, 24, 3, 3). Returns its mean loss, a scalar."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self.optimiser.rate = rate
         motion = rotations[:: self.stride]
         order = torch.randperm(len(self._windows), generator=generator).to(motion.device)
         losses = []
@@ -99,7 +99,8 @@ class Smoother:
             rows = slice(start, first + _ROWS_AT_ONCE + reach)
             if len(motion) - first < WINDOW:  # the last piece has to be as long as a window
                 rows = slice(max(min(start, len(motion) - 2 * WINDOW), 0), len(motion))
-            clean = denoise_track(self.denoiser, motion[rows], self.seen[rows])  # type: ignore[arg-type]
+            denoiser: Any = self.denoiser
+            clean = denoise_track(denoiser, motion[rows], self.seen[rows], threads=self._threads)
             pieces.append(clean[first - rows.start :][:_ROWS_AT_ONCE])
         return torch.cat(pieces)
 

@@ -39,6 +39,7 @@ def solved(
     body: BodyModel,
     settings: AdaptationSettings,
     progress: Progress,
+    threads: int | None = None,
 ) -> Prediction:
     """The motion that fits keypoints, limb directions, standing feet and the adapted motion.
 
@@ -53,7 +54,8 @@ def solved(
             is surer than of the others are held more. None where it does not say.
         track, camera, body: as in `engine.adaptation.loop.adapt`.
         settings: steps, and the weights of the adapted motion.
-        progress: called after every step.
+        progress: called often.
+        threads: of `FitBackbone`.
     """
     target, start = (torch.from_numpy(part.rotations) for part in (prediction, fitted))
     share = torch.zeros(target.shape[:2]) if hidden is None else hidden
@@ -64,7 +66,7 @@ def solved(
     one, other = ((torch.from_numpy(part.transl), torch.from_numpy(part.betas)) for part in (prediction, fitted))
     transl = torch.lerp(one[0], other[0], half)
     betas = torch.lerp(one[1], other[1], half.mean())
-    fit = FitBackbone(FitSettings(iterations=settings.solve_steps))
+    fit = FitBackbone(FitSettings(iterations=settings.solve_steps), threads)
     result = fit.solve(track, camera, body, Given(start, transl, betas, target, weights), progress)
     finite = all(np.isfinite(getattr(result, name)).all() for name in ("rotations", "transl", "residual_px"))
     if not finite:

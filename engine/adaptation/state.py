@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
@@ -45,21 +44,6 @@ class Snapshot:
     smooth: Estimate | None
     similarity: Tensor
     history: History
-
-
-def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """A copy of Adam's state, by place of the parameter and name."""
-    state = optimiser.state_dict()["state"]
-    return {f"{place}.{name}": value.clone() for place, values in state.items() for name, value in values.items()}
-
-
-def put_moments(optimiser: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
-    """Give an optimiser what `moments` read from it."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in saved.items():
-        place, _, key = name.partition(".")
-        state.setdefault(int(place), {})[key] = value.clone()
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def copied(network: nn.Module | None) -> dict[str, Tensor]:

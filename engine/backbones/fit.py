@@ -7,14 +7,16 @@ They start at the detector's 3D limb directions and go where keypoints, smoothne
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from engine.backbones import terms
+from engine.backbones.adam import Adam
 from engine.backbones.evidence import PERSON_HEIGHT_M, Evidence, Limbs, gather
 from engine.backbones.fit_settings import FitSettings
 from engine.backbones.floor import Floor
@@ -22,6 +24,7 @@ from engine.backbones.lift import lift
 from engine.backbones.spline import Spline
 from engine.backbones.start import place, rotations_from_points, standing
 from engine.backbones.summary import joint_confidence, residual_px
+from engine.backbones.threads import Step, side_by_side
 from engine.backbones.types import Camera, Prediction
 from engine.backbones.windows import blend, shape_spans, spans
 from engine.body.model import BodyModel
@@ -37,6 +40,8 @@ _START_STIFFNESS, _START_DEPTH_STIFFNESS = 0.1, 10.0
 _START_OUTLIER = 1.0  # of matrix entries together; rows that start further from their neighbours count little
 _WIDE = 4.0  # outliers keep their say this much longer in the first part of the fit
 _WIDE_SHARE = 0.3
+_SCALES = (1.0, 0.2, 0.3, 1.0)
+"""Of the learning rate: joints, ray, depth and shape. The root moves less than joints turn."""
 _FLOOR_SHARE = 0.5  # of the fit; before, the motion is too rough to tell which feet stand
 
 
@@ -74,25 +79,35 @@ class FitBackbone:
     """Fits SMPL to 2D keypoints, the detector's 3D limb directions, smoothness and a pose prior.
 
     It runs on the CPU, where its many small steps are fastest, and draws no random numbers: same input, same result.
+
+    Args:
+        settings: see there.
+        threads: windows at a time, None for as many as PyTorch has threads. The result does not depend on it.
     """
 
-    def __init__(self, settings: FitSettings | None = None) -> None:
-        self.settings = settings or FitSettings()
+    def __init__(self, settings: FitSettings | None = None, threads: int | None = None) -> None:
+        self.settings, self.threads = settings or FitSettings(), threads
 
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
-        with _one_thread():
-            return self._predict(track, camera, body, None, progress)
+        with _one_thread() as threads:
+            return self._predict(track, camera, body, None, self.threads or threads, progress)
 
     def solve(
         self, track: PersonTrack, camera: Camera, body: BodyModel, given: Given, progress: Progress
     ) -> Prediction:
         """The motion of this track that fits all evidence and `given`: that of a network, and what is in-filled."""
-        with _one_thread():
-            return self._predict(track, camera, body, given, progress)
+        with _one_thread() as threads:
+            return self._predict(track, camera, body, given, self.threads or threads, progress)
 
     def _predict(
-        self, track: PersonTrack, camera: Camera, body: BodyModel, given: Given | None, progress: Progress
+        self,
+        track: PersonTrack,
+        camera: Camera,
+        body: BodyModel,
+        given: Given | None,
+        threads: int,
+        progress: Progress,
     ) -> Prediction:
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if next(body.buffers()).device.type != "cpu":
@@ -101,20 +116,23 @@ class FitBackbone:
         windows = spans(evidence.times, self.settings.window_s, self.settings.overlap_s)
         samples = shape_spans(evidence, windows)
         steps = self.settings.iterations
-        total, done = steps * (len(windows) + len(samples)), 0
-        betas = []
-        for span in samples:
-            part = None if given is None else given.rows(span)
-            betas.append(self._fit_window(evidence.rows(span), body, stature, None, part, progress, done, total)[1])
-            done += steps
+        before, total = steps * len(samples), steps * (len(windows) + len(samples))
+
+        def fitted(parts: Sequence[slice], shape: Tensor | None, beat: Step) -> list[tuple[_Pose, Tensor]]:
+            jobs = [
+                partial(self._fit_window, evidence.rows(span), body, stature, shape, given and given.rows(span))
+                for span in parts
+            ]
+            return side_by_side(jobs, threads, beat)
+
+        betas = [found for _, found in fitted(samples, None, lambda done: progress(done, total))]
         shape = torch.stack(betas).mean(0) if betas else None
-        poses = []
-        for span in windows:
-            part = None if given is None else given.rows(span)
-            pose, fitted = self._fit_window(evidence.rows(span), body, stature, shape, part, progress, done, total)
-            poses.append((span, matrix_to_six(pose.rotations).flatten(1), pose.transl))
-            shape_of_clip = fitted
-            done += steps
+        found = fitted(windows, shape, lambda done: progress(before + done, total))
+        poses = [
+            (span, matrix_to_six(pose.rotations).flatten(1), pose.transl)
+            for span, (pose, _) in zip(windows, found, strict=True)
+        ]
+        shape_of_clip = found[-1][1]
         progress(total, total)
         rows = len(evidence.times)
         rotations = six_to_matrix(blend([(span, six) for span, six, _ in poses], rows).reshape(rows, 24, 6))
@@ -134,9 +152,7 @@ class FitBackbone:
         stature: _Stature,
         shape: Tensor | None,
         given: Given | None,
-        progress: Progress,
-        done: int,
-        total: int,
+        done: Step,
     ) -> tuple[_Pose, Tensor]:
         """Pose of every row, and the shape (10,), which is fitted too where none is given."""
         spline = Spline.over(evidence.times, self.settings.knot_spacing_s)
@@ -154,22 +170,19 @@ class FitBackbone:
             held = None if given is None else given.rows(sampled)
             objective = _Objective(rows, body, self.settings, stature.usual, depth, held)
             part = Spline(spline.basis[sampled], spline.spacing_s)
-            free = [*curves.groups(self.settings.learning_rate)]
-            if shape is None:
-                betas.requires_grad_()
-                free.append({"params": [betas], "lr": self.settings.learning_rate})
-            optimiser = torch.optim.Adam(free, betas=(0.9, 0.98))
+            betas.requires_grad_(shape is None)
+            free = [curves.six, curves.ray, curves.log_depth, *([betas] if shape is None else [])]
+            optimiser = Adam(free, (0.9, 0.98), [one * self.settings.learning_rate for one in _SCALES[: len(free)]])
             steps = self.settings.iterations
-            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: terms.cosine_schedule(step, steps))
             for step in range(steps):
-                progress(done + step, total)
+                done(step)
                 if step == round(_FLOOR_SHARE * steps) and self.settings.contacts:
                     objective.find_floor(curves.pose(part), betas)
                 optimiser.zero_grad()
                 loss = objective(curves, part, betas, step / steps)
                 loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.rate = terms.cosine_schedule(step, steps)
                 optimiser.step()
-                schedule.step()
                 stature.keep(betas)
         with torch.no_grad():
             return curves.pose(spline), betas.detach()
@@ -206,14 +219,6 @@ class _Curves:
         ray = spline.approximate(start.transl[:, :2] / depth, trusted.float(), _START_STIFFNESS)
         log_depth = spline.approximate(depth.log(), trusted.float(), _START_DEPTH_STIFFNESS)
         return cls(control.requires_grad_(), ray.requires_grad_(), log_depth.requires_grad_())
-
-    def groups(self, rate: float) -> list[dict[str, object]]:
-        """Parameter groups for the optimiser; the root moves less than joints turn."""
-        return [
-            {"params": [self.six], "lr": rate},
-            {"params": [self.ray], "lr": 0.2 * rate},
-            {"params": [self.log_depth], "lr": 0.3 * rate},
-        ]
 
     def depth(self, spline: Spline) -> Tensor:
         """(S,) metres, without gradient."""
@@ -294,12 +299,13 @@ class _Stature:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sharing tensors this small among threads takes several times as long as the work itself."""
+def _one_thread() -> Iterator[int]:
+    """Sharing tensors this small among threads takes several times as long as the work itself. Gives how many there
+    were."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield before
     finally:
         torch.set_num_threads(before)
 

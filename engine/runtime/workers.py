@@ -9,7 +9,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
@@ -18,8 +17,8 @@ from typing import Any
 
 from engine.errors import EngineError
 
-Step = Callable[[int], None]
-Work = Callable[[Any, Step], Any]
+Tell = Callable[[Any], None]
+Work = Callable[[Any, Tell], Any]
 Make = Callable[..., contextlib.AbstractContextManager[Work]]
 
 _LOOK_S = 0.1
@@ -42,16 +41,19 @@ class Workers:
         self._processes: dict[Any, Any] = {}
 
     def __enter__(self) -> Workers:
-        spawn = multiprocessing.get_context("spawn")
         for _ in range(self._count):
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(
-                target=_serve, args=(theirs, self._log, self._make, self._arguments), daemon=True, name="worker"
-            )
-            process.start()
-            theirs.close()
-            self._processes[ours] = process
+            self._started()
         return self
+
+    def _started(self) -> Any:
+        """The connection to one more process."""
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=_serve, args=(theirs, self._log, self._make, self._arguments), name="worker")
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+        return ours
 
     def __exit__(self, *_: object) -> None:
         for connection, process in self._processes.items():
@@ -61,18 +63,25 @@ class Workers:
             process.join()
         self._processes.clear()
 
-    def work(self, jobs: Sequence[Any], progress: Callable[[int], None]) -> Iterator[tuple[int, Any]]:
+    def work(
+        self,
+        jobs: Sequence[Any],
+        told: Callable[[int, Any], None],
+        beat: Callable[[], None],
+        lost: Callable[[EngineError], Any] | None = None,
+    ) -> Iterator[tuple[int, Any]]:
         """Each job's number and result, as they are done. Neighbours go to one process where that costs no time.
 
         Args:
             jobs: each is sent to a process.
-            progress: called at least five times a second with the sum of the steps that the jobs have reported.
+            told: called with the number of a job and what it tells meanwhile.
+            beat: called at least five times a second.
+            lost: the result of a job whose process ended, and is replaced; without it that is an error.
 
         Raises:
             EngineError: a process ended before its work was done; and whatever a job raises.
         """
         waiting, busy = list(range(len(jobs))), dict[Any, int]()
-        steps = [0] * len(jobs)
 
         def give(connection: Any, place: int) -> None:
             number = busy[connection] = waiting.pop(place)
@@ -83,19 +92,19 @@ class Workers:
             give(connection, (len(waiting) * share) // len(self._processes) if share else 0)
         while busy:
             for connection in wait(list(busy), _LOOK_S):
-                kind, value = self._received(connection)
-                if kind == "step":
-                    steps[busy[connection]] = value
+                kind, value = self._received(connection, lost)
+                if kind == "told":
+                    told(busy[connection], value)
                     continue
                 if kind == "failed":
                     raise value
                 number = busy.pop(connection)
                 yield number, value
                 if waiting:
-                    give(connection, _next_place(waiting, number))
-            progress(sum(steps))
+                    give(connection if kind == "done" else self._replaced(connection), _next_place(waiting, number))
+            beat()
 
-    def _received(self, connection: Any) -> tuple[str, Any]:
+    def _received(self, connection: Any, lost: Callable[[EngineError], Any] | None) -> tuple[str, Any]:
         try:
             message: tuple[str, Any] = connection.recv()
             return message
@@ -103,7 +112,14 @@ class Workers:
             process = self._processes[connection]
             process.join(1)
             code = process.exitcode
-        raise EngineError(f"A process that shared the work ended before it was done (code {code}).", _HINT)
+        error = EngineError(f"A process that shared the work ended before it was done (code {code}).", _HINT)
+        return ("failed", error) if lost is None else ("lost", lost(error))
+
+    def _replaced(self, connection: Any) -> Any:
+        """A new process in place of one that ended."""
+        del self._processes[connection]
+        connection.close()
+        return self._started()
 
 
 def _next_place(waiting: Sequence[int], last: int) -> int:
@@ -122,28 +138,19 @@ def _serve(connection: Any, log: Path, make: Make, arguments: tuple[Any, ...]) -
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     _write_to(log)
+
+    def tell(value: Any) -> None:
+        connection.send(("told", value))
+
     try:
         with make(*arguments) as work:
             while True:
-                connection.send(("done", work(connection.recv(), _Steps(connection))))
+                connection.send(("done", work(connection.recv(), tell)))
     except EOFError:
         return
     except Exception as error:
         with contextlib.suppress(OSError):
             connection.send(("failed", _sendable(error)))
-
-
-class _Steps:
-    """Tells the parent how far a job is, now and then."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection, self._sent_at = connection, 0.0
-
-    def __call__(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._sent_at >= _LOOK_S:
-            self._sent_at = now
-            self._connection.send(("step", done))
 
 
 def _sendable(error: Exception) -> Exception:

@@ -13,7 +13,7 @@ from engine.adaptation.mdnet import (
     random_masks,
     window_starts,
 )
-from engine.adaptation.schedule import WarmupCosine, make_optimiser, set_rate
+from engine.adaptation.schedule import WarmupCosine, make_optimiser
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_six, six_to_matrix
 
 
@@ -58,7 +58,7 @@ def test_five_steps_of_adaptation_give_the_official_losses_and_weights(network):
     poses, masks, before = official["md_poses6d"], official["md_masks"], network.motion_fc_in.weight.detach().clone()
     optimiser, schedule = make_optimiser(network.parameters()), WarmupCosine()
     for cycle, mask in enumerate(masks):
-        set_rate(optimiser, schedule.rate(cycle))
+        optimiser.rate = schedule.rate(cycle)
         loss = hidden_loss(network(poses, mask), poses, mask)
         agree(loss.detach(), official["md_losses"][cycle], 0, 1e-5)
         optimiser.zero_grad()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from engine.adaptation.schedule import make_optimiser, set_rate
-from engine.adaptation.state import Snapshot, StateFile, moments, put_moments
+from engine.adaptation.schedule import make_optimiser
+from engine.adaptation.state import Snapshot, StateFile
 from engine.adaptation.targets import Targets
 from engine.adaptation.track_inference import Estimate
 from engine.runtime.progress import Silent
@@ -74,13 +74,13 @@ def test_adam_goes_on_as_if_it_had_never_stopped():
 
     one, other = (torch.ones(3, requires_grad=True) for _ in range(2))
     optimiser = make_optimiser([one])
-    set_rate(optimiser, 0.1)
+    optimiser.rate = 0.1
     steps(one, optimiser, 2)
     with torch.no_grad():
         other.copy_(one)
     fresh = make_optimiser([other])
-    set_rate(fresh, 0.1)
-    put_moments(fresh, moments(optimiser))
+    fresh.rate = 0.1
+    fresh.put_moments(optimiser.moments())
     steps(one, optimiser, 2)
     steps(other, fresh, 2)
     assert torch.equal(one, other)

@@ -88,7 +88,7 @@ def test_what_was_detected_before_changes_nothing(clip, expected):
 def test_any_number_of_processes_gives_the_same_bytes(clip, expected, tmp_path, count, capfd):
     log = tmp_path / "libraries.log"
     with Workers(count, log, piece_detector, clip, LOOKING) as workers:
-        found = dict(workers.work(PIECES, lambda _: None))
+        found = dict(workers.work(PIECES, lambda *_: None, lambda: None))
     for place, wanted in enumerate(expected):
         assert_same(found[place], wanted)
     assert "TensorFlow Lite" in log.read_text(encoding="utf-8", errors="replace")

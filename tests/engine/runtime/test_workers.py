@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @contextlib.contextmanager
 def squares(offset):
-    def work(job, step):
+    def work(job, tell):
         print(f"job {job}", flush=True)
         os.write(2, b"from C++\n")
         if job == "die":
@@ -31,10 +31,14 @@ def squares(offset):
             raise ValueError("of no use")
         if job == "sleep":
             time.sleep(60)
-        step(1)
+        tell(job)
         return job * job + offset, os.getpid()
 
     yield work
+
+
+def nothing(*_):
+    pass
 
 
 @pytest.fixture
@@ -46,32 +50,40 @@ def log(tmp_path):
 def test_every_job_is_done_once(log, count):
     seen = []
     with Workers(count, log, squares, 5) as workers:
-        done = dict(workers.work(list(range(7)), seen.append))
+        done = dict(workers.work(list(range(7)), lambda *told: seen.append(told), nothing))
     assert {number: result for number, (result, _) in done.items()} == {n: n * n + 5 for n in range(7)}
     assert len({process for _, process in done.values()}) <= count
     assert os.getpid() not in {process for _, process in done.values()}
-    assert seen == sorted(seen)
+    assert sorted(seen) == [(n, n) for n in range(7)]
     assert log.read_text().count("from C++") == 7
 
 
 def test_the_processes_are_kept_between_lists_of_jobs(log):
     with Workers(1, log, squares, 0) as workers:
-        first, second = ([process for _, (_, process) in workers.work([job], lambda _: None)] for job in (1, 2))
+        first, second = ([process for _, (_, process) in workers.work([job], nothing, nothing)] for job in (1, 2))
     assert first == second
 
 
 @pytest.mark.parametrize(("job", "code"), [("die", 3), ("killed", -9)])
 def test_a_process_that_dies_gives_a_sentence(log, job, code):
     with Workers(2, log, squares, 0) as workers, pytest.raises(EngineError, match=rf"ended before .* \(code {code}\)"):
-        list(workers.work([1, job, 2, 3], lambda _: None))
+        list(workers.work([1, job, 2, 3], nothing, nothing))
+
+
+def test_a_process_that_died_is_replaced_where_its_job_may_be_lost(log):
+    with Workers(2, log, squares, 0) as workers:
+        found = dict(workers.work([2, "die", "killed", 3, 4], nothing, nothing, lost=lambda error: error.message))
+    assert [found[number][0] for number in (0, 3, 4)] == [4, 9, 16]
+    assert "code 3" in found[1]
+    assert "code -9" in found[2]
 
 
 def test_what_a_job_raises_is_raised_with_its_hint_and_place(log):
     with Workers(1, log, squares, 0) as workers, pytest.raises(FootageError, match="cannot be read") as caught:
-        list(workers.work(["refuse"], lambda _: None))
+        list(workers.work(["refuse"], nothing, nothing))
     assert caught.value.hint == "Take another."
     with Workers(1, log, squares, 0) as workers, pytest.raises(ValueError, match="of no use") as caught:
-        list(workers.work(["bug"], lambda _: None))
+        list(workers.work(["bug"], nothing, nothing))
     assert "in work" in "".join(caught.value.__notes__)
 
 
@@ -81,7 +93,7 @@ def test_leaving_ends_the_processes_at_once(log):
 
     begun = None
 
-    def progress(_):
+    def beat():
         nonlocal begun
         if log.exists() and "job sleep" in log.read_text():
             begun = time.monotonic()
@@ -90,7 +102,7 @@ def test_leaving_ends_the_processes_at_once(log):
     with Workers(2, log, squares, 0) as workers:
         processes = list(workers._processes.values())
         with pytest.raises(StopError):
-            list(workers.work(["sleep", "sleep"], progress))
+            list(workers.work(["sleep", "sleep"], nothing, beat))
     assert time.monotonic() - begun < 1
     assert not any(process.is_alive() for process in processes)
 
@@ -100,10 +112,10 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from engine.runtime.workers import Workers
-from test_workers import squares
+from test_workers import nothing, squares
 with Workers(2, Path({log!r}), squares, 0) as workers:
     print(*(process.pid for process in workers._processes.values()), flush=True)
-    list(workers.work(["sleep", "sleep"], lambda _: None))
+    list(workers.work(["sleep", "sleep"], nothing, nothing))
 """
 
 
