@@ -105,6 +105,10 @@ def run(
         typer.Option("--set", help="A setting, as section.name=value; repeat it.", rich_help_panel=_HOW),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=_HOW)] = 0,
+    cores: Annotated[
+        int,
+        typer.Option(min=0, max=4096, help="To be used; 0: all. Results stay the same.", rich_help_panel=_HOW),
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Use what earlier runs left.", rich_help_panel=_HOW)] = False,
     events: Annotated[str, typer.Option(help="jsonl: one JSON object a line on stdout.", rich_help_panel=_HOW)] = "",
     watch_stdin: Annotated[
@@ -143,7 +147,7 @@ def run(
         split=split or [],
         merge=merge or [],
     )
-    raise typer.Exit(_run(job, keypoints, preview, events == "jsonl", watch_stdin, debug))
+    raise typer.Exit(_run(job, (keypoints, preview, cores), events == "jsonl", watch_stdin, debug))
 
 
 @app.command()
@@ -182,7 +186,7 @@ def main() -> None:
     sys.exit(int(code or 0))
 
 
-def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
+def _run(job: Job, beside: tuple[str, bool, int], as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
     from engine.runtime.cancel import Cancel
     from engine.runtime.memory import give_back_large_blocks
     from engine.runtime.reporter import JsonLines, Reporter, Terminal
@@ -197,7 +201,7 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
         cancel.last_words = reporter.last_words
         with cancel.listening(watch_stdin):
             try:
-                code = _work(job, keypoints, preview, reporter)
+                code = _work(job, beside, reporter)
                 reporter.end(code)
                 cancel.settle(code)
             finally:
@@ -208,8 +212,11 @@ def _run(job: Job, keypoints: str, preview: bool, as_events: bool, watch_stdin: 
     return code
 
 
-def _work(job: Job, keypoints: str, preview: bool, reporter: Any) -> ExitCode:
-    """Check the options and run the clips; errors that concern no single clip are reported here."""
+def _work(job: Job, beside: tuple[str, bool, int], reporter: Any) -> ExitCode:
+    """Check the options and run the clips; errors that concern no single clip are reported here.
+
+    `beside` the job are the folder of keypoints, whether to draw a preview, and the number of cores.
+    """
     from engine.runtime.crash_log import explain
 
     try:
@@ -217,7 +224,7 @@ def _work(job: Job, keypoints: str, preview: bool, reporter: Any) -> ExitCode:
         from engine.clips import run_clips
         from engine.run_options import check_options, expand_footage
 
-        options = check_options(job, keypoints, preview, find_device=False)
+        options = check_options(job, *beside, find_device=False)
         return run_clips(expand_footage(job.footage), Path(job.out), options, reporter)
     except EngineError as error:
         failure = error

@@ -63,6 +63,7 @@ def run_clips(
 
     options = replace(options, device=choose_device(options.device))
     body = load_body(options.body, options.device)
+    _share_cores(options.cores)
     all_clips = [_Clip(*clip, folder) for clip, folder in zip(clips, folders, strict=True)]
     at_a_time = _at_a_time(sum(clip.trouble is None for clip in all_clips), options)
     if at_a_time > 1:
@@ -73,6 +74,14 @@ def run_clips(
         if codes[-1] == ExitCode.CANCELLED:
             return ExitCode.CANCELLED
     return _first_failure(codes)
+
+
+def _share_cores(count: int) -> None:
+    """Have PyTorch use so many cores in this process; 0 leaves it as it is."""
+    import torch
+
+    if count:
+        torch.set_num_threads(count)
 
 
 def _first_failure(codes: Sequence[ExitCode]) -> ExitCode:
@@ -121,12 +130,11 @@ def _side_by_side(clips: Sequence[_Clip], count: int, options: RunOptions, repor
     codes: dict[int, ExitCode] = {}
     line = _Line(len(clips), reporter)
 
-    def lost(error: EngineError) -> EngineError:
-        return error
-
     try:
         with Workers(count, Path(os.devnull), _clip_worker, options, count) as workers:
-            for number, result in workers.work(clips, line.told, reporter.cancel.check, lost):
+            for number, result in workers.work(
+                clips, line.told, reporter.cancel.check, lost=_as_it_is, neighbours=False
+            ):
                 if isinstance(result, EngineError):
                     values = {"code": result.code, "message": result.message, "hint": result.hint}
                     line.told(number, ("error", {**values, "clip": clips[number].folder.name}))
@@ -185,14 +193,12 @@ class _Teller:
 @contextlib.contextmanager
 def _clip_worker(options: RunOptions, count: int) -> Iterator[Callable[[_Clip, Tell], ExitCode]]:
     """Runs clips in one of `count` processes, with its share of the cores."""
-    import torch
-
     from engine.body.model import load_body
     from engine.runtime.memory import give_back_large_blocks
 
     give_back_large_blocks()
     share = max((options.cores or cores()) // count, 1)
-    torch.set_num_threads(share)
+    _share_cores(share)
     own = replace(options, cores=share)
     body = load_body(own.body, own.device)
 

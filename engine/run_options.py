@@ -98,7 +98,9 @@ class RunOptions:
     cores: int = 0
 
 
-def check_options(job: Job, keypoints: str = "", preview: bool = False, find_device: bool = True) -> RunOptions:
+def check_options(
+    job: Job, keypoints: str = "", preview: bool = False, cores: int = 0, find_device: bool = True
+) -> RunOptions:
     """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there.
 
     Without `find_device` the device is the one that was asked for, which may be `auto` or missing: looking for it takes
@@ -156,6 +158,7 @@ def check_options(job: Job, keypoints: str = "", preview: bool = False, find_dev
         split=splits(job.split),
         merge=merges(job.merge),
         # The numbers of people, which splitting and merging name, are those among everybody.
+        cores=cores,
         everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
     )
 

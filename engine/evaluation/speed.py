@@ -20,6 +20,7 @@ import av
 
 from engine.errors import EngineError
 from engine.protocol import parse_event
+from engine.runtime.machine import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 _SAMPLE_S = 0.02
@@ -27,7 +28,8 @@ _SAMPLE_S = 0.02
 
 @dataclass(frozen=True)
 class StageCost:
-    """Seconds of a stage, and the largest resident memory of the process while it ran, in MiB (None: not measured)."""
+    """Seconds of a stage, and the largest resident memory of the process and its workers in it, in MiB (None: not
+    measured)."""
 
     seconds: float
     peak_mib: float | None
@@ -58,6 +60,33 @@ def compare_lengths(
         short_cost = measure(clip, Path(scratch) / "short", arguments)
         log(f"Running on the same, {repeats} times as long …")
         return short_cost, measure(long, Path(scratch) / "long", arguments)
+
+
+def compare_cores(clip: Path, repeats: int, arguments: Sequence[str], log: Callable[[str], None]) -> dict[int, RunCost]:
+    """Cost of runs without adaptation on the clip repeated, on one core and on all, by their number."""
+    costs = {}
+    with tempfile.TemporaryDirectory(prefix="adapt-motion-bench-") as scratch:
+        long = Path(scratch) / f"{clip.stem}_x{repeats}{clip.suffix}"
+        repeat_clip(clip, long, repeats)
+        for count in sorted({1, cores()}):
+            log(f"Detecting on {count} {'core' if count == 1 else 'cores'} …")
+            more = ("--cores", str(count), "--set", "adaptation.enabled=false")
+            costs[count] = measure(long, Path(scratch) / str(count), [*arguments, *more])
+    return costs
+
+
+def core_rows(costs: dict[int, RunCost]) -> list[tuple[str, ...]]:
+    """Rows for a table: cores, milliseconds of detection a frame, how many times as fast as on one core, memory."""
+    first = next(iter(costs.values())).stages["detect"].seconds
+    return [
+        (
+            str(count),
+            f"{1000 * cost.stages['detect'].seconds / cost.frames:.1f}",
+            f"{first / cost.stages['detect'].seconds:.2f}",
+            "not measured" if (peak := cost.stages["detect"].peak_mib) is None else f"{peak:.0f}",
+        )
+        for count, cost in costs.items()
+    ]
 
 
 def repeat_clip(source: Path, target: Path, repeats: int) -> None:
@@ -140,11 +169,14 @@ def as_json(cost: RunCost) -> dict[str, Any]:
 
 
 def resident_mib(process_id: int) -> float | None:
-    """Resident memory of a process in MiB, None if it is gone or this system does not report it."""
+    """Resident memory of a process in MiB, on Linux with that of the processes it made; None if it is gone or this
+    system does not report it."""
     try:
         if sys.platform == "linux":
             text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
-            return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+            own = int(text.partition("VmRSS:")[2].split()[0]) / 1024
+            children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+            return own + sum(resident_mib(int(child)) or 0.0 for child in children)
         if sys.platform == "darwin":
             text = subprocess.run(["ps", "-o", "rss=", "-p", str(process_id)], capture_output=True, text=True).stdout
             return int(text) / 1024

@@ -37,14 +37,22 @@ _SCORES = {
 
 
 def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: TextIO) -> dict[str, Any]:
-    """Measure each stage on `clip` (None: the demo clip) and on it repeated, and print the table."""
-
+    """Measure each stage on `clip` (None: the demo clip) and on it repeated, and detection by cores. Prints tables."""
     clip = clip or costs.demo_clip()
     short, long = costs.compare_lengths(clip, repeats, arguments, _log)
     title = f"{clip.name}: {short.frames} and {long.frames} frames"
     columns = ("stage", "ms/frame", f"ms/frame x{repeats}", "time ratio", "peak MiB", f"peak MiB x{repeats}")
     _print(title, columns, costs.table_rows(short, long), stream)
-    return {"clip": clip.name, "repeats": repeats, "short": costs.as_json(short), "long": costs.as_json(long)}
+    by_cores = costs.compare_cores(clip, repeats, arguments, _log)
+    heads = ("cores", "ms/frame", "times as fast", "peak MiB")
+    _print(f"Detection, {long.frames} frames", heads, costs.core_rows(by_cores), stream)
+    return {
+        "clip": clip.name,
+        "repeats": repeats,
+        "short": costs.as_json(short),
+        "long": costs.as_json(long),
+        "cores": {str(count): costs.as_json(cost) for count, cost in by_cores.items()},
+    }
 
 
 def blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:

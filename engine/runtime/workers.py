@@ -68,15 +68,17 @@ class Workers:
         jobs: Sequence[Any],
         told: Callable[[int, Any], None],
         beat: Callable[[], None],
-        lost: Callable[[EngineError], Any] | None = None,
+        independent: bool = False,
     ) -> Iterator[tuple[int, Any]]:
-        """Each job's number and result, as they are done. Neighbours go to one process where that costs no time.
+        """Each job's number and result, as they are done.
 
         Args:
             jobs: each is sent to a process.
             told: called with the number of a job and what it tells meanwhile.
             beat: called at least five times a second.
-            lost: the result of a job whose process ended, and is replaced; without it that is an error.
+            independent: jobs are begun in their order, and one whose process ended has an EngineError for its result
+                while another process goes on with the others. Otherwise jobs that follow one another go to one process
+                where that costs no time, and a process that ended ends the work.
 
         Raises:
             EngineError: a process ended before its work was done; and whatever a job raises.
@@ -89,10 +91,10 @@ class Workers:
                 connection.send(jobs[number])
 
         for share, connection in enumerate(list(self._processes)[: len(jobs)]):
-            give(connection, (len(waiting) * share) // len(self._processes) if share else 0)
+            give(connection, 0 if independent else len(waiting) * share // len(self._processes))
         while busy:
             for connection in wait(list(busy), _LOOK_S):
-                kind, value = self._received(connection, lost)
+                kind, value = self._received(connection, independent)
                 if kind == "told":
                     told(busy[connection], value)
                     continue
@@ -101,10 +103,11 @@ class Workers:
                 number = busy.pop(connection)
                 yield number, value
                 if waiting:
-                    give(connection if kind == "done" else self._replaced(connection), _next_place(waiting, number))
+                    place = 0 if independent else _next_place(waiting, number)
+                    give(connection if kind == "done" else self._replaced(connection), place)
             beat()
 
-    def _received(self, connection: Any, lost: Callable[[EngineError], Any] | None) -> tuple[str, Any]:
+    def _received(self, connection: Any, independent: bool) -> tuple[str, Any]:
         try:
             message: tuple[str, Any] = connection.recv()
             return message
@@ -113,7 +116,7 @@ class Workers:
             process.join(1)
             code = process.exitcode
         error = EngineError(f"A process that shared the work ended before it was done (code {code}).", _HINT)
-        return ("failed", error) if lost is None else ("lost", lost(error))
+        return "lost" if independent else "failed", error
 
     def _replaced(self, connection: Any) -> Any:
         """A new process in place of one that ended."""

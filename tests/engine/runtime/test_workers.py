@@ -72,10 +72,10 @@ def test_a_process_that_dies_gives_a_sentence(log, job, code):
 
 def test_a_process_that_died_is_replaced_where_its_job_may_be_lost(log):
     with Workers(2, log, squares, 0) as workers:
-        found = dict(workers.work([2, "die", "killed", 3, 4], nothing, nothing, lost=lambda error: error.message))
+        found = dict(workers.work([2, "die", "killed", 3, 4], nothing, nothing, independent=True))
     assert [found[number][0] for number in (0, 3, 4)] == [4, 9, 16]
-    assert "code 3" in found[1]
-    assert "code -9" in found[2]
+    assert "code 3" in found[1].message
+    assert "code -9" in found[2].message
 
 
 def test_what_a_job_raises_is_raised_with_its_hint_and_place(log):
