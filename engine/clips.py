@@ -132,9 +132,7 @@ def _side_by_side(clips: Sequence[_Clip], count: int, options: RunOptions, repor
 
     try:
         with Workers(count, Path(os.devnull), _clip_worker, options, count) as workers:
-            for number, result in workers.work(
-                clips, line.told, reporter.cancel.check, lost=_as_it_is, neighbours=False
-            ):
+            for number, result in workers.work(clips, line.told, reporter.cancel.check, independent=True):
                 if isinstance(result, EngineError):
                     values = {"code": result.code, "message": result.message, "hint": result.hint}
                     line.told(number, ("error", {**values, "clip": clips[number].folder.name}))
