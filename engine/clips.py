@@ -90,7 +90,7 @@ def _first_failure(codes: Sequence[ExitCode]) -> ExitCode:
 
 def _at_a_time(count: int, options: RunOptions) -> int:
     """How many clips are worked on at a time."""
-    if options.labeler == "openai" and not options.allow_upload:  # the user is asked, which one process does
+    if options.labeler == "openai" and not options.allow_upload:  # one process asks the user
         return 1
     most = _ON_ONE_GPU if options.device != "cpu" else count
     return min(count, most, options.cores or cores(), free_bytes() // _CLIP_BYTES)
@@ -132,10 +132,10 @@ def _side_by_side(clips: Sequence[_Clip], count: int, options: RunOptions, repor
 
     try:
         with Workers(count, Path(os.devnull), _clip_worker, options, count) as workers:
-            for number, result in workers.work(clips, line.told, reporter.cancel.check, independent=True):
+            for number, result in workers.work(clips, line.noted, reporter.cancel.check, independent=True):
                 if isinstance(result, EngineError):
                     values = {"code": result.code, "message": result.message, "hint": result.hint}
-                    line.told(number, ("error", {**values, "clip": clips[number].folder.name}))
+                    line.noted(number, ("error", {**values, "clip": clips[number].folder.name}))
                     result = result.exit_code
                 codes[number] = result
                 reporter.succeeded += result == ExitCode.DONE
@@ -157,7 +157,7 @@ class _Line:
         self._done, self._reporter = [False] * count, reporter
         self.first = 0
 
-    def told(self, number: int, event: tuple[str, dict[str, Any]]) -> None:
+    def noted(self, number: int, event: tuple[str, dict[str, Any]]) -> None:
         """An event of a clip."""
         name, values = event
         if number == self.first:

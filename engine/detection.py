@@ -127,8 +127,9 @@ def _detected(
         yield from _read(clip, pieces, options, OpenPoseJson(options.keypoints), progress)
         return
     done = [0] * len(pieces)
-    count = min(workers_for(clip, options), len(pieces))
-    with Workers(count, cache.log, piece_detector, clip, looking_of(options)) as workers:
+    most = workers_for(clip, options)
+    count = min(most, len(pieces))
+    with Workers(count, cache.log, piece_detector, clip, looking_of(options), most // count) as workers:
         yield from workers.work(pieces, done.__setitem__, lambda: progress(sum(done), total))
 
 

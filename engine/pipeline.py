@@ -72,8 +72,8 @@ class ClipRun:
             clip = self._clip = Clip(self.path, info, fingerprint(self.path), mirrored=options.mirrored)
         with self._stage("shots"):
             clip = stages.find_cuts(clip, options, self.cache, reporter)
-            options = self.options = detection.as_known(clip, options, self.cache)
             camera = stages.make_camera(clip, options)
+            options = self.options = detection.as_known(clip, options, self.cache)
         with self._stage("detect"):
             found = detection.detect(clip, options, self.cache, reporter)
         with self._stage("track"):
@@ -82,9 +82,8 @@ class ClipRun:
             if options.only == "people":
                 return self._report_people(clip, tracks)
             self._report_concerns(tracks)
-            self._lens = camera.lens
-            if self._lens is not None:  # from here on a pinhole camera has taken the footage
-                tracks = [self._lens.straighten(one) for one in tracks]
+            self._lens = lens = camera.lens  # from here on a pinhole camera has taken the footage
+            tracks = tracks if lens is None else [lens.straighten(one) for one in tracks]
         with self._stage("predict"):
             parts = [Part(reporter, number, len(tracks)) for number in range(len(tracks))]
             predictions = [

@@ -103,26 +103,9 @@ def check_options(
 ) -> RunOptions:
     """Options of `job`, checked. Raises UsageError, or ModelFileError for a published network that is not there.
 
-    Without `find_device` the device is the one that was asked for, which may be `auto` or missing: looking for it takes
-    PyTorch, which takes a second to load.
+    Without `find_device` the device is as requested, perhaps `auto`: to look for it takes PyTorch, which loads slowly.
     """
-    _check_names(job, keypoints)
-    _offered("--labeler", job.labeler, _LABELERS)
-    if job.labeler == "openai":
-        _check_upload(job)
-    _offered("--backbone", job.backbone, _BACKBONES)
-    _check_device(job.device)
-    if job.label and job.labels:
-        raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
-    chosen_numbers(job.person)
-    _offered("--shots", job.shots, SHOTS)
-    _offered("--only", job.only, ("", *ONLY))
-    _check_focal(job)
-    _check_mirror(job, keypoints)
-    _check_height(job.height_m)
-    _range(job.start_s, job.end_s)
-    _check_exports(job.exports)
-    _check_seed(job.seed)
+    _check(job, keypoints)
     settings = load_settings(job.preset, job.overrides)
     camera = None if job.camera in CAMERAS else _camera(Path(job.camera))
     if job.backbone in PICTURE_BACKBONES:
@@ -161,6 +144,27 @@ def check_options(
         cores=cores,
         everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
     )
+
+
+def _check(job: Job, keypoints: str) -> None:
+    """Raise UsageError for what makes no sense by itself."""
+    _check_names(job, keypoints)
+    _offered("--labeler", job.labeler, _LABELERS)
+    if job.labeler == "openai":
+        _check_upload(job)
+    _offered("--backbone", job.backbone, _BACKBONES)
+    _check_device(job.device)
+    if job.label and job.labels:
+        raise UsageError("--label and --labels exclude each other.", "Give one label for the whole clip, or a file.")
+    chosen_numbers(job.person)
+    _offered("--shots", job.shots, SHOTS)
+    _offered("--only", job.only, ("", *ONLY))
+    _check_focal(job)
+    _check_mirror(job, keypoints)
+    _check_height(job.height_m)
+    _range(job.start_s, job.end_s)
+    _check_exports(job.exports)
+    _check_seed(job.seed)
 
 
 def _check_names(job: Job, keypoints: str) -> None:

@@ -161,9 +161,8 @@ class _Adaptation:
         if priors.denoiser is None or not self.settings.smoothing:
             return None
         denoiser = copy.deepcopy(priors.denoiser).to(self.device).requires_grad_(True)
-        threads = self.threads if self.device.type == "cpu" else 1
-        stride = sampler.stride_of(self.times)
-        return Smoother(denoiser, self.seen.detected, stride, self.settings.denoiser_step, threads)
+        how = (sampler.stride_of(self.times), self.settings.denoiser_step)
+        return Smoother(denoiser, self.seen.detected, *how, self.threads if self.device.type == "cpu" else 1)
 
     def run(self) -> AdaptationResult:
         """All the epochs."""

@@ -17,10 +17,8 @@ from engine.footage.frame_reader import FrameReader
 from engine.keypoints.mediapipe_detector import MODELS, MediaPipeDetector
 from engine.keypoints.types import FrameDetections
 
-FEWEST_FRAMES, _MOST_FRAMES = 50, 200
-"""Of a piece, about: looking for everybody at its start is worth it, and an interruption costs little."""
-_PIECES = 32
-"""Into which longer footage is cut: as many cores as there may be."""
+FRAMES = 100
+"""Of a piece: looking for everybody at its start is worth it, and an interruption costs little."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,16 @@ def pieces_of(clip: Clip, frames: range) -> list[range]:
         clip: with its cuts.
         frames: of the stretch.
     """
-    length = min(max(-(-len(frames) // _PIECES), FEWEST_FRAMES), _MOST_FRAMES)
     cuts = sorted({cut for cut in (*clip.cuts.sure, *clip.cuts.possible) if frames.start < cut < frames.stop})
-    found = []
-    for first, stop in itertools.pairwise([frames.start, *cuts, frames.stop]):
-        count = max(round((stop - first) / length), 1)
-        edges = [first + (stop - first) * number // count for number in range(count + 1)]
-        found += [range(*edge) for edge in itertools.pairwise(edges)]
-    return found
+    return [
+        range(begin, min(begin + FRAMES, stop))
+        for first, stop in itertools.pairwise([frames.start, *cuts, frames.stop])
+        for begin in range(first, stop, FRAMES)
+    ]
 
 
 @contextlib.contextmanager
-def piece_detector(clip: Clip, looking: Looking) -> Iterator[Callable[..., list[FrameDetections]]]:
+def piece_detector(clip: Clip, looking: Looking, threads: int = 1) -> Iterator[Callable[..., list[FrameDetections]]]:
     """While the body runs: a function that detects one piece of the clip after another.
 
     It takes the piece's frame indices and, if wanted, what is called with the number of its frames that are done. It
@@ -67,6 +63,7 @@ def piece_detector(clip: Clip, looking: Looking) -> Iterator[Callable[..., list[
     Args:
         clip: with the table of its frames.
         looking: how.
+        threads: inferences at a time; more than two are of use only with many people. Results do not depend on it.
 
     Raises:
         ModelFileError: the pose bundle is missing.
@@ -77,7 +74,7 @@ def piece_detector(clip: Clip, looking: Looking) -> Iterator[Callable[..., list[
     def detect(piece: range, step: Callable[[int], None] = lambda done: None) -> list[FrameDetections]:
         return list(detector.detect(_counted(reader, piece, step)))
 
-    with MediaPipeDetector(MODELS[looking.model], looking.max_people, 1, looking.everybody) as detector:
+    with MediaPipeDetector(MODELS[looking.model], looking.max_people, threads, looking.everybody) as detector:
         try:
             yield detect
         finally:

@@ -17,6 +17,7 @@ from engine.keypoints.following import (
     Pose,
     box_of,
     distinct,
+    overlap,
     pose_distance,
     quarter_turns,
     side_of,
@@ -62,6 +63,8 @@ class Search:
         self._searched_s = self._searched_small_s = -np.inf
         self._lost = False
         """Whether anybody who was followed closely has been out of sight for so long that crops follow them no more."""
+        self._stranger_s = -np.inf
+        """When somebody was last in a crop who is not followed."""
 
     def work(self, batch: Sequence[Frame]) -> Iterator[FrameDetections]:
         """Detections of frames that follow one another."""
@@ -80,13 +83,20 @@ class Search:
             yield self._follow(frame, size, people, {one: next(found) for one in those}, close)
 
     def _close(self, time_s: float, size: tuple[int, int]) -> list[Followed]:
-        """Those who are looked at in every frame; whoever is out of sight outshines nobody."""
+        """Those who are looked at in every frame: who stands out, and whoever touches them in the picture, who could be
+        taken for them. Whoever is out of sight outshines nobody."""
         if self._everybody:
             return list(self._people)
-        shown = [prominence_of(box_of(one.pose.keypoints, size), size) for one in self._people]
+        boxes = [box_of(one.predicted(time_s), size) for one in self._people]
+        shown = [prominence_of(box, size) for box in boxes]
         there = [here for one, here in zip(self._people, shown, strict=True) if time_s - one.time_s <= GLANCE_S]
         least = _MAY_BE_MAIN * max(there, default=0.0)
-        return [one for one, here in zip(self._people, shown, strict=True) if here >= least]
+        apart = [box for box, here in zip(boxes, shown, strict=True) if here >= least]
+        return [
+            one
+            for one, box, here in zip(self._people, boxes, shown, strict=True)
+            if here >= least or any(overlap(box, other) > 0 for other in apart)
+        ]
 
     def _looked_at(self, people: Sequence[Followed], close: Sequence[Followed], time_s: float) -> list[Followed]:
         those = [one for one in people if one in close or time_s - one.looked_s >= GLANCE_S]
@@ -111,6 +121,8 @@ class Search:
             taken += self._settle(frame, size, lost, again, taken)
         for person in own:
             person.missed += person.time_s != frame.time_s
+        if any(not any(_same(pose, other) for other in taken) for pose in all_poses if _credible(pose)):
+            self._stranger_s = frame.time_s
         gone = [one for one in self._people if frame.time_s - one.time_s > _FORGET_AFTER_S]
         self._lost |= any(one in close for one in gone)
         self._people = [one for one in self._people if one not in gone]
@@ -165,7 +177,8 @@ class Search:
     def _search_every_s(self, time_s: float, size: tuple[int, int]) -> float:
         if not self._people:
             return _SEARCH_EVERY_S / 3
-        unsure = self._everybody or self._lost or any(one.missed for one in self._close(time_s, size))
+        crowded = time_s - self._stranger_s <= _SEARCH_EVERY_S or len(self._close(time_s, size)) > 1
+        unsure = self._everybody or self._lost or crowded or any(one.missed for one in self._people)
         return _SEARCH_EVERY_S if unsure else _SEARCH_OTHERS_EVERY_S
 
     def _small_ones_matter_little(self, size: tuple[int, int]) -> bool:

@@ -66,7 +66,7 @@ class Workers:
     def work(
         self,
         jobs: Sequence[Any],
-        told: Callable[[int, Any], None],
+        noted: Callable[[int, Any], None],
         beat: Callable[[], None],
         independent: bool = False,
     ) -> Iterator[tuple[int, Any]]:
@@ -74,7 +74,7 @@ class Workers:
 
         Args:
             jobs: each is sent to a process.
-            told: called with the number of a job and what it tells meanwhile.
+            noted: called with the number of a job and what it tells meanwhile.
             beat: called at least five times a second.
             independent: jobs are begun in their order, and one whose process ended has an EngineError for its result
                 while another process goes on with the others. Otherwise jobs that follow one another go to one process
@@ -95,8 +95,8 @@ class Workers:
         while busy:
             for connection in wait(list(busy), _LOOK_S):
                 kind, value = self._received(connection, independent)
-                if kind == "told":
-                    told(busy[connection], value)
+                if kind == "noted":
+                    noted(busy[connection], value)
                     continue
                 if kind == "failed":
                     raise value
@@ -143,7 +143,7 @@ def _serve(connection: Any, log: Path, make: Make, arguments: tuple[Any, ...]) -
     _write_to(log)
 
     def tell(value: Any) -> None:
-        connection.send(("told", value))
+        connection.send(("noted", value))
 
     try:
         with make(*arguments) as work:

@@ -173,7 +173,7 @@ def test_an_export_that_fails_leaves_the_motion_and_the_report(copied_run, run_h
     assert report_of(copied_run.folder)["error"]["code"] == "export"
 
 
-SMALL_PIECES = "from engine.keypoints import pieces; pieces.FEWEST_FRAMES = 5; from engine.cli import main; main()"
+SMALL_PIECES = "from engine.keypoints import pieces; pieces.FRAMES = 5; from engine.cli import main; main()"
 
 
 @pytest.mark.nightly("detects three times; test_kills.py kills runs every day")
@@ -189,7 +189,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(run_here, tmp_path, monkeypat
     kept = {path.name: path.stat().st_mtime_ns for path in (folder / ".cache").glob("detect-*.npz")}
     assert 2 <= len(kept) <= 3
     assert not (folder / "person_1.npz").exists()
-    monkeypatch.setattr("engine.keypoints.pieces.FEWEST_FRAMES", 5)
+    monkeypatch.setattr("engine.keypoints.pieces.FRAMES", 5)
     ran = run_here(*words, "--resume")
     assert ran.code == 0, ran.stderr
     first = next(event for event in ran.named("progress") if event["stage"] == "detect")

@@ -50,7 +50,7 @@ def log(tmp_path):
 def test_every_job_is_done_once(log, count):
     seen = []
     with Workers(count, log, squares, 5) as workers:
-        done = dict(workers.work(list(range(7)), lambda *told: seen.append(told), nothing))
+        done = dict(workers.work(list(range(7)), lambda *noted: seen.append(noted), nothing))
     assert {number: result for number, (result, _) in done.items()} == {n: n * n + 5 for n in range(7)}
     assert len({process for _, process in done.values()}) <= count
     assert os.getpid() not in {process for _, process in done.values()}
