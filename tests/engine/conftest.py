@@ -24,8 +24,11 @@ RUNS_THE_ENGINE = {"run_engine", "run_here", "real_run", "copied_run", "started"
 SLOW = {"adaptation", "evaluation", "training"}
 SLOW |= {f"test_{name}.py" for name in ("fit", "known_height", "crop_backbone", "hmr_adaptation", "parity_hmr2")}
 SLOW |= {f"test_{name}.py" for name in ("mediapipe_detector", "swaps", "motion_text", "motionclip_space", "shots_run")}
-SLOW |= {f"test_{name}.py" for name in ("pipeline", "clips", "cli", "fuzz", "early_stop", "kills", "disk_trouble")}
-SLOW |= {f"test_{name}.py" for name in ("vlm_labeler", "smpl_file", "shots", "parity_clip", "parity_hmr")}
+SLOW |= {f"test_{name}.py" for name in ("pipeline", "cli", "fuzz", "early_stop", "kills", "disk_trouble")}
+SLOW |= {
+    f"test_{name}.py"
+    for name in ("vlm_labeler", "smpl_file", "shots", "clips", "detection", "parity_clip", "parity_hmr")
+}
 """Folders and files of tests that detect, fit, adapt, train, run large networks, or wait for other processes."""
 
 

@@ -162,3 +162,13 @@ def test_boxes_reach_beyond_the_keypoints():
     )
     np.testing.assert_allclose(boxes[4], [[60, 60, 240, 340], [10, 10, 10, 10]])
     assert boxes[5].shape == (0, 4)
+
+
+def test_whoever_was_glimpsed_is_in_the_frames_about():
+    keypoints = np.tile(np.array([[10, 10, 0.9], [30, 50, 0.9]], np.float32), (1, 1, 1))
+    nobody = keypoints[:0]
+    frames = [FrameDetections(index, index / 30, nobody, nobody) for index in range(20)]
+    frames[10] = FrameDetections(10, 10 / 30, keypoints, keypoints, glimpses=(0,))
+    assert [index for index, boxes in boxes_of(frames).items() if len(boxes)] == list(range(4, 16))
+    frames[10] = FrameDetections(10, 10 / 30, keypoints, keypoints)
+    assert [index for index, boxes in boxes_of(frames).items() if len(boxes)] == [10]
