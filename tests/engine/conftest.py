@@ -25,10 +25,8 @@ SLOW = {"adaptation", "evaluation", "training"}
 SLOW |= {f"test_{name}.py" for name in ("fit", "known_height", "crop_backbone", "hmr_adaptation", "parity_hmr2")}
 SLOW |= {f"test_{name}.py" for name in ("mediapipe_detector", "swaps", "motion_text", "motionclip_space", "shots_run")}
 SLOW |= {f"test_{name}.py" for name in ("pipeline", "cli", "fuzz", "early_stop", "kills", "disk_trouble")}
-SLOW |= {
-    f"test_{name}.py"
-    for name in ("vlm_labeler", "smpl_file", "shots", "clips", "detection", "parity_clip", "parity_hmr")
-}
+SLOW |= {"test_clips.py", "test_detection.py", "test_pieces.py", "test_workers.py"}
+SLOW |= {f"test_{name}.py" for name in ("vlm_labeler", "smpl_file", "shots", "parity_clip", "parity_hmr")}
 """Folders and files of tests that detect, fit, adapt, train, run large networks, or wait for other processes."""
 
 
