@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.backbones.choice import backbone_key
 from engine.backbones.known_height import at_height
@@ -41,6 +42,35 @@ _TRACK = tuple(item.name for item in fields(PersonTrack) if item.name != "height
 
 
 _TABLE = tuple(item.name for item in fields(FrameTable))
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What a run knows of the people before they are adapted. Plain values that another machine takes.
+
+    Attributes:
+        clip: the footage.
+        found: everybody in every frame.
+        cuts_s: seconds at which the footage is cut.
+        camera: that took it.
+        tracks: the requested people, as a pinhole camera sees them.
+        predictions: of the tracks.
+        labels: (T,) of each track.
+    """
+
+    clip: Clip
+    found: list[FrameDetections]
+    cuts_s: list[float]
+    camera: Camera
+    tracks: list[PersonTrack]
+    predictions: list[Prediction] = field(default_factory=list)
+    labels: list[NDArray[np.str_]] = field(default_factory=list)
+
+    def frames(self, options: RunOptions) -> Iterator[Frame]:
+        """The footage of the run, from its beginning, as the pinhole camera sees it."""
+        rate, lens = options.settings.footage.image_rate, self.camera.lens
+        footage = self.clip.frames(options.start_s, options.end_s, image_rate=rate)
+        return footage if lens is None else lens.pictures(footage)
 
 
 def find_cuts(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> Clip:

@@ -24,7 +24,8 @@ FREE_BYTES = 32 * 2**20
 
 _HINT = "Free some space or choose another output folder."
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-_CLAIM = "clip.json"
+CLAIM = "clip.json"
+"""In the cache: whose footage the folder belongs to."""
 
 
 def safe_name(name: str) -> str:
@@ -99,13 +100,13 @@ def prepare_folder(folder: Path, clip: Path | None = None) -> None:
     if free < FREE_BYTES:
         raise OutputError(f"The disk of the output folder {folder} is full: {free / 2**20:.1f} MiB are free.", _HINT)
     if clip is not None:
-        write_json(folder / FOLDER / _CLAIM, {"footage": _identity(clip)})
+        write_json(folder / FOLDER / CLAIM, {"footage": _identity(clip)})
 
 
 def remove_empty(folder: Path) -> None:
     """Remove the folder of a clip that has come to nothing, as long as it holds no more than whose it is."""
     cache = folder / FOLDER
-    kept = [path for path in (*folder.glob("*"), *cache.glob("*")) if path.name not in (FOLDER, _CLAIM, LOCK)]
+    kept = [path for path in (*folder.glob("*"), *cache.glob("*")) if path.name not in (FOLDER, CLAIM, LOCK)]
     if folder.is_dir() and not kept:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -126,6 +127,6 @@ def _owner(folder: Path) -> str | None:
     if folder.exists() and not folder.is_dir():
         return ""
     try:
-        return str(read_json(folder / FOLDER / _CLAIM)["footage"])
+        return str(read_json(folder / FOLDER / CLAIM)["footage"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
