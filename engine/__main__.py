@@ -14,7 +14,7 @@ def main() -> None:
     try:
         command()
     except SystemExit as ending:
-        if sys.argv[1:2] != ["run"] or not isinstance(ending.code, int):
+        if not early_stop.is_run(sys.argv[1:]) or not isinstance(ending.code, int):
             raise
         # All is written. What Python and C++ libraries do on leaving takes a while, and signals then have no handler.
         sys.stdout.flush()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import logging
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -32,6 +36,18 @@ app.add_typer(body_app, name="body")
 app.add_typer(actions_app, name="actions")
 app.command()(bench)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
+
+
+def _as_run(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `run` beside its own; it gets them by name, and a job file takes their place."""
+    named = inspect.signature(command, eval_str=True).parameters.values()
+    own = [one for one in named if one.kind is not one.VAR_KEYWORD]
+    of_run = inspect.signature(run, eval_str=True).parameters
+    left_out = {"footage": [], "out": ""}
+    shared = [one.replace(default=left_out.get(name, one.default)) for name, one in of_run.items()]
+    command.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in (*shared, *own)}
+    return command
 
 
 @app.command()
@@ -117,37 +133,31 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_HOW)] = False,
 ) -> None:
     """Turn footage into SMPL motion: OUT/<clip>/person_<N>.npz and report.json."""
-    if events not in ("", "jsonl"):
-        raise UsageError(f"--events does not know '{events}'.", "Use --events jsonl.")
-    kinds = {"fbx": fbx, "bvh": bvh, "glb": glb, "usd": usd, "blend": blend}
-    job = Job(
-        footage=footage,
-        out=out,
-        preset=preset,
-        label=label,
-        labels=labels,
-        labeler=labeler,
-        allow_upload=allow_upload,
-        person=person,
-        only=only,
-        backbone=backbone,
-        device=device,
-        body=body,
-        focal_px=focal_px,
-        height_m=height_m,
-        camera=camera,
-        start_s=start_s,
-        end_s=end_s,
-        exports=[kind for kind, wanted in kinds.items() if wanted],
-        resume=resume,
-        seed=seed,
-        overrides=overrides or [],
-        mirror=mirror,
-        shots=shots,
-        split=split or [],
-        merge=merge or [],
-    )
-    raise typer.Exit(_run(job, (keypoints, preview, cores), events == "jsonl", watch_stdin, debug))
+    job = _job({name: value for name, value in locals().items() if name != "job"})
+    raise typer.Exit(_run(functools.partial(_clips, job, keypoints, preview, cores), out, events, watch_stdin, debug))
+
+
+@app.command()
+@_as_run
+def farm(
+    address: Annotated[
+        str, typer.Option(help="auto: the Ray of this machine; or HOST:PORT. A Ray for this run alone if left out.")
+    ] = "",
+    ship_footage: Annotated[
+        bool, typer.Option("--ship-footage", help="The machines share no folder: footage travels with the tasks.")
+    ] = False,
+    job: Annotated[
+        list[str] | None, typer.Option(help="A job file with options of its own, such as Blender writes; repeat it.")
+    ] = None,
+    **of_run: Any,
+) -> None:
+    """Turn footage of many clips into SMPL motion on many machines, by Ray: as `run`, and OUT/farm.json."""
+    from engine.farm.jobs import read_jobs
+
+    jobs = read_jobs(job) if job else [_job(of_run)]
+    machines = (address, of_run["cores"], ship_footage)
+    work = functools.partial(_farm, jobs, of_run["keypoints"], of_run["preview"], machines)
+    raise typer.Exit(_run(work, jobs[0].out, of_run["events"], of_run["watch_stdin"], of_run["debug"], farm=True))
 
 
 @app.command()
@@ -172,7 +182,7 @@ def doctor(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     arguments = sys.argv[1:]
-    if arguments[:1] != ["run"]:
+    if not early_stop.is_run(arguments):
         early_stop.release()
     try:
         code = app(arguments, standalone_mode=False)
@@ -186,22 +196,36 @@ def main() -> None:
     sys.exit(int(code or 0))
 
 
-def _run(job: Job, beside: tuple[str, bool, int], as_events: bool, watch_stdin: bool, debug: bool) -> ExitCode:
+Work = Callable[[Any], ExitCode]
+"""What a command does with a reporter."""
+
+
+def _job(values: dict[str, Any]) -> Job:
+    """The job that the options of `run` describe."""
+    exports = [kind for kind in ("fbx", "bvh", "glb", "usd", "blend") if values[kind]]
+    lists = {name: values[name] or [] for name in ("footage", "overrides", "split", "merge")}
+    names = [item.name for item in fields(Job) if item.name in values]
+    return Job(**{**{name: values[name] for name in names}, **lists, "exports": exports})
+
+
+def _run(work: Work, out: str, events: str, watch_stdin: bool, debug: bool, farm: bool = False) -> ExitCode:
     from engine.runtime.cancel import Cancel
     from engine.runtime.memory import give_back_large_blocks
-    from engine.runtime.reporter import JsonLines, Reporter, Terminal
+    from engine.runtime.reporter import JsonLines, Reporter, Sink, Terminal
 
+    if events not in ("", "jsonl"):
+        raise UsageError(f"--events does not know '{events}'.", "Use --events jsonl.")
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     give_back_large_blocks()
-    quiet = not as_events and not debug and sys.stderr.isatty()
+    quiet = not events and not debug and sys.stderr.isatty()
     with quiet_stderr() if quiet else contextlib.nullcontext(), clean_stdout() as stream:
         cancel = Cancel()
-        sink = JsonLines(stream) if as_events else Terminal(stream)
+        sink: Sink = JsonLines(stream) if events else _farm_table(stream) if farm else Terminal(stream)
         reporter = Reporter(sink, cancel)
         cancel.last_words = reporter.last_words
         with cancel.listening(watch_stdin):
             try:
-                code = _work(job, beside, reporter)
+                code = _work(work, out, reporter)
                 reporter.end(code)
                 cancel.settle(code)
             finally:
@@ -212,24 +236,37 @@ def _run(job: Job, beside: tuple[str, bool, int], as_events: bool, watch_stdin: 
     return code
 
 
-def _work(job: Job, beside: tuple[str, bool, int], reporter: Any) -> ExitCode:
-    """Check the options and run the clips; errors that concern no single clip are reported here.
+def _farm_table(stream: TextIO) -> Any:
+    from engine.farm.table import FarmTable
 
-    `beside` the job are the folder of keypoints, whether to draw a preview, and the number of cores.
-    """
+    return FarmTable(stream)
+
+
+def _clips(job: Job, keypoints: str, preview: bool, cores: int, reporter: Any) -> ExitCode:
+    from engine.clips import run_clips
+    from engine.run_options import check_options, expand_footage
+
+    options = check_options(job, keypoints, preview, cores, find_device=False)
+    return run_clips(expand_footage(job.footage), Path(job.out), options, reporter)
+
+
+def _farm(jobs: list[Job], keypoints: str, preview: bool, machines: tuple[str, int, bool], reporter: Any) -> ExitCode:
+    from engine.farm.command import run_farm
+
+    return run_farm(jobs, keypoints, preview, *machines, reporter)
+
+
+def _work(work: Work, out: str, reporter: Any) -> ExitCode:
+    """Check the options and run the clips; errors that concern no single clip are reported here."""
     from engine.runtime.crash_log import explain
 
     try:
         reporter.cancel.check()
-        from engine.clips import run_clips
-        from engine.run_options import check_options, expand_footage
-
-        options = check_options(job, *beside, find_device=False)
-        return run_clips(expand_footage(job.footage), Path(job.out), options, reporter)
+        return work(reporter)
     except EngineError as error:
         failure = error
     except Exception as error:
-        failure = explain(error, Path(job.out))
+        failure = explain(error, Path(out))
     reporter.error(failure, clip=False)
     return failure.exit_code
 

@@ -81,6 +81,26 @@ def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) ->
     return _in_order(found)
 
 
+def missing(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> tuple[RunOptions, list[int]]:
+    """Numbers of pieces that `detect` has yet to detect, side by side, and with which options; none: it is all there.
+
+    Once these are detected others may be missing: those in which the main person was perhaps overlooked.
+    """
+    pieces, key = dict(enumerate(pieces_of_run(clip, options))), detection_key(clip, options)
+    left = [number for number in pieces if not cache.has(STAGE, key, number)]
+    if left or options.everybody or options.keypoints is not None:
+        return options, left if options.keypoints is None else []
+    everybody, complete = replace(options, everybody=True), set[int]()
+    found, key = detect_pieces(clip, pieces, options, cache, progress), detection_key(clip, everybody)
+    while again := [number for number in _unsure(clip, pieces, found) if number not in complete]:
+        left = [number for number in again if not cache.has(STAGE, key, number)]
+        if left:
+            return everybody, left
+        found |= detect_pieces(clip, {number: pieces[number] for number in again}, everybody, cache, progress)
+        complete |= set(again)
+    return options, []
+
+
 def _of_total(progress: Progress, total: int, done: int) -> None:
     progress(done, total)
 
@@ -179,3 +199,13 @@ def unpack_detections(entry: Arrays) -> list[FrameDetections]:
         FrameDetections(index, time_s, points, metres, tuple(np.flatnonzero(glimpses).tolist()))
         for index, time_s, points, metres, glimpses in rows
     ]
+
+
+def detect_one(clip: Clip, number: int, options: RunOptions, cache: Cache) -> None:
+    """Detect the piece with this number and keep it in the cache, for a `detect` that finds it there.
+
+    Raises as `piece_detector` does, and OutputError.
+    """
+    with piece_detector(clip, looking_of(options)) as work:
+        chunk = work(pieces_of_run(clip, options)[number])
+    cache.store(STAGE, detection_key(clip, options), pack_detections(chunk), number)

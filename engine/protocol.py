@@ -27,12 +27,16 @@ EVENTS = {
     "labels": ("clip", "person", "segments"),
     "result": ("clip", "person", "motion", "body", "report", "exports", "frames"),
     "action": ("label", "window_s", "nearest", "nearest_by_words", "dictionary"),
+    "farm": ("done", "failed", "clips", "machines", "cores", "tasks"),
+    "over": ("clip", "status", "seconds"),
     "error": ("code", "message", "hint"),
     "end": ("exit_code", "succeeded", "failed"),
     "log": ("message",),
 }
 """Event name to the keys that are always there. `clip` is also on warnings and errors that concern one clip; `eta_s` is
 on progress once there is an estimate. `people` and `labels` come from runs with `--only` (`engine/output/`).
+`farm` says how far all clips of a farm are, whose stages pass side by side, with `eta_s`, too;
+`over` that one of them is `done` or `failed`.
 `action` comes from `actions add`: what was added, and labels that it is like, best first, `nearest` with similarities.
 `log` is never sent: `parse_event` makes it of any line that is not an event."""
 

@@ -33,6 +33,11 @@ def install() -> None:
             signal.signal(getattr(signal, name), _end)
 
 
+def is_run(arguments: list[str]) -> bool:
+    """Whether these arguments are of a command that listens to signals itself."""
+    return arguments[:1] in (["run"], ["farm"])
+
+
 def release() -> None:
     """Signals do again what they do in any Python: for commands that are no runs."""
     for name in NAMES:

@@ -131,9 +131,9 @@ class Reporter:
             self._deaf = True
             raise CancelledError("Nobody reads the events any more, so the run stopped.") from error
 
-    def start(self, clips: list[str]) -> None:
-        """List the clips, by the names of their folders."""
-        self.send("start", protocol=PROTOCOL_VERSION, engine=__version__, clips=clips)
+    def start(self, clips: list[str], **more: Any) -> None:
+        """List the clips, by the names of their folders; `more` is what a kind of run has to add."""
+        self.send("start", protocol=PROTOCOL_VERSION, engine=__version__, clips=clips, **more)
 
     def end(self, code: ExitCode) -> None:
         """Report how the run ended; only the first call counts."""

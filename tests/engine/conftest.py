@@ -27,6 +27,7 @@ SLOW |= {f"test_{name}.py" for name in ("mediapipe_detector", "swaps", "motion_t
 SLOW |= {f"test_{name}.py" for name in ("pipeline", "cli", "fuzz", "early_stop", "kills", "disk_trouble")}
 SLOW |= {"test_clips.py", "test_detection.py", "test_pieces.py", "test_workers.py"}
 SLOW |= {f"test_{name}.py" for name in ("vlm_labeler", "smpl_file", "shots", "parity_clip", "parity_hmr")}
+SLOW |= {f"test_{name}.py" for name in ("driver", "farm_run", "session")}
 """Folders and files of tests that detect, fit, adapt, train, run large networks, or wait for other processes."""
 
 
