@@ -69,6 +69,9 @@ NOT_SOLVED = "The footage's camera is not solved."
 QUEUE_EMPTY = "The queue is empty"
 NOTHING_WAITS = "No clip in the queue waits"
 INTERRUPTED = "Interrupted: run the queue to go on from there."
+ON_FARM = "On the farm"
+FARM_STARTS = "Looking for the farm's machines"
+FARM_KEPT = "What is finished is kept: send the queue again to go on from there."
 VLM_OFF = "Labels by a vision-language model are switched off in the preferences."
 KEY_MISSING = "There is no key in your system's keyring."
 NO_KEYRING = "This system's keyring cannot be used: set OPENAI_API_KEY before starting Blender."
@@ -102,6 +105,13 @@ def done(frames: int, count: int, seconds: float | None) -> str:
     if seconds is None:
         return tr("{frames} frames of {who}.", frames=frames, who=people(count))
     return tr("{frames} frames of {who}, done in {time}.", frames=frames, who=people(count), time=duration(seconds))
+
+
+def farm_done(done: int, failed: int, seconds: float) -> str:
+    """How a farm ended."""
+    if failed:
+        return tr("{done} clips done, {failed} failed, in {time}.", done=done, failed=failed, time=duration(seconds))
+    return tr("{done} clips done in {time}.", done=done, time=duration(seconds))
 
 
 def explain_exit(code: int) -> tuple[str, str]:

@@ -85,10 +85,10 @@ class ADAPT_MOTION_OT_queue_edit(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_queue_run(bpy.types.Operator):
-    """Run the clips that wait, one after the other. Those that were stopped go on from where they were"""
+class RunsQueue:
+    """Of operators that start the engine on what waits in the queue."""
 
-    bl_idname, bl_label, bl_options = "adapt_motion.queue_run", "Run Queue", {"REGISTER"}
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -102,9 +102,34 @@ class ADAPT_MOTION_OT_queue_run(bpy.types.Operator):
             cls.poll_message_set(messages.tr(problem))
         return not problem
 
+
+class ADAPT_MOTION_OT_queue_run(RunsQueue, bpy.types.Operator):
+    """Run the clips that wait, one after the other. Those that were stopped go on from where they were"""
+
+    bl_idname, bl_label = "adapt_motion.queue_run", "Run Queue"
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the first."""
         clip_queue.begin(context.scene)
+        return {"FINISHED"}
+
+
+class ADAPT_MOTION_OT_queue_farm(RunsQueue, bpy.types.Operator):
+    """Send the clips that wait to the machines of the farm in the preferences. Results come back as they finish"""
+
+    bl_idname, bl_label = "adapt_motion.queue_farm", "Send to Farm"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Send them, each with its own settings."""
+        try:
+            clip_queue.send_to_farm(context.scene)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        state = running.latest()
+        if state.finished and state.failed:  # without windows it has run by now
+            self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -146,6 +171,7 @@ _CLASSES = (
     ADAPT_MOTION_OT_queue_add,
     ADAPT_MOTION_OT_queue_edit,
     ADAPT_MOTION_OT_queue_run,
+    ADAPT_MOTION_OT_queue_farm,
     ADAPT_MOTION_OT_queue_attach,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -13,6 +13,7 @@ from .. import messages
 from ..character import footage, run_files
 from ..errors import UserError
 from . import job, prefs, results, run_settings, running
+from .farm_state import FarmState, SentClip
 from .run_state import RunState
 
 _scene_name = ""
@@ -82,6 +83,69 @@ def _start(scene, item) -> None:
     state = RunState("adapt", source, clip=item.name)
     state.context.update(scene=scene.name, job=item.job)
     running.start(state, _ended)
+
+
+def progress_text(item) -> str:
+    """How far a clip that runs is; '' if that is not known."""
+    state = running.latest()
+    if isinstance(state, FarmState):
+        jobs = state.context["jobs"]
+        clip = state.clip_at(jobs.index(item.job)) if item.job in jobs else None
+        return clip.text if clip is not None else ""
+    return state.progress_text if state is not None else ""
+
+
+def send_to_farm(scene) -> None:
+    """Send all clips that wait to the farm; those of another output folder, and a second run of a clip, stay.
+
+    Raises:
+        UserError: the engine cannot be started.
+    """
+    sent, runs = [], []
+    for item in scene.adapt_motion.queue:
+        run = protocol.Job(**json.loads(item.job))
+        is_other = runs and (run.out != runs[0].out or run.footage in [one.footage for one in runs])
+        if item.status != "done" and not is_other:
+            sent.append(item)
+            runs.append(run)
+    log = job.new_log(prefs.log_folder(), "farm")
+    try:
+        variables = prefs.engine_variables()
+        source = job.start_farm(prefs.engine().python, runs, prefs.farm_address(), log, extra=variables)
+    except OSError as error:
+        prefs.forget_engine()
+        raise UserError(f"The engine could not be started: {error}.", "Install it again in the preferences.") from error
+    for item in sent:
+        item.status, item.message = "running", ""
+    state = FarmState("farm", source)
+    state.context.update(scene=scene.name, jobs=[item.job for item in sent])
+    state.over = lambda place, clip: _come_back(state, place, clip)
+    running.start(state, _farm_ended)
+
+
+def _sent(state: FarmState, place: int) -> list:
+    """Items of the clip that was sent as the one with this number, wherever they are in the queue now."""
+    scene = bpy.data.scenes.get(state.context["scene"])
+    jobs = state.context["jobs"]
+    return [item for item in scene.adapt_motion.queue if place < len(jobs) and item.job == jobs[place]] if scene else []
+
+
+def _come_back(state: FarmState, place: int, clip: SentClip) -> None:
+    """Write down how a clip went on the farm, while the others go on."""
+    for item in _sent(state, place):
+        item.status, item.message = clip.status, clip.message
+        if clip.status == "done":
+            item.message = messages.done(clip.frames, len(clip.motions), None)
+            item.motions = _kept(clip.motions)
+
+
+def _farm_ended(state: FarmState) -> None:
+    """What was not over waits again."""
+    for place in range(len(state.context["jobs"])):
+        for item in _sent(state, place):
+            if item.status == "running":
+                item.status = "stopped" if state.cancelled else "failed"
+                item.message = f"{state.message} {state.hint}".strip()
 
 
 def _ended(state: RunState) -> None:

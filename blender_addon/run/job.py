@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import os
 import queue
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,16 +85,49 @@ def start_run(
         OSError: `python` cannot be started.
     """
     root = root or engine_root()
+    words = _with_whole_paths(run).arguments()
+    program = [str(python), *([str(Path(__file__).with_name("key_store.py")), "run"] if with_key else [])]
+    command = [*program, "-m", "engine", words[0], "--events", "jsonl", "--watch-stdin", *words[1:]]
+    return Job(command, log, {**engine_environment(root), **(extra or {})}, root)
+
+
+def start_farm(
+    python: str | Path,
+    runs: Sequence[protocol.Job],
+    address: str,
+    log: Path,
+    root: Path | None = None,
+    *,
+    extra: Mapping[str, str] | None = None,
+) -> Job:
+    """Start the bundled engine's `farm` on runs that go into one output folder.
+
+    Args:
+        python, log, root, extra: as for `start_run`.
+        runs: each with settings of its own; their files lie beside the log.
+        address: of the Ray that it is sent to; '' for this computer alone.
+
+    Raises:
+        OSError: `python` cannot be started, or the files cannot be written.
+    """
+    root = root or engine_root()
+    words = ["--address", address] if address else []
+    for number, run in enumerate(runs):
+        path = log.with_suffix(f".{number:04d}.json")
+        _with_whole_paths(run).write(path)
+        words += ["--job", str(path)]
+    command = [str(python), "-m", "engine", "farm", "--events", "jsonl", "--watch-stdin", *words]
+    return Job(command, log, {**engine_environment(root), **(extra or {})}, root)
+
+
+def _with_whole_paths(run: protocol.Job) -> protocol.Job:
+    """The run with paths that do not count from a working folder."""
     files = {
         name: os.path.abspath(path)
         for name in ("out", "labels", "body", "camera")
         if (path := getattr(run, name)) and path not in protocol.CAMERAS
     }
-    run = dataclasses.replace(run, footage=[os.path.abspath(path) for path in run.footage], **files)
-    words = run.arguments()
-    program = [str(python), *([str(Path(__file__).with_name("key_store.py")), "run"] if with_key else [])]
-    command = [*program, "-m", "engine", words[0], "--events", "jsonl", "--watch-stdin", *words[1:]]
-    return Job(command, log, {**engine_environment(root), **(extra or {})}, root)
+    return dataclasses.replace(run, footage=[os.path.abspath(path) for path in run.footage], **files)
 
 
 class EventSource:
@@ -286,10 +320,11 @@ def end_process(process: subprocess.Popen[bytes], force: bool) -> None:
 
 
 def new_log(folder: Path, name: str) -> Path:
-    """Path for a new log in `folder`; older ones of the same name but the last nine are deleted."""
+    """Path for a new log in `folder`; older ones of the same name but the last nine are deleted, with their files."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob(f"{name}-*.log"))[:-9]:
-        old.unlink(missing_ok=True)
+        for file in (old, *folder.glob(f"{glob.escape(old.stem)}.*.json")):
+            file.unlink(missing_ok=True)
     return new_path(folder, name, "log")
 
 

@@ -11,7 +11,7 @@ from . import prefs
 
 _NAMES = (
     "engine_python", "device", "build", "installer_arguments", "body_model", "models_folder", "vlm_server", "vlm_model",
-    "lock_feet", "look",
+    "lock_feet", "look", "farm_address",
 )  # fmt: skip
 _FILE = "preferences.json"
 

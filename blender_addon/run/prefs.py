@@ -51,6 +51,12 @@ def device(context: bpy.types.Context | None = None) -> str:
     return preferences.device if preferences else "auto"
 
 
+def farm_address(context: bpy.types.Context | None = None) -> str:
+    """Where *Send to Farm* sends to: `auto`, `HOST:PORT`, or '' for this computer."""
+    preferences = get(context)
+    return preferences.farm_address.strip() if preferences else ""
+
+
 def locks_feet(context: bpy.types.Context | None = None) -> bool:
     """Whether planted feet are held still in motion that comes in."""
     preferences = get(context)

@@ -17,7 +17,7 @@ class RunState:
     """A run of the engine or the installer.
 
     Attributes:
-        kind: `adapt`, `people`, `labels`, `attach`, `install`, `check`, `doctor`, `key` or `action`.
+        kind: `adapt`, `people`, `labels`, `attach`, `farm`, `install`, `check`, `doctor`, `key` or `action`.
         source: the process or thread that gives the events.
         clip: name of the footage that it works on; '' for none.
         stage, step, steps: name of the stage, its number from 1, and how many there are.

@@ -6,7 +6,7 @@ import bpy
 
 from .. import messages, texts
 from ..blender import compat
-from ..run import labels, people, people_edits, running
+from ..run import clip_queue, labels, people, people_edits
 
 PICTURE_SCALE = 3.4
 """Size of a person's picture in the list, in parts of a line: 68 pixels at scale 1."""
@@ -32,8 +32,8 @@ class ADAPT_MOTION_UL_queue(bpy.types.UIList):
         row.label(text=item.name, icon=STATUS_ICONS[item.status], translate=False)
         if item.status == "done":
             row.operator("adapt_motion.queue_attach", text="Attach", icon="IMPORT").index = index
-        elif item.status == "running" and (state := running.latest()) is not None and state.progress_text:
-            row.label(text=state.progress_text, translate=False)
+        elif item.status == "running" and (text := clip_queue.progress_text(item)):
+            row.label(text=text, translate=False)
         else:
             row.label(text=item.bl_rna.properties["status"].enum_items[item.status].name)
 

@@ -245,7 +245,9 @@ class ADAPT_MOTION_PT_queue(_Part, bpy.types.Panel):
             item = settings.queue[settings.queue_index]
             if item.message:
                 drawing.draw_text(layout, item.message, _width(context), lists.STATUS_ICONS[item.status])
-        layout.operator("adapt_motion.queue_run", icon="PLAY")
+        row = layout.row(align=True)
+        row.operator("adapt_motion.queue_run", icon="PLAY")
+        row.operator("adapt_motion.queue_farm", icon="NETWORK_DRIVE")
 
 
 class ADAPT_MOTION_PT_result(_Sidebar, bpy.types.Panel):

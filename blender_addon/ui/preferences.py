@@ -94,6 +94,12 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         default="DRESSED",
         update=kept_prefs.remember,
     )
+    farm_address: StringProperty(
+        name="Farm",
+        description="Where Send to Farm sends clips: HOST:PORT of a Ray cluster, or auto for the one that this "
+        "computer is part of. Empty: all cores of this computer",
+        update=kept_prefs.remember,
+    )
     show_optional: BoolProperty(
         name="Optional Parts",
         description="Also list what the engine could use and does not need, and where each is to be had",
@@ -129,6 +135,7 @@ class ADAPT_MOTION_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "models_folder")
         column.prop(self, "look")
         column.prop(self, "lock_feet")
+        column.prop(self, "farm_address")
         _draw_labels(layout.box().column(), self)
         doctor_box.draw(layout.box().column(), running.latest(), self)
 
