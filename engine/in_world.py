@@ -22,6 +22,7 @@ from engine.semantics import retrieval_run
 from engine.stages import Estimated
 from engine.world.moving_camera import rows_of, to_moving_world
 from engine.world.one_floor import common_floors
+from engine.world.solved_camera import metric_path
 from engine.world.still_camera import WorldMotion, to_world
 from engine.world.turning_camera import seen_turning, steadied, turns_of
 
@@ -34,14 +35,18 @@ def in_world(
     """Every stretch of every person, placed in the world.
 
     Args:
-        people: with the camera as it was followed.
+        people: with the camera as it was followed, or solved.
         adapted: what became of each track of them.
         body: of the run.
         options: of the run.
         reporter: receives warnings; work stops where it is cancelled.
     """
-    tracks, camera = people.tracks, people.camera
+    tracks = people.tracks
     predictions, last = in_one_body(tracks, people.predictions, [one.prediction for one in adapted], body)
+    if people.solved:
+        path = metric_path(people.solved, tracks, last, body)
+        people = replace(people, camera=replace(people.camera, path=path))
+    camera = people.camera
     floors: list[float | None] = [None] * len(tracks)
     if camera.path is None:
         predictions, last = (steadied(camera, tracks, those, body) for those in (predictions, last))

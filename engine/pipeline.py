@@ -19,6 +19,7 @@ from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.model import BodyModel
+from engine.camera_following import follow_camera
 from engine.errors import EngineError
 from engine.footage.clip import Clip
 from engine.footage.decoding import fingerprint, probe
@@ -122,10 +123,7 @@ class ClipRun:
         """The stages after adaptation."""
         options = self.options
         with self._stage("world"):
-            camera = stages.follow_camera(
-                people.clip, people.found, people.frames(options), people.camera, options, self.cache, self.reporter
-            )
-            people = replace(people, camera=camera)
+            people = follow_camera(people, options, self.cache, self.reporter)
             stretches = in_world(people, adapted, self.body, options, self.reporter)
         with self._stage("write"):
             split = bool(people.cuts_s) and options.shots == "split"

@@ -14,9 +14,8 @@ from engine.backbones.choice import backbone_key
 from engine.backbones.known_height import at_height
 from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction
 from engine.body.model import BodyModel
-from engine.camera.background import follow_background
 from engine.camera.pinhole import default_focal_px, intrinsics
-from engine.camera.turns import boxes_of, describe_turns, kind_of, pack_turns, turns_by_frame, unpack_turns
+from engine.camera.solve import SolvedShot
 from engine.detection import detection_key
 from engine.footage import shots
 from engine.footage.bars import Bars
@@ -56,6 +55,7 @@ class Estimated:
         tracks: the requested people, as a pinhole camera sees them.
         predictions: of the tracks.
         labels: (T,) of each track.
+        solved: the camera's path in each shot, without scale, where it moves through the scene and could be solved.
     """
 
     clip: Clip
@@ -65,6 +65,7 @@ class Estimated:
     tracks: list[PersonTrack]
     predictions: list[Prediction] = field(default_factory=list)
     labels: list[NDArray[np.str_]] = field(default_factory=list)
+    solved: list[SolvedShot] = field(default_factory=list)
 
     def frames(self, options: RunOptions) -> Iterator[Frame]:
         """The footage of the run, from its beginning, as the pinhole camera sees it."""
@@ -82,7 +83,7 @@ def find_cuts(clip: Clip, options: RunOptions, cache: Cache, progress: Progress)
     if entry is None:
         bars, table, recorder = Bars(), TableMaker(), Recorder(progress)
         footage = bars.watch(clip.frames(*span, image_rate=rate, warn=recorder.warn, table=table))
-        cuts = shots.find_cuts(_counted(footage, _expected_frames(clip.info, options), progress))
+        cuts = shots.find_cuts(counted(footage, expected_frames(clip.info, options), progress))
         entry = {name: np.array(getattr(cuts, name), np.int64) for name in ("sure", "possible")}
         entry["picture"] = np.array(bars.picture() or (), np.int64)
         entry |= {f"table.{name}": getattr(table.table(), name) for name in _TABLE}
@@ -186,41 +187,7 @@ def make_camera(clip: Clip, options: RunOptions) -> Camera:
     return Camera(matrix.numpy(), source)
 
 
-def follow_camera(
-    clip: Clip,
-    found: list[FrameDetections],
-    frames: Iterable[Frame],
-    camera: Camera,
-    options: RunOptions,
-    cache: Cache,
-    progress: Progress,
-) -> Camera:
-    """The camera with its turns, where it is to be looked for and turns.
-
-    Args:
-        clip, options: of the run.
-        found: everybody in every frame, whom the background is without.
-        frames: of the footage, as the pinhole camera sees them; read only where there is work to do.
-        camera: as far as it is known.
-        cache, progress: as everywhere.
-    """
-    if not options.follow_camera:
-        return camera
-    starts = confirmed(clip.cuts, found)
-    lens = None if camera.lens is None else camera.lens.key()
-    key = key_of(detections=detection_key(clip, options), camera=camera.intrinsics.tolist(), starts=starts, lens=lens)
-    entry = load_entry(cache, "camera", key, progress)
-    if entry is None:
-        counted = _counted(frames, _expected_frames(clip.info, options), progress)
-        entry = pack_turns(list(follow_background(counted, boxes_of(found), starts, camera.intrinsics)))
-        cache.store("camera", key, entry)
-    shots_of_clip = unpack_turns(entry)
-    for sentence in describe_turns(shots_of_clip):
-        progress.warn("camera", sentence)
-    return replace(camera, turns=turns_by_frame(shots_of_clip), motion=kind_of(shots_of_clip))
-
-
-def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
+def expected_frames(info: FootageInfo, options: RunOptions) -> int:
     """Frames in the range, 0 where the container does not state how many it has."""
     if info.frame_count is None:
         return 0
@@ -231,7 +198,8 @@ def _expected_frames(info: FootageInfo, options: RunOptions) -> int:
     return max(last - first, 1)
 
 
-def _counted(stream: Iterable[Frame], total: int, progress: Progress) -> Iterator[Frame]:
+def counted(stream: Iterable[Frame], total: int, progress: Progress) -> Iterator[Frame]:
+    """The frames, and progress of how many of `total` went by."""
     for count, frame in enumerate(stream):
         progress(min(count, total), total)
         yield frame

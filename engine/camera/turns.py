@@ -13,6 +13,18 @@ from engine.keypoints.search import GLANCE_S
 from engine.keypoints.types import SEEN_CONFIDENCE, FrameDetections
 
 _WORST: tuple[Kind, ...] = ("still", "unknown", "turning", "moving")
+_NOT_SOLVED = (
+    "Only its turning was followed, so the way that people take through the world may be off; a camera solve "
+    "(--camera FILE) puts that right."
+)
+_MOVING = {
+    (True, True): "The camera moves through the scene: its path was solved from the background, and its scale from the "
+    "people.",
+    (False, True): f"The camera moves through the scene, or zooms, and its path could not be solved. {_NOT_SOLVED}",
+    (False, False): "The camera moves through the scene, or zooms, and pycolmap, which solves its path, is not "
+    f"installed. {_NOT_SOLVED}",
+}
+"""By whether the path was solved, and whether it can be."""
 _AROUND = 0.2
 """Of a person's size: how far hair, hands, clothes and shadows reach beyond the keypoints."""
 
@@ -78,18 +90,21 @@ def kind_of(shots: Sequence[CameraTurns]) -> str:
     return max((one.kind for one in shots), key=_WORST.index, default="unknown")
 
 
-def describe_turns(shots: Sequence[CameraTurns]) -> list[str]:
-    """Sentences about cameras that do not stand still."""
+def describe_turns(shots: Sequence[CameraTurns], can_solve: bool, solved: bool) -> list[str]:
+    """Sentences about cameras that do not stand still.
+
+    Args:
+        shots: of the clip.
+        can_solve: whether COLMAP is installed.
+        solved: whether the path of those that move was found.
+    """
     kinds = {one.kind for one in shots}
     sentences = []
     if "turning" in kinds:
         most = max(one.most_degrees for one in shots if one.kind == "turning")
         sentences.append(f"The camera turns, by up to {most:.0f}°: it was followed.")
     if "moving" in kinds:
-        sentences.append(
-            "The camera moves through the scene, or zooms. Only its turning was followed, so the way that people take "
-            "through the world may be off; a camera solve (--camera FILE) puts that right."
-        )
+        sentences.append(_MOVING[solved, can_solve])
     if "unknown" in kinds:
         sentences.append("Too little is seen behind the people to tell whether the camera moves: it counts as still.")
     if lost := [index for one in shots for index in one.lost]:

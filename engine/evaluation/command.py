@@ -19,9 +19,10 @@ _CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On
 _EVERY_KIND = "desk,cut,pillar,side,limb"
 _EVERY_TABLE = "ablation,label-use,labels,fill-in,ema,presets"
 _HIDE = "On real footage, a part of it hidden"
+_SCENES = "On generated scenes with moving cameras"
 _CHOICE = (
-    "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --hide FOOTAGE, --speed, "
-    "or --blender."
+    "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --hide FOOTAGE, "
+    "--scenes FOLDER, --speed, or --blender."
 )
 
 
@@ -96,6 +97,13 @@ def bench(
         float | None, typer.Option(help="Focal length of the footage in pixels.", rich_help_panel=_HIDE)
     ] = None,
     strips: Annotated[str, typer.Option(help="Folder for pictures of the results.", rich_help_panel=_HIDE)] = "",
+    scenes: Annotated[
+        str, typer.Option(help="Folder with scenes whose camera and motion are known.", rich_help_panel=_SCENES)
+    ] = "",
+    scenes_from: Annotated[
+        str,
+        typer.Option(help="Corpus file: make the scenes that the folder lacks, with Blender.", rich_help_panel=_SCENES),
+    ] = "",
     speed: Annotated[
         bool, typer.Option("--speed", help="Time and memory of each stage.", rich_help_panel=_SPEED)
     ] = False,
@@ -109,7 +117,7 @@ def bench(
     ] = "",
     frames: Annotated[int, typer.Option(min=2, help="Frames of the motion.", rich_help_panel=_SPEED)] = 10_000,
     run_options: Annotated[
-        str, typer.Option(help="Options of `run` for --speed and --footage, such as '--label walk'.")
+        str, typer.Option(help="Options of `run` for --speed, --scenes and --footage, such as '--label walk'.")
     ] = "",
     preset: Annotated[str, typer.Option(help="Settings that rows start from.")] = "balanced",
     backbone: Annotated[str, typer.Option(help="Pose network.")] = "landmark",
@@ -130,8 +138,8 @@ def bench(
     json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Measure: --corpus FILE, --dataset NAME --root DIR, --yardstick DIR, --hide FOOTAGE, --speed, or --blender."""
-    chosen = [bool(one) for one in (corpus, dataset, yardstick, hide, speed, blender)]
+    """Measure: --corpus FILE, --dataset NAME, --yardstick DIR, --hide FOOTAGE, --scenes DIR, --speed, or --blender."""
+    chosen = [bool(one) for one in (corpus, dataset, yardstick, hide, scenes, speed, blender)]
     if sum(chosen) != 1 or bool(root) != bool(dataset):
         raise UsageError("It is not clear what to measure.", _CHOICE)
     if bool(footage or (motions and not hide)) != bool(yardstick):
@@ -140,6 +148,8 @@ def bench(
     with clean_stdout() as stream:
         if speed:
             figures = _speed(clip, repeats, run_options, stream)
+        elif scenes:
+            figures = _scenes(scenes, scenes_from, seed, run_options, results, stream)
         elif blender:
             figures = _blender(blender, frames, stream)
         elif yardstick:
@@ -198,6 +208,18 @@ def _speed(clip: str, repeats: int, run_options: str, stream: TextIO) -> dict[st
     from engine.evaluation import tables
 
     return tables.speed(_path(clip), repeats, shlex.split(run_options), stream)
+
+
+def _scenes(folder: str, corpus: str, seed: int, run_options: str, results: str, stream: TextIO) -> dict[str, Any]:
+    from engine.evaluation import tables
+    from engine.evaluation.measures import Counter
+    from engine.evaluation.scenes import bench as scenes
+    from engine.evaluation.scenes import build
+
+    if corpus:
+        build.make_scenes(Path(corpus), Path(folder), seed, Counter())
+    scores = scenes.run_scenes(Path(folder), shlex.split(run_options), _path(results), Counter())
+    return tables.scenes(scores, stream)
 
 
 def _blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from engine.evaluation.hide_scores import FIGURES as HIDE_FIGURES
 from engine.evaluation.methods import IN_FULL_VIEW, TABLES, Row
 from engine.evaluation.metrics import Interval
 from engine.evaluation.results import Record
+from engine.evaluation.scenes.bench import SceneScores
 from engine.evaluation.scores import FIGURES
 from engine.evaluation.yardstick import Scores
 
@@ -33,6 +35,15 @@ _SCORES = {
     "jitter_true": "jitter of the truth, m/s3",
     "root": "place of the hips, mm",
     "root_path": "path of the hips, mm",
+}
+_SCENE = {
+    "wa_mpjpe": "WA-MPJPE, mm",
+    "w_mpjpe": "W-MPJPE, mm",
+    "rte": "RTE, %",
+    "skating": "skating, mm/frame",
+    "skating_true": "of the truth",
+    "jitter": "jitter, m/s3",
+    "jitter_true": "of the truth",
 }
 
 
@@ -53,6 +64,28 @@ def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: Tex
         "long": costs.as_json(long),
         "cores": {str(count): costs.as_json(cost) for count, cost in by_cores.items()},
     }
+
+
+def scenes(scores: Sequence[SceneScores], stream: TextIO) -> dict[str, Any]:
+    """Print the figures of generated scenes, camera followed and taken as still; returns them by scene."""
+    columns = ("", "camera is", "turn, °", *_SCENE.values())
+    rows = [_scene_row(one.scene, one.camera, one.motion, one.turn, one.world.rounded()) for one in scores]
+    for camera in dict.fromkeys(one.camera for one in scores):
+        of_camera = [one for one in scores if one.camera == camera]
+        means = {name: float(np.mean([getattr(one.world, name) for one in of_camera])) for name in _SCENE}
+        rows.append(_scene_row("mean", camera, "", float(np.mean([one.turn for one in of_camera])), means))
+    _print("Generated scenes, in the world", columns, rows, stream)
+    return {
+        f"{one.scene}/{one.camera}": {"motion": one.motion, "turn": round(one.turn, 3), **one.world.rounded()}
+        for one in scores
+    }
+
+
+def _scene_row(
+    scene: str, camera: str, motion: str, turn: float, figures: Mapping[str, float | None]
+) -> tuple[str, ...]:
+    shown = (_number(figures[name]) for name in _SCENE)
+    return (f"{scene}, {camera}", motion, f"{turn:.2f}", *shown)
 
 
 def blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class _Painter:
         self._body = body
         rest = body.rest(torch.zeros(10))
         self._rasteriser = MeshRasteriser(body.faces, len(rest.vertices))
-        self._parts = _clothing(rest)
+        self._parts = clothing(rest)
 
     def pictures(self, scene: Scene, row: int, scale: float, rng: np.random.Generator) -> Iterator[Picture]:
         """(H, W, 3) uint8 pictures of one window, of `scale` of the scene's pixels."""
@@ -154,7 +154,7 @@ class _Painter:
             yield picture.clip(0, 255).astype(np.uint8)
 
 
-def _clothing(rest: RestBody) -> NDArray[np.int64]:
+def clothing(rest: RestBody) -> NDArray[np.int64]:
     """(V,) what each vertex of the body wears: 0 skin, 1 shirt, 2 trousers, 3 shoes, 4 hair."""
     joint = np.array(JOINT_NAMES)[rest.weights.argmax(1)]
     parts = np.full(len(joint), _SKIN)

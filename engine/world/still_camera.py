@@ -97,7 +97,7 @@ def to_world(
     path = steady_depth(joints[:, 0], times, prediction.joint_confidence.mean(1)) - joints[:, 0]
     joints, feet = joints + path[:, None], feet + path[:, None]
     up = estimate_up(joints, feet, times) if shared is None else shared[2, :3]
-    rotation = _axes(up)
+    rotation = axes_of(up)
     heights = feet @ up
     floor = floor_height(heights, times) if floor_under_m is None else -floor_under_m
     contacts = contact_probability(feet, heights - floor, times)
@@ -183,7 +183,7 @@ def _foot_turns(prediction: Prediction) -> Array:
     return np.stack(turns, 1)
 
 
-def _axes(up: Array) -> Array:
+def axes_of(up: Array) -> Array:
     """Rotation (3, 3) of camera coordinates into the world's axes, for `up` (3,) in the camera frame."""
     ahead = np.array([0.0, 0.0, 1.0])
     if abs(ahead @ up) > 0.99:  # it looks straight down or up: the top or the bottom of the picture lies ahead
