@@ -40,6 +40,8 @@ _LEAST_PICTURES = 5
 _ENOUGH = 0.8
 """Share of the pictures that have to be solved for the path to be used."""
 _MOST_S = 300.0
+_MOST_MODELS = 6
+"""Beginnings that are tried, until one brings enough pictures together."""
 _BEAT_S = 0.2
 _SEED = 0
 
@@ -191,7 +193,7 @@ def _models(pycolmap: Any, folder: Path, camera: Sequence[float], token: Any) ->
 
 def _mapping(pycolmap: Any) -> Any:
     options = pycolmap.IncrementalPipelineOptions(
-        multiple_models=False,
+        max_num_models=_MOST_MODELS,
         ba_refine_focal_length=False,
         ba_refine_extra_params=False,
         random_seed=_SEED,
