@@ -110,6 +110,9 @@ def run(
     keypoints: Annotated[
         str, typer.Option(help="Folder with OpenPose's JSON files, in place of detection.", rich_help_panel=_WHO)
     ] = "",
+    corrections: Annotated[
+        str, typer.Option(help="corrections.json: pins and edits, met in the result.", rich_help_panel=_WHO)
+    ] = "",
     fbx: Annotated[bool, typer.Option("--fbx", help="Also write FBX.")] = False,
     bvh: Annotated[bool, typer.Option("--bvh", help="Also write BVH.")] = False,
     glb: Annotated[bool, typer.Option("--glb", help="Also write GLB.")] = False,

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from engine import detection, stages
 from engine.adaptation import stage as adaptation
+from engine.adaptation.corrected import Work
+from engine.adaptation.correcting import corrected_stretches
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
@@ -40,7 +42,7 @@ from engine.semantics import retrieval_run, segments
 from engine.stages import Estimated
 from engine.world.still_camera import to_world
 
-_STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write")
+_STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "correct", "write")
 _LAST_STAGE = {"people": "track", "labels": "segment"}
 """Where a run with `--only` stops."""
 
@@ -52,7 +54,8 @@ class ClipRun:
         self.path, self.folder, self.options, self.body, self.reporter = path, folder, options, body, reporter
         self.cache = Cache(folder, options.resume, reporter.warn)
         self.adapts = adaptation.wanted(options)
-        stages_of_all = [name for name in _STAGES if name != "adapt" or self.adapts]
+        left_out = {"adapt": not self.adapts, "correct": options.corrections is None}
+        stages_of_all = [name for name in _STAGES if not left_out.get(name)]
         self.stages = (*stages_of_all, *(("export",) if options.exports or options.preview else ()))
         self._backbone: Backbone | None = None
         if options.only:
@@ -125,6 +128,11 @@ class ClipRun:
         with self._stage("world"):
             people = follow_camera(people, options, self.cache, self.reporter)
             stretches = in_world(people, adapted, self.body, options, self.reporter)
+        if options.corrections is not None:
+            with self._stage("correct"):
+                work = Work(camera, self.body, self._network(people), options)
+                key = people.clip.footage_key
+                stretches = corrected_stretches(stretches, options.corrections, key, work, self.cache, self.reporter)
         with self._stage("write"):
             split = bool(people.cuts_s) and options.shots == "split"
             results = write_results(stretches, self.folder, self.body, split)

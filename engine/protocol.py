@@ -40,7 +40,7 @@ on progress once there is an estimate. `people` and `labels` come from runs with
 `action` comes from `actions add`: what was added, and labels that it is like, best first, `nearest` with similarities.
 `log` is never sent: `parse_event` makes it of any line that is not an event."""
 
-STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "write", "export")
+STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "correct", "write", "export")
 """Stage names in the order in which they run."""
 
 
@@ -131,13 +131,15 @@ class Job:
     """People who are several: each time that `2` is there, or from a second on, `2@3.5`."""
     merge: list[str] = field(default_factory=list)
     """People who are one, such as `2=4`."""
+    corrections: str = ""
+    """A `corrections.json` file."""
 
     def arguments(self) -> list[str]:
         """Command-line arguments that run this job: `python -m engine` + these."""
         arguments = ["run", "--out", self.out, "--preset", self.preset, "--labeler", self.labeler]
         arguments += ["--person", self.person, "--backbone", self.backbone, "--device", self.device]
         arguments += ["--seed", str(self.seed)]
-        for name in ("only", "label", "labels", "body", "camera"):
+        for name in ("only", "label", "labels", "body", "camera", "corrections"):
             if getattr(self, name):
                 arguments += [f"--{name}", getattr(self, name)]
         for name in ("focal_px", "height_m", "start_s", "end_s"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adaptation.corrections import Corrections, read_corrections
 from engine.backbones.crop_settings import PICTURE_BACKBONES
 from engine.config import Settings, load_settings
 from engine.errors import EngineError, FootageError, UsageError
@@ -63,6 +64,7 @@ class RunOptions:
         shots: `split` for a motion file per person and shot, `join` for one per person.
         split: people who are several.
         merge: numbers of people who are one.
+        corrections: of the result, None for none.
         everybody: whether all people are followed closely, or whoever may be the main person.
         cores: how many may be used, 0 for all. Results do not depend on it.
     """
@@ -94,6 +96,7 @@ class RunOptions:
     shots: str = "split"
     split: tuple[Split, ...] = ()
     merge: tuple[tuple[int, ...], ...] = ()
+    corrections: Corrections | None = None
     everybody: bool = True
     cores: int = 0
 
@@ -140,6 +143,7 @@ def check_options(
         shots=job.shots,
         split=splits(job.split),
         merge=merges(job.merge),
+        corrections=read_corrections(Path(job.corrections)) if job.corrections else None,
         # The numbers of people, which splitting and merging name, are those among everybody.
         cores=cores,
         everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
@@ -174,6 +178,7 @@ def _check_names(job: Job, keypoints: str) -> None:
     if not job.out:
         raise UsageError("The output folder has no name.", "Give a folder after -o.")
     named = {"--out": job.out, "--labels": job.labels, "--body": job.body, "--camera": job.camera}
+    named |= {"--corrections": job.corrections}
     named |= {"--keypoints": keypoints, **{f"the footage {number}": name for number, name in enumerate(job.footage, 1)}}
     for option, name in named.items():
         if "\0" in name:

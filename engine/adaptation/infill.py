@@ -158,7 +158,7 @@ def infill(
         return None
     stride = stride_of(times.double().cpu().numpy())
     rows = torch.arange(0, len(times), stride, device=times.device)
-    evidence = _evidence(network, body, motion, seen, times, labels, rows)
+    evidence = evidence_of(network, body, motion, seen, times, labels, rows)
     draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed), beat)
     apart = disagreement(draws, evidence, motion.betas[rows].mean(0), body)
     stretch_of = _stretches(hidden[rows].amax(1) > _STANDS, evidence.times_s[0])
@@ -218,7 +218,7 @@ def _movement(rotations: Tensor, hidden: Tensor) -> float:
     return float(matrix_to_six(rotations)[:, there].std(0).mean())
 
 
-def _evidence(
+def evidence_of(
     network: MotionInfiller,
     body: BodyModel,
     motion: Estimate,
@@ -227,7 +227,17 @@ def _evidence(
     labels: Sequence[str],
     rows: Tensor,
 ) -> MotionEvidence:
-    """The track as the in-filler reads it, (1, R, …)."""
+    """The track as the in-filler reads it, (1, R, …): some rows of `motion` and of what is `seen`.
+
+    Args:
+        network: whose sentences are taken.
+        body: on the device of the motion.
+        motion: T rows.
+        seen: the evidence of the track.
+        times: (T,) seconds.
+        labels: T labels, '' for none.
+        rows: (R,) that are read.
+    """
     different = sorted(set(labels))
     sentences = torch.stack([network.sentence_of(label) for label in different])
     label = torch.tensor([different.index(name) for name in labels], device=times.device)

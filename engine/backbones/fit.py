@@ -90,14 +90,14 @@ class FitBackbone:
 
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
-        with _one_thread() as threads:
+        with one_thread() as threads:
             return self._predict(track, camera, body, None, self.threads or threads, progress)
 
     def solve(
         self, track: PersonTrack, camera: Camera, body: BodyModel, given: Given, progress: Progress
     ) -> Prediction:
         """The motion of this track that fits all evidence and `given`: that of a network, and what is in-filled."""
-        with _one_thread() as threads:
+        with one_thread() as threads:
             return self._predict(track, camera, body, given, self.threads or threads, progress)
 
     def _predict(
@@ -299,7 +299,7 @@ class _Stature:
 
 
 @contextmanager
-def _one_thread() -> Iterator[int]:
+def one_thread() -> Iterator[int]:
     """Sharing tensors this small among threads takes several times as long as the work itself. Gives how many there
     were."""
     before = torch.get_num_threads()

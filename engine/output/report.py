@@ -45,6 +45,9 @@ def describe_run(options: RunOptions) -> dict[str, Any]:
             {"start": item.start_s, "end": item.end_s if np.isfinite(item.end_s) else None, "label": item.label}
             for item in options.segments
         ],
+        "corrections": dict(Counter(one.kind for one in options.corrections.corrections))
+        if options.corrections
+        else {},
     }
 
 

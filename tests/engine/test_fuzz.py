@@ -18,6 +18,7 @@ from hostile_files import archive, described, npy
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from engine.adaptation.corrections import read_corrections
 from engine.body.smpl_file import read_body_file
 from engine.camera.camera_file import read_camera
 from engine.config import load_settings
@@ -206,6 +207,11 @@ FILES = {
         lambda path: read_pickle_here(path.read_bytes()),
     ),
     "labels": ("a.json", texts([{"start": 0, "end": 1, "label": "walk"}]), read_labels),
+    "corrections": (
+        "a.json",
+        texts({"format": 1, "corrections": [{"kind": "pose", "time_s": 1, "rotations": {"head": [0, 0, 0]}}]}),
+        read_corrections,
+    ),
     "camera": ("a.json", texts({"intrinsics": MATRIX, "distortion": {"model": "division", "k": [-0.1]}}), read_camera),
     "openpose": ("a.json", texts({"people": [{"pose_keypoints_2d": [1.0] * 75}]}), openpose),
     "job": ("a.json", texts({"protocol": 1, "footage": ["a"], "out": "b"}), one_job),

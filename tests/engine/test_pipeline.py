@@ -269,3 +269,29 @@ def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, q
     file.write_text(file.read_text().replace("1.3", "1.4"))
     assert run_here(*command).code == 0
     assert report_of(tmp_path / "out" / "demo")["reused"] == ["shots"]
+
+
+def test_a_corrected_run_detects_and_adapts_nothing_again(copied_run, run_here, quick, tmp_path):
+    """A wrist is pinned 8 cm from where it was; a file for other footage is refused."""
+    wrist = 20
+    before = read_motion(copied_run.folder / "person_1.npz")
+    there = (before.joints3d_world[10, wrist] + np.array([0, 0, 0.08], np.float32)).tolist()
+    pin = {"kind": "pose", "time_s": float(before.timestamps[10]), "positions": {"left_wrist": there}}
+    late = {**pin, "time_s": 9.0}
+    file = tmp_path / "corrections.json"
+    file.write_text(json.dumps({"format": 1, "corrections": [pin, late]}))
+    arguments = ("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "balance",
+                 "--corrections", file, *quick)  # fmt: skip
+    assert run_here(*arguments).code == 0
+    report = report_of(copied_run.folder)
+    assert {"detect", "track", "predict", "adapt"} <= set(report["reused"])
+    assert report["corrections"] == {"pose": 2}
+    assert "correct" in report["seconds"]
+    assert any("9.00 s has no effect" in text["message"] for text in report["warnings"])
+    after = read_motion(copied_run.folder / "person_1.npz")
+    assert after.joints3d_world[10, wrist] == pytest.approx(there, abs=5e-3)
+    assert np.array_equal(after.initial_poses, before.initial_poses)
+    file.write_text(json.dumps({"format": 1, "footage": "0" * 64, "corrections": [pin]}))
+    refused = run_here(*arguments)
+    assert refused.code == 2
+    assert "other footage" in refused.stderr
