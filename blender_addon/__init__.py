@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .character import pins as character_pins
 from .operators import (
     actions,
     adapt,
@@ -14,6 +15,7 @@ from .operators import (
     labels,
     match,
     people,
+    pins,
     properties,
     queue,
     retarget,
@@ -22,13 +24,24 @@ from .retarget import properties as retarget_properties
 from .run import clip_queue, results, running
 from .run import people as people_pictures
 from .scripts import batch
-from .ui import ghost_overlay, lists, motion_panels, overlay, panels, people_overlay, preferences, translations
+from .ui import (
+    ghost_overlay,
+    lists,
+    motion_panels,
+    overlay,
+    panels,
+    people_overlay,
+    pin_panel,
+    preferences,
+    translations,
+)
 
 _MODULES = (  # what others use first
     translations,
     preferences,
     retarget_properties,
     properties,
+    character_pins,
     running,
     people_pictures,
     results,
@@ -43,6 +56,7 @@ _MODULES = (  # what others use first
     adapt,
     actions,
     character,
+    pins,
     cleanup,
     retarget,
     export,
@@ -51,6 +65,7 @@ _MODULES = (  # what others use first
     people_overlay,
     ghost_overlay,
     panels,
+    pin_panel,
     motion_panels,
     batch,
 )

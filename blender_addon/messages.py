@@ -29,6 +29,7 @@ STAGE_TITLES = {
     "segment": "Labelling actions",
     "adapt": "Adapting to the clip",
     "world": "Placing in the world",
+    "correct": "Following the pins",
     "write": "Writing results",
     "export": "Exporting",
     "python": "Looking for Python",
@@ -54,6 +55,8 @@ FOOTAGE_GONE = "The footage is not there any more: {path}"
 NOTHING_RUNS = "Nothing is running"
 NO_CHARACTER = "Select the armature of an adapted clip"
 NO_CAMERA = "Select the armature of an adapted clip that has its camera"
+PINNED_FROM_KEYS = "Frames pinned from their keys: {count}"
+PINS_FOLLOWED = "{frames} frames follow the pins, done in {seconds:.0f} s."
 NO_LOG = "There is no log yet"
 LABELS_OVERLAP = "The labels '{first}' and '{second}' overlap at frame {frame}."
 LABEL_ENDS = "'{label}' ends at frame {frame} now, where the new label begins."

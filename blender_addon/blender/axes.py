@@ -91,6 +91,25 @@ def bone_rotations(poses: np.ndarray, names: list[str]) -> np.ndarray:
     return rotations
 
 
+def poses(rotations: np.ndarray, names: list[str]) -> np.ndarray:
+    """The other way: (T, 24, 3) axis-angle of SMPL's joints, the root's in the world frame, of (T, 24, 4) rotations of
+    the bones."""
+    turns = np.array(rotations, dtype=np.float64)
+    for index, name in enumerate(names):
+        to_bone = SMPL_TO_BLENDER.T @ bone_axes(name)
+        if index:
+            turns[:, index, 1:] = turns[:, index, 1:] @ to_bone.T
+        else:
+            into_world = quaternions(_axis_angle(bone_axes(name).T)) * (1, -1, -1, -1)
+            turns[:, 0] = multiply(
+                multiply(into_world, turns[:, 0]), quaternions(_axis_angle(to_bone)) * (1, -1, -1, -1)
+            )
+    turns = np.where(turns[..., :1] < 0, -turns, turns)
+    length = np.linalg.norm(turns[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(length, turns[..., :1])
+    return turns[..., 1:] * np.where(length > 1e-9, angle / np.maximum(length, 1e-9), 2.0)
+
+
 def pelvis_locations(pelvis_world: np.ndarray, pelvis_rest: np.ndarray, name: str) -> np.ndarray:
     """(T, 3) location of the pelvis bone that brings its head from `pelvis_rest` (armature space) to `pelvis_world`."""
     return (np.asarray(pelvis_world, dtype=np.float64) - pelvis_rest) @ bone_axes(name)

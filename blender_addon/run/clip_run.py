@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ...engine import protocol
 from .. import messages
 from ..blender import steps
 from ..character import clip_times, footage, matching, run_files
@@ -53,11 +54,32 @@ def start(context, kind: str, labeler: str = "none", edits: people_edits.Edits |
     Raises:
         UserError: the footage is gone, the panel contradicts itself, or the engine cannot be started.
     """
+    ended = {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind]
+
+    def make_job() -> protocol.Job:
+        return run_settings.job_of(context, "" if kind == "adapt" else kind, labeler, edits)
+
+    return launch(context, kind, make_job, ended)
+
+
+def launch(context, kind: str, make_job: Callable[[], protocol.Job], ended, **more: Any) -> RunState:
+    """Start the engine on a job.
+
+    Args:
+        context: with the scene.
+        kind: of the run.
+        make_job: gives the job; may raise UserError and OSError.
+        ended: called with the state at the end.
+        more: put into the state's context.
+
+    Raises:
+        UserError: the job cannot be made, or the engine cannot be started.
+    """
     settings = context.scene.adapt_motion
     try:
-        run = run_settings.job_of(context, "" if kind == "adapt" else kind, labeler, edits)
+        run = make_job()
         log = job.new_log(prefs.log_folder(), "run")
-        with_key = labeler == "openai"
+        with_key = run.labeler == "openai"
         python = prefs.engine(context).python
         source = job.start_run(python, run, log, extra=prefs.engine_variables(context), with_key=with_key)
     except OSError as error:
@@ -68,8 +90,9 @@ def start(context, kind: str, labeler: str = "none", edits: people_edits.Edits |
     state.context.update(
         scene=context.scene.name, footage=run.footage[0], chosen=settings.footage, frame=settings.footage_start
     )
+    state.context.update(more)
     state.context["edits"] = people_edits.Edits(tuple(run.split), tuple(run.merge))
-    running.start(state, {"adapt": bring_in, "people": list_people, "labels": list_labels}[kind])
+    running.start(state, ended)
     return state
 
 

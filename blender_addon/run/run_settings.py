@@ -122,14 +122,14 @@ def job_of(context, only: str = "", labeler: str = "none", edits: people_edits.E
     if labeler == "openai" and machine and machine.vlm_model:
         run.overrides.append(f"labeler.model={machine.vlm_model}")
     if only != "people":
-        run.labels = _write("labels", segments) if (segments := labels.segments(scene)) else ""
+        run.labels = write_file("labels", segments) if (segments := labels.segments(scene)) else ""
         run.camera = "still" if settings.camera_source == "still" else "auto"
         if camera := solved_camera.describe(scene):
-            run.camera = _write("camera", camera)
+            run.camera = write_file("camera", camera)
     return run
 
 
-def _write(name: str, value) -> str:
+def write_file(name: str, value) -> str:
     """A file for the engine, in the add-on's own folder; the last forty are kept for runs that wait."""
     folder = prefs.log_folder().with_name("jobs")
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ class RunState:
     """A run of the engine or the installer.
 
     Attributes:
-        kind: `adapt`, `people`, `labels`, `attach`, `farm`, `install`, `check`, `doctor`, `key` or `action`.
+        kind: `adapt`, `pins`, `people`, `labels`, `attach`, `farm`, `install`, `check`, `doctor`, `key` or `action`.
         source: the process or thread that gives the events.
         clip: name of the footage that it works on; '' for none.
         stage, step, steps: name of the stage, its number from 1, and how many there are.
@@ -74,12 +74,17 @@ class RunState:
     @property
     def of_engine(self) -> bool:
         """Whether it is a run of the engine on a clip."""
-        return self.kind in ("adapt", "people", "labels")
+        return self.kind in ("adapt", "pins", "people", "labels")
 
     @property
     def has_result(self) -> bool:
         """Whether it has given what it was for."""
-        found = {"adapt": self.results, "people": self.people is not None, "labels": self.segments}
+        found = {
+            "adapt": self.results,
+            "pins": self.results,
+            "people": self.people is not None,
+            "labels": self.segments,
+        }
         return bool({**found, "action": self.finding is not None}.get(self.kind, True))
 
     @property

@@ -1,0 +1,206 @@
+"""Pins: what the user knows better is put down, and the motion adapted around it."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import EnumProperty, FloatProperty, IntProperty
+
+from .. import messages
+from ..character import chosen, pins
+from ..errors import UserError
+from ..run import pins_run
+from .adapt import RunsEngine
+
+PARTS = tuple((name, name.replace("_", " ").title(), "") for name in (
+    "left_foot", "right_foot", "left_hand", "right_hand", "seat",
+))  # fmt: skip
+
+
+class _PinOperator:
+    """Of operators on the pins of a character."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the armature of a clip that is the file's own."""
+        armature = chosen.character_of(context)
+        if armature is None or armature.library is not None:
+            cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
+            return False
+        return True
+
+    def done(self, work) -> set[str]:
+        """Do it, and report what is wrong. Gives back what `execute` does."""
+        try:
+            work(chosen.character_of(bpy.context))
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class ADAPT_MOTION_OT_pin_pose(_PinOperator, bpy.types.Operator):
+    """Pin the whole pose at the current frame, as it is now"""
+
+    bl_idname, bl_label = "adapt_motion.pin_pose", "Pin Pose"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Pin it."""
+        return self.done(lambda armature: pins.pin_pose(armature, context.scene))
+
+
+class ADAPT_MOTION_OT_pin_limb(_PinOperator, bpy.types.Operator):
+    """Pin one limb at the current frame, as it is posed now"""
+
+    bl_idname, bl_label = "adapt_motion.pin_limb", "Pin Limb"
+
+    limb: EnumProperty(name="Limb", description="What is pinned", items=pins.LIMB_ITEMS)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Pin it."""
+        return self.done(lambda armature: pins.pin_pose(armature, context.scene, pins.LIMBS[self.limb]))
+
+
+class ADAPT_MOTION_OT_pin_joint(_PinOperator, bpy.types.Operator):
+    """Pin the head of the active bone to where it is at the current frame; the limb may bend as it likes"""
+
+    bl_idname, bl_label = "adapt_motion.pin_joint", "Pin Joint Here"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Pin it."""
+        return self.done(lambda armature: pins.pin_joint(armature, context.scene, self._bone(armature)))
+
+    @staticmethod
+    def _bone(armature) -> str:
+        bone = armature.data.bones.active
+        if bone is None or bone.name not in pins.skeleton(armature):
+            raise UserError(
+                "No bone of the character is active.", "Choose the bone in Pose Mode whose head is to stay."
+            )
+        return bone.name
+
+
+class ADAPT_MOTION_OT_pin_from_keys(_PinOperator, bpy.types.Operator):
+    """Pin the bones whose keys were changed since the motion came in, where they differ most from it"""
+
+    bl_idname, bl_label = "adapt_motion.pin_from_keys", "Pin From Keys"
+
+    degrees: FloatProperty(
+        name="At Least", description="Degrees by which a bone was turned", default=5.0, min=0.5, max=90.0
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Find them and pin them."""
+        found: list[int] = []
+        result = self.done(lambda armature: found.append(pins.pin_from_keys(armature, context.scene, self.degrees)))
+        if found:
+            self.report({"INFO"}, messages.tr(messages.PINNED_FROM_KEYS, count=found[0]))
+        return result
+
+
+class _Range(_PinOperator):
+    """Of operators for a range of frames, which the preview range offers."""
+
+    first: IntProperty(name="From", description="First frame")
+    last: IntProperty(name="To", description="Last frame")
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the range."""
+        scene = context.scene
+        if not self.properties.is_property_set("first"):
+            ranged = scene.use_preview_range
+            self.first = scene.frame_preview_start if ranged else scene.frame_current
+            self.last = scene.frame_preview_end if ranged else scene.frame_current + 10
+        return context.window_manager.invoke_props_dialog(self)
+
+
+class ADAPT_MOTION_OT_pin_wrong(_Range, bpy.types.Operator):
+    """Say that what was detected of a limb is wrong in these frames; its motion is estimated again without it"""
+
+    bl_idname, bl_label = "adapt_motion.pin_wrong", "Wrong From … To"
+
+    limb: EnumProperty(name="Limb", description="Of which limb", items=pins.LIMB_ITEMS)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it down."""
+        entry = {"kind": "ignore", "limb": self.limb}
+        return self.done(lambda armature: pins.pin_range(armature, f"{self.limb} wrong", self.first, self.last, entry))
+
+
+class ADAPT_MOTION_OT_pin_contact(_Range, bpy.types.Operator):
+    """Have a foot, a hand or the seat stand still in these frames, where it is on the mean"""
+
+    bl_idname, bl_label = "adapt_motion.pin_contact", "Pin Contact"
+
+    part: EnumProperty(name="What", description="What stands", items=PARTS)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it down."""
+        entry = {"kind": "contact", "part": self.part}
+        return self.done(lambda armature: pins.pin_range(armature, f"{self.part} stands", self.first, self.last, entry))
+
+
+class ADAPT_MOTION_OT_remove_pin(_PinOperator, bpy.types.Operator):
+    """Take the chosen pin away; the motion changes when it is adapted again"""
+
+    bl_idname, bl_label = "adapt_motion.remove_pin", "Remove Pin"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove it."""
+
+        def remove(armature) -> None:
+            armature.adapt_motion_pins.remove(armature.adapt_motion_pin_index)
+            armature.adapt_motion_pin_index = max(0, armature.adapt_motion_pin_index - 1)
+
+        return self.done(remove)
+
+
+class ADAPT_MOTION_OT_go_to_pin(_PinOperator, bpy.types.Operator):
+    """Go to the frame of the chosen pin"""
+
+    bl_idname, bl_label = "adapt_motion.go_to_pin", "Go to Pin"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Go there."""
+
+        def go(armature) -> None:
+            pin = armature.adapt_motion_pins[armature.adapt_motion_pin_index]
+            context.scene.frame_set(round(pins.frame_of(armature, pin.time_s)))
+
+        return self.done(go)
+
+
+class ADAPT_MOTION_OT_adapt_around_pins(RunsEngine, bpy.types.Operator):
+    """Have the motion follow the pins: frames farther than two seconds from all of them stay as they are"""
+
+    bl_idname, bl_label = "adapt_motion.adapt_around_pins", "Adapt Around Pins"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start the engine."""
+        armature = chosen.character_of(context)
+        try:
+            if armature is None:
+                raise UserError(messages.tr(messages.NO_CHARACTER) + ".")
+            state = pins_run.start(context, armature)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if state.finished and state.failed:  # without windows it has run by now
+            self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+_CLASSES = (
+    ADAPT_MOTION_OT_pin_pose,
+    ADAPT_MOTION_OT_pin_limb,
+    ADAPT_MOTION_OT_pin_joint,
+    ADAPT_MOTION_OT_pin_from_keys,
+    ADAPT_MOTION_OT_pin_wrong,
+    ADAPT_MOTION_OT_pin_contact,
+    ADAPT_MOTION_OT_remove_pin,
+    ADAPT_MOTION_OT_go_to_pin,
+    ADAPT_MOTION_OT_adapt_around_pins,
+)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

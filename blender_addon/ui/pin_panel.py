@@ -1,0 +1,57 @@
+"""The panel and the list of pins."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..character import chosen
+
+
+class ADAPT_MOTION_UL_pins(bpy.types.UIList):
+    """Pins with a tick and their time."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """One pin."""
+        row = layout.row(align=True)
+        row.prop(item, "use", text="")
+        row.label(text=f"{item.time_s:.2f} s", translate=False)
+        row.label(text=item.what.replace("_", " "), translate=False)
+
+
+class ADAPT_MOTION_PT_pins(bpy.types.Panel):
+    """What the user knows better, and the way to have the motion follow it."""
+
+    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
+    bl_parent_id = "ADAPT_MOTION_PT_result"
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_pins", "Pins", 1
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the armature of a clip."""
+        return chosen.character_of(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The ways to pin, the list, and the run."""
+        layout, armature = self.layout, chosen.character_of(context)
+        column = layout.column(align=True)
+        column.operator("adapt_motion.pin_pose", icon="PINNED")
+        column.operator_menu_enum("adapt_motion.pin_limb", "limb", icon="PINNED")
+        column.operator("adapt_motion.pin_joint", icon="BONE_DATA")
+        column.operator("adapt_motion.pin_from_keys", icon="KEYFRAME_HLT")
+        column = layout.column(align=True)
+        column.operator("adapt_motion.pin_wrong", icon="CANCEL")
+        column.operator("adapt_motion.pin_contact", icon="CON_FLOOR")
+        if armature.adapt_motion_pins:
+            column = layout.column(align=True)
+            column.template_list(
+                "ADAPT_MOTION_UL_pins", "", armature, "adapt_motion_pins", armature, "adapt_motion_pin_index", rows=3
+            )
+            row = column.row(align=True)
+            row.operator("adapt_motion.go_to_pin", text="", icon="TIME")
+            row.operator("adapt_motion.remove_pin", text="", icon="REMOVE")
+        layout.operator("adapt_motion.adapt_around_pins", icon="PLAY")
+
+
+_CLASSES = (ADAPT_MOTION_UL_pins, ADAPT_MOTION_PT_pins)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)
