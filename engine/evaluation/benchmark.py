@@ -111,6 +111,7 @@ def _key(planned: Planned, row: Row, runner: Runner, code: str) -> str:
     what: dict[str, str] = {"kind": row.kind, "label": row.label}
     if row.kind == "adapted":
         what["settings"] = runner.settings_of(row).model_dump_json()
+        what["pins"] = row.pins
     if row.kind == "fit":
         what["settings"] = tools.fit.model_dump_json()
     return key_of(planned.key, what, tools.seed, tools.device, code)

@@ -28,6 +28,7 @@ class Row:
         kind: the detector's own 3D, the fit without a network, the backbone as it is, or the backbone adapted.
         settings: of adaptation, that differ from the preset's.
         preset: whose settings it runs with; empty for that of the whole bench.
+        pins: what of the truth is pinned afterwards, of `engine.evaluation.pinned`; empty for nothing.
         label: whose label it gets.
     """
 
@@ -37,6 +38,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     label: LabelSource = RIGHT
     preset: str = ""
+    pins: str = ""
 
 
 _PAPER = {"takes": 0, "solve_steps": 0}
@@ -85,6 +87,14 @@ PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for 
 DATA_SET = (DETECTOR, FIT, BACKBONE, CYCLE, FOUND_LABEL, WEIGHTED, ALIGNED, MOVED, FILLED, INFILLED, FULL)
 """For data sets of others, whose clips have labels only where the user has made some (Tables 1 to 3)."""
 
+CORRECTIONS = (
+    FULL,
+    Row("one_pin", "+ one pose pinned", pins="one"),
+    Row("three_pins", "+ three poses pinned", pins="three"),
+    Row("dragged", "+ one keypoint dragged", pins="dragged"),
+)
+"""What a user's corrections bring: the truth in one frame, in three half a second apart, and one keypoint of it."""
+
 TABLES: dict[str, tuple[Row, ...]] = {
     "ablation": ABLATION,
     "label-use": LABEL_USE,
@@ -93,6 +103,7 @@ TABLES: dict[str, tuple[Row, ...]] = {
     "ema": EMA,
     "presets": PRESETS,
     "brief": BRIEF,
+    "corrections": CORRECTIONS,
 }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.backbones.types import Prediction
 from engine.body.model import BodyModel
-from engine.evaluation import metrics
+from engine.evaluation import metrics, pinned
 from engine.evaluation.data import Case
 from engine.evaluation.joints import Float, Pose, joints_of, vertex_count, vertices_of
 
@@ -27,6 +27,8 @@ FIGURES: dict[str, str] = {
     "pa_unseen": "PA unseen",
     "pck": "PCK filled, %",
     "filled": "filled in, %",
+    "pa_pinned": "PA near pins",
+    "pa_dragged": "PA dragged",
     "similarity": "similarity",
     "ms": "ms/frame",
 }
@@ -46,6 +48,7 @@ class Outcome:
         detected: (T, K) bool, targets that were detected.
         similarity: of motion and label, mean over the frames that have one; NaN for none.
         seconds: what each stage took.
+        dragged: the joint that `engine.evaluation.pinned` drags, or would; None for none.
     """
 
     prediction: Prediction | None = None
@@ -55,6 +58,7 @@ class Outcome:
     detected: NDArray[np.bool_] | None = None
     similarity: float = math.nan
     seconds: dict[str, float] = field(default_factory=dict)
+    dragged: int | None = None
 
 
 def figures_of(case: Case, outcome: Outcome, body: BodyModel) -> dict[str, float]:
@@ -67,6 +71,7 @@ def figures_of(case: Case, outcome: Outcome, body: BodyModel) -> dict[str, float
         true = truth.joints if truth.marks is None else truth.marks
     figures = dict.fromkeys(FIGURES, math.nan)
     figures |= joint_figures(1000 * predicted, 1000 * true, truth.seen, case.track.timestamps, joint_set.root_places)
+    figures |= pinned.near_figures(case, 1000 * predicted, outcome.dragged)
     figures["mpvpe"] = _mesh_error(case, outcome, body)
     figures |= _fill_figures(case, outcome)
     figures["similarity"] = outcome.similarity

@@ -106,6 +106,7 @@ _PARTS = (
 """Parts of the method: each row, and the one that it is added to."""
 _PA_GOAL, _UNSEEN_GOAL, _CATEGORY_GOAL = -12.0, -30.0, 2.0
 _LABEL_GOAL_MM = -6.0
+_PIN_GOALS = (("one_pin", "pa_pinned", -30.0), ("three_pins", "pa_pinned", -50.0), ("dragged", "pa_dragged", -15.0))
 
 
 def goals(records: Sequence[Record]) -> list[Goal]:
@@ -141,7 +142,25 @@ def goals(records: Sequence[Record]) -> list[Goal]:
     change = change_of(records, "full", "backbone", "pa", clear)
     if math.isfinite(change.mean):
         found.append(Goal("nothing hidden, against no adaptation", "not worse", difference(change), change.mean <= 0))
-    return [goal for goal in found if goal.value]
+    return [goal for goal in (*found, *_pinned(records)) if goal.value]
+
+
+def _pinned(records: Sequence[Record]) -> list[Goal]:
+    """What pins have to bring near them, and that they make no view worse."""
+    found = []
+    for row, figure, bar in _PIN_GOALS:
+        comparison = compare(records, row, "full", figure, occluded)
+        if not math.isfinite(comparison.percent):
+            continue
+        before, after = by_case(records, "full"), by_case(records, row)
+        change = [after[name].value(figure) - before[name].value(figure) for name in after if name in before]
+        worse, views = sum(one > 0 for one in change), sum(math.isfinite(one) for one in change)
+        value = (
+            f"{comparison.percent:+.1f} % ({comparison.base:.1f} to {comparison.row:.1f} mm), {worse} of {views} worse"
+        )
+        met = comparison.percent <= bar and not worse
+        found.append(Goal(f"{row.replace('_', ' ')}", f"at least {-bar:g} % nearer, no view worse", value, met))
+    return found
 
 
 def _against(text: str, comparison: Comparison, bar: float) -> Goal:

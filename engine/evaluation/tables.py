@@ -116,6 +116,7 @@ _TITLES = {
     "ema": "EMA (Table 8)",
     "presets": "Presets",
     "brief": "The quickest check",
+    "corrections": "What corrections bring, within a second of them",
 }
 _PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
 _HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")
@@ -124,6 +125,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "fill-in": _FILLED,
     "ema": _FILLED,
     "presets": ("mpjpe", "pa", "pa_unseen", "accel", "ms"),
+    "corrections": ("pa_pinned", "pa_dragged", "pa_seen", "pa_unseen", "accel", "ms"),
 }
 _WIDE = 132
 

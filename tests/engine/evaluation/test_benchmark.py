@@ -201,3 +201,23 @@ def test_the_rows_are_those_of_the_papers_tables():
     assert [row.settings["fill_in_similarity"] for row in methods.FILL_IN] == [0.55, 0.60, 0.65, 0.70, 0.75, 0.80]
     keys = [row.key for row in methods.rows_of(tuple(methods.TABLES))]
     assert len(keys) == len(set(keys))
+
+
+def test_pins_bring_what_is_near_them_nearer_and_share_one_adaptation(runner):
+    clips = [clip("a"), clip("b", "cmu_07", "stand", "stand")]
+    pieces = [pair for pair in planned(choose_pieces(clips, 2, False, seed=0), True) if pair[1] == "truncated"]
+    cases = CorpusCases(load_body(None), quiet_detector(), seed=3)
+    plan = benchmark.corpus_plan(pieces, cases, methods.CORRECTIONS, ())
+    records = benchmark.run(plan, runner, ResultStore(None), "code", quiet)
+    found = {(record.case, record.row): record for record in records}
+    names = {record.case for record in records}
+    for name in names:
+        near = [found[name, row].value("pa_pinned") for row in ("full", "one_pin", "three_pins")]
+        assert near[0] > near[1] > 0
+        assert near[0] > near[2] > 0
+        assert found[name, "dragged"].value("pa_dragged") != found[name, "full"].value("pa_dragged")
+    assert runner.tools.backbone.predicted == 2 * len(names), "predicted once, and bound once"
+    stream = io.StringIO()
+    shown = tables.benchmark(records, ["corrections"], [], stream)
+    assert {goal["goal"] for goal in shown["goals"]} == {"one pin", "three pins", "dragged"}
+    assert "of 2 worse" in " ".join(stream.getvalue().split())
