@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .character import pins as character_pins
+from .character import review as character_review
 from .operators import (
     actions,
     adapt,
@@ -19,6 +20,7 @@ from .operators import (
     properties,
     queue,
     retarget,
+    review,
 )
 from .retarget import properties as retarget_properties
 from .run import clip_queue, results, running
@@ -42,6 +44,7 @@ _MODULES = (  # what others use first
     retarget_properties,
     properties,
     character_pins,
+    character_review,
     running,
     people_pictures,
     results,
@@ -57,6 +60,7 @@ _MODULES = (  # what others use first
     actions,
     character,
     pins,
+    review,
     cleanup,
     retarget,
     export,

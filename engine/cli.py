@@ -18,6 +18,7 @@ import typer
 from engine.body.command import body_app
 from engine.errors import CancelledError, EngineError, UsageError
 from engine.evaluation.command import bench
+from engine.output.review_command import review
 from engine.protocol import ExitCode, Job, format_event
 from engine.runtime import early_stop
 from engine.runtime.streams import clean_stdout, quiet_stderr
@@ -35,6 +36,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(body_app, name="body")
 app.add_typer(actions_app, name="actions")
 app.command()(bench)
+app.command()(review)
 _RUN, _WHO, _HOW = "Files", "What is in the footage", "How it is done"
 
 

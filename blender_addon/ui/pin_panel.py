@@ -1,4 +1,4 @@
-"""The panel and the list of pins."""
+"""The panels of weak stretches and of pins, with their lists."""
 
 from __future__ import annotations
 
@@ -53,5 +53,39 @@ class ADAPT_MOTION_PT_pins(bpy.types.Panel):
         layout.operator("adapt_motion.adapt_around_pins", icon="PLAY")
 
 
-_CLASSES = (ADAPT_MOTION_UL_pins, ADAPT_MOTION_PT_pins)
+class ADAPT_MOTION_UL_weak(bpy.types.UIList):
+    """Stretches with their time, limb and reason; the button goes there."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """One stretch."""
+        row = layout.row(align=True)
+        row.operator("adapt_motion.go_to_weak", text="", icon="TIME").index = index
+        row.label(text=f"{item.start_s:.1f}-{item.end_s:.1f} s", translate=False)
+        row.label(text=f"{item.limb} {item.why}".strip(), translate=False)
+
+
+class ADAPT_MOTION_PT_review(bpy.types.Panel):
+    """Where to look first."""
+
+    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
+    bl_parent_id = "ADAPT_MOTION_PT_result"
+    bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_review", "Review", 2
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the armature of a clip."""
+        return chosen.character_of(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The list."""
+        layout, armature = self.layout, chosen.character_of(context)
+        if armature.adapt_motion_weak:
+            layout.template_list(
+                "ADAPT_MOTION_UL_weak", "", armature, "adapt_motion_weak", armature, "adapt_motion_weak_index", rows=4
+            )
+        layout.operator("adapt_motion.review", icon="VIEWZOOM")
+
+
+_CLASSES = (ADAPT_MOTION_UL_pins, ADAPT_MOTION_UL_weak, ADAPT_MOTION_PT_pins, ADAPT_MOTION_PT_review)
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

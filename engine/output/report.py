@@ -17,6 +17,7 @@ from engine.body.stature import standing_height
 from engine.footage.clip import Clip
 from engine.keypoints.types import SEEN_CONFIDENCE, PersonTrack
 from engine.output.motion_file import ORIGIN_FILLED, Motion
+from engine.output.review import weak_stretches
 from engine.run_options import RunOptions
 from engine.runtime.versions import versions
 
@@ -107,4 +108,5 @@ def describe_person(
         "betas": motion.betas.tolist(),
         "standing_height_m": round(float(standing_height(body, torch.from_numpy(motion.betas))), 4),
         "labels": dict(Counter(motion.labels.tolist())),
+        "review": weak_stretches(motion),
     }
