@@ -77,7 +77,7 @@ def _people(path: Path) -> list[dict[str, Any]]:
 
 
 def _person(path: Path, one: dict[str, Any]) -> dict[str, Any]:
-    stretches = [
+    stretches: list[dict[str, Any]] = [
         {
             "start_s": _seconds(part["start_s"]),
             "end_s": _seconds(part["end_s"]),
