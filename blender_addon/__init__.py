@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .character import pins as character_pins
+from .character import proposed as character_proposed
 from .character import review as character_review
 from .operators import (
     actions,
@@ -18,6 +19,7 @@ from .operators import (
     people,
     pins,
     properties,
+    proposed,
     queue,
     retarget,
     review,
@@ -45,6 +47,7 @@ _MODULES = (  # what others use first
     properties,
     character_pins,
     character_review,
+    character_proposed,
     running,
     people_pictures,
     results,
@@ -60,6 +63,7 @@ _MODULES = (  # what others use first
     actions,
     character,
     pins,
+    proposed,
     review,
     cleanup,
     retarget,

@@ -56,6 +56,20 @@ def curves_of(datablock) -> Iterable[Any]:
     return [curve for bag in bags if bag for curve in bag.fcurves]
 
 
+def own_action(datablock) -> tuple[Any, Any]:
+    """The action that a data-block uses, and its slot there, for `give_action`."""
+    animation = datablock.animation_data
+    return animation.action, getattr(animation, "action_slot", None)
+
+
+def give_action(datablock, own: tuple[Any, Any]) -> None:
+    """Have a data-block use an action again."""
+    animation = datablock.animation_data
+    animation.action = own[0]
+    if own[1] is not None:
+        animation.action_slot = own[1]
+
+
 def all_curves(action) -> list[Any]:
     """F-curves of an action, whichever data-block they are for."""
     if not hasattr(action, "slots"):

@@ -21,7 +21,7 @@ def push_down(armature) -> Any:
     action = animation.action
     track = animation.nla_tracks.new()
     track.name = TRACK
-    strip = _add_strip(track, action)
+    strip = add_strip(track, action)
     animation.action = None
     animation.action_influence, animation.action_blend_type = 1.0, "REPLACE"
     animation.action_extrapolation = "HOLD"
@@ -46,10 +46,11 @@ def retime(armature, rate: Fraction, start: float | None = None) -> None:
             keying.retime_curves(action, compat.all_curves(action), rate, start=start)
             for strip in [one for one in track.strips if one.action == action]:
                 track.strips.remove(strip)
-            _add_strip(track, action)
+            add_strip(track, action)
 
 
-def _add_strip(track, action) -> Any:
+def add_strip(track, action) -> Any:
+    """A strip of an action on a track, from its first key on, which replaces what lies below."""
     first, _ = action.frame_range
     strip = track.strips.new(action.name, int(first), action)
     strip.frame_start = first

@@ -113,7 +113,7 @@ def key_steps(planned: Plan, armature) -> Generator[None, None, Any]:
     action[CLIP_RATE], action[KEY_RATE] = str(motion.rate), str(planned.scene_rate)
     action[KEY_START] = float(planned.start)
     for keys in planned.curves:
-        _add_curve(new_curve, keys, planned.frames)
+        add_curve(new_curve, keys, planned.frames)
         yield
     return action
 
@@ -154,7 +154,7 @@ def continuous(rotations: np.ndarray) -> np.ndarray:
     return rotations * signs[..., None]
 
 
-def _add_curve(new_curve, keys: Keys, frames: np.ndarray) -> None:
+def add_curve(new_curve, keys: Keys, frames: np.ndarray) -> None:
     """An F-curve with keys at `frames` (T,)."""
     points = np.empty((len(frames), 2), dtype=np.float32)
     points[:, 0], points[:, 1] = frames, keys.values

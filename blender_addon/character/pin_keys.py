@@ -28,11 +28,11 @@ def changed_rows(before: Motion, after: Motion) -> np.ndarray:
 
 def changed_bones(armature, before: Motion, least_degrees: float) -> dict[int, list[str]]:
     """Frame to the bones that the user has turned there; of a run of frames, where they are turned most."""
-    names, laid = pins.skeleton(armature), _frames(armature, before)
+    names, laid = pins.skeleton(armature), frames_of(armature, before)
     frames = np.arange(np.ceil(laid[0] - 1e-3), np.floor(laid[-1] + 1e-3) + 1)
     turns = keying.continuous(axes.bone_rotations(before.poses, names)).reshape(len(laid), -1)
     given = np.stack([np.interp(frames, laid, column) for column in turns.T], 1).reshape(len(frames), -1, 4)
-    apart = _angles(_turns_now(armature, frames, given, names), given / np.linalg.norm(given, axis=-1, keepdims=True))
+    apart = _angles(turns_at(armature, frames, given, names), given / np.linalg.norm(given, axis=-1, keepdims=True))
     found: dict[int, list[str]] = {}
     for column, name in enumerate(names):
         off = apart[:, column] > least_degrees
@@ -53,8 +53,8 @@ def apply(armature, before: Motion, after: Motion) -> int:
         return 0
     names = pins.skeleton(armature)
     old, new = (axes.bone_rotations(one.poses[rows], names) for one in (before, after))
-    frames = _frames(armature, after)[rows]
-    kept = _turns_now(armature, frames, old, names)
+    frames = frames_of(armature, after)[rows]
+    kept = turns_at(armature, frames, old, names)
     turns = axes.multiply(kept, axes.multiply(old * (1, -1, -1, -1), new))
     pinned = np.zeros(turns.shape[:2], bool)
     for row, bones in _pinned(armature, after, names).items():
@@ -67,10 +67,10 @@ def apply(armature, before: Motion, after: Motion) -> int:
         bone, _, what = curve.data_path.rpartition(".")
         name = bone.partition('"')[2].rpartition('"')[0]
         if name in names and what == "rotation_quaternion":
-            _put(curve, frames, turns[:, names.index(name), curve.array_index])
+            put(curve, frames, turns[:, names.index(name), curve.array_index])
         elif name == names[0] and what == "location":
             now = np.array([curve.evaluate(frame) for frame in frames])
-            _put(curve, frames, np.where(pinned[:, 0], path[:, curve.array_index], now + moved[:, curve.array_index]))
+            put(curve, frames, np.where(pinned[:, 0], path[:, curve.array_index], now + moved[:, curve.array_index]))
     return len(rows)
 
 
@@ -85,13 +85,14 @@ def _pinned(armature, motion: Motion, names: list[str]) -> dict[int, list[str]]:
     return found
 
 
-def _frames(armature, motion: Motion) -> np.ndarray:
+def frames_of(armature, motion: Motion) -> np.ndarray:
+    """(T,) frames of the scene at which the armature has the motion's rows."""
     action = action_of(armature)
     rate = Fraction(action[timing.KEY_RATE])
     return timing.frames_at(motion.timestamps, motion.rate, rate, float(action[timing.KEY_START]))
 
 
-def _turns_now(armature, frames: np.ndarray, given: np.ndarray, names: list[str]) -> np.ndarray:
+def turns_at(armature, frames: np.ndarray, given: np.ndarray, names: list[str]) -> np.ndarray:
     """(T, 24, 4) rotations that the action has at frames; those `given` where a bone has no curve."""
     turns = given.copy()
     for curve in compat.curves_of(armature):
@@ -108,7 +109,7 @@ def _angles(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.degrees(2 * np.arccos(along))
 
 
-def _put(curve, frames: np.ndarray, values: np.ndarray) -> None:
+def put(curve, frames: np.ndarray, values: np.ndarray) -> None:
     """Values of keys at frames; a frame without a key gets one."""
     keys = np.empty((len(curve.keyframe_points), 2), dtype=np.float32)
     curve.keyframe_points.foreach_get("co", keys.ravel())

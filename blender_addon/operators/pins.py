@@ -16,7 +16,7 @@ PARTS = tuple((name, name.replace("_", " ").title(), "") for name in (
 ))  # fmt: skip
 
 
-class _PinOperator:
+class PinOperator:
     """Of operators on the pins of a character."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -40,7 +40,7 @@ class _PinOperator:
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_pin_pose(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_pin_pose(PinOperator, bpy.types.Operator):
     """Pin the whole pose at the current frame, as it is now"""
 
     bl_idname, bl_label = "adapt_motion.pin_pose", "Pin Pose"
@@ -50,7 +50,7 @@ class ADAPT_MOTION_OT_pin_pose(_PinOperator, bpy.types.Operator):
         return self.done(lambda armature: pins.pin_pose(armature, context.scene))
 
 
-class ADAPT_MOTION_OT_pin_limb(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_pin_limb(PinOperator, bpy.types.Operator):
     """Pin one limb at the current frame, as it is posed now"""
 
     bl_idname, bl_label = "adapt_motion.pin_limb", "Pin Limb"
@@ -62,7 +62,7 @@ class ADAPT_MOTION_OT_pin_limb(_PinOperator, bpy.types.Operator):
         return self.done(lambda armature: pins.pin_pose(armature, context.scene, pins.LIMBS[self.limb]))
 
 
-class ADAPT_MOTION_OT_pin_joint(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_pin_joint(PinOperator, bpy.types.Operator):
     """Pin the head of the active bone to where it is at the current frame; the limb may bend as it likes"""
 
     bl_idname, bl_label = "adapt_motion.pin_joint", "Pin Joint Here"
@@ -81,7 +81,7 @@ class ADAPT_MOTION_OT_pin_joint(_PinOperator, bpy.types.Operator):
         return bone.name
 
 
-class ADAPT_MOTION_OT_pin_from_keys(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_pin_from_keys(PinOperator, bpy.types.Operator):
     """Pin the bones whose keys were changed since the motion came in, where they differ most from it"""
 
     bl_idname, bl_label = "adapt_motion.pin_from_keys", "Pin From Keys"
@@ -99,7 +99,7 @@ class ADAPT_MOTION_OT_pin_from_keys(_PinOperator, bpy.types.Operator):
         return result
 
 
-class _Range(_PinOperator):
+class _Range(PinOperator):
     """Of operators for a range of frames, which the preview range offers."""
 
     first: IntProperty(name="From", description="First frame")
@@ -141,7 +141,7 @@ class ADAPT_MOTION_OT_pin_contact(_Range, bpy.types.Operator):
         return self.done(lambda armature: pins.pin_range(armature, f"{self.part} stands", self.first, self.last, entry))
 
 
-class ADAPT_MOTION_OT_remove_pin(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_remove_pin(PinOperator, bpy.types.Operator):
     """Take the chosen pin away; the motion changes when it is adapted again"""
 
     bl_idname, bl_label = "adapt_motion.remove_pin", "Remove Pin"
@@ -156,7 +156,7 @@ class ADAPT_MOTION_OT_remove_pin(_PinOperator, bpy.types.Operator):
         return self.done(remove)
 
 
-class ADAPT_MOTION_OT_go_to_pin(_PinOperator, bpy.types.Operator):
+class ADAPT_MOTION_OT_go_to_pin(PinOperator, bpy.types.Operator):
     """Go to the frame of the chosen pin"""
 
     bl_idname, bl_label = "adapt_motion.go_to_pin", "Go to Pin"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..character import chosen
+from ..character import chosen, proposed
 
 
 class ADAPT_MOTION_UL_pins(bpy.types.UIList):
@@ -85,6 +85,14 @@ class ADAPT_MOTION_PT_review(bpy.types.Panel):
                 "ADAPT_MOTION_UL_weak", "", armature, "adapt_motion_weak", armature, "adapt_motion_weak_index", rows=4
             )
         layout.operator("adapt_motion.review", icon="VIEWZOOM")
+        count = proposed.proposed(armature)
+        if count:
+            layout.prop(armature, "adapt_motion_take", slider=True)
+            row = layout.row(align=True)
+            row.operator("adapt_motion.keep_take", icon="CHECKMARK")
+            row.operator("adapt_motion.discard_takes", icon="X")
+        else:
+            layout.operator("adapt_motion.propose_takes", icon="NLA")
 
 
 _CLASSES = (ADAPT_MOTION_UL_pins, ADAPT_MOTION_UL_weak, ADAPT_MOTION_PT_pins, ADAPT_MOTION_PT_review)

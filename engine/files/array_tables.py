@@ -1,7 +1,7 @@
 """What the kinds of array files have to hold: types, shapes and limits, in one table for each kind.
 
 `engine/files/array_file.py` reads by them. Blender imports this file. Letters of shapes: T frames, K keypoints, V
-vertices, F faces, J joints, S shape numbers, N entries, H, W and Q sizes of networks.
+vertices, F faces, J joints, S shape numbers, N entries, R rows, D draws, H, W and Q sizes of networks.
 """
 
 from __future__ import annotations
@@ -58,6 +58,14 @@ MOTION: Table = {
     "mirrored": Item("iu", (), 0, 1, needed=False),
 }
 """`person_<N>.npz` as far as Blender needs it; the engine's own reader wants all of it."""
+
+TAKES: Table = {
+    "rows": Item("iu", ("R",), 0, 10**9),
+    "poses": _numbers("D", "R", 72, most=_RADIANS),
+    "stretches": Item("fiu", ("N", 2), 0, _SECONDS),
+    "disagreement_mm": _numbers("N", "D", most=1e6),
+}
+"""`person_<N>_takes.npz`."""
 
 REST_BODY: Table = {
     "vertices": _numbers("V", 3, most=_METRES),
