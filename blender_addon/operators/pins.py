@@ -15,6 +15,8 @@ PARTS = tuple((name, name.replace("_", " ").title(), "") for name in (
     "left_foot", "right_foot", "left_hand", "right_hand", "seat",
 ))  # fmt: skip
 
+SWAPS = (("body", "Body", ""), ("arms", "Arms", ""), ("legs", "Legs", ""))
+
 
 class PinOperator:
     """Of operators on the pins of a character."""
@@ -128,6 +130,21 @@ class ADAPT_MOTION_OT_pin_wrong(_Range, bpy.types.Operator):
         return self.done(lambda armature: pins.pin_range(armature, f"{self.limb} wrong", self.first, self.last, entry))
 
 
+class ADAPT_MOTION_OT_pin_swap(_Range, bpy.types.Operator):
+    """Say that left and right were exchanged in these frames; the motion is estimated again with them put right"""
+
+    bl_idname, bl_label = "adapt_motion.pin_swap", "Swapped From … To"
+
+    limbs: EnumProperty(name="Limbs", description="What was exchanged", items=SWAPS, default="body")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it down."""
+        entry = {"kind": "swap", "limbs": self.limbs}
+        return self.done(
+            lambda armature: pins.pin_range(armature, f"{self.limbs} swapped", self.first, self.last, entry)
+        )
+
+
 class ADAPT_MOTION_OT_pin_contact(_Range, bpy.types.Operator):
     """Have a foot, a hand or the seat stand still in these frames, where it is on the mean"""
 
@@ -198,6 +215,7 @@ _CLASSES = (
     ADAPT_MOTION_OT_pin_joint,
     ADAPT_MOTION_OT_pin_from_keys,
     ADAPT_MOTION_OT_pin_wrong,
+    ADAPT_MOTION_OT_pin_swap,
     ADAPT_MOTION_OT_pin_contact,
     ADAPT_MOTION_OT_remove_pin,
     ADAPT_MOTION_OT_go_to_pin,

@@ -41,6 +41,7 @@ class ADAPT_MOTION_PT_pins(bpy.types.Panel):
         column.operator("adapt_motion.pin_from_keys", icon="KEYFRAME_HLT")
         column = layout.column(align=True)
         column.operator("adapt_motion.pin_wrong", icon="CANCEL")
+        column.operator("adapt_motion.pin_swap", icon="ARROW_LEFTRIGHT")
         column.operator("adapt_motion.pin_contact", icon="CON_FLOOR")
         if armature.adapt_motion_pins:
             column = layout.column(align=True)

@@ -96,9 +96,10 @@ def test_the_file_for_the_engine_has_what_is_ticked(character):
     bpy.ops.adapt_motion.pin_pose()
     bpy.ops.adapt_motion.pin_wrong(limb="left_arm", first=5, last=20)
     bpy.ops.adapt_motion.pin_contact(part="left_foot", first=5, last=20)
+    bpy.ops.adapt_motion.pin_swap(limbs="legs", first=5, last=20)
     armature.adapt_motion_pins[0].use = False
     found = pins.corrections(armature)
-    assert [one["kind"] for one in found["corrections"]] == ["ignore", "contact"]
+    assert [one["kind"] for one in found["corrections"]] == ["ignore", "contact", "swap"]
     assert {one["person"] for one in found["corrections"]} == {1}
     for pin in armature.adapt_motion_pins:
         pin.use = False
