@@ -130,7 +130,7 @@ class ClipRun:
             stretches = in_world(people, adapted, self.body, options, self.reporter)
         if options.corrections is not None:
             with self._stage("correct"):
-                work = Work(camera, self.body, self._network(people), options)
+                work = Work(people.camera, self.body, self._network(people), options)
                 key = people.clip.footage_key
                 stretches = corrected_stretches(stretches, options.corrections, key, work, self.cache, self.reporter)
         with self._stage("write"):
