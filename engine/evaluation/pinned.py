@@ -97,10 +97,11 @@ def near_figures(case: Case, predicted: Float, dragged: int | None) -> dict[str,
     row = middle(case)
     if row is None:
         return {}
-    true = 1000 * case.truth.joints
+    true, there = 1000 * case.truth.joints, np.asarray(np.isfinite(predicted).all((1, 2)))[:, None]
+    predicted = np.where(there[..., None], predicted, 0.0)
     far = metrics.aligned_errors(predicted, true, np.asarray(np.isfinite(true).all(-1), np.bool_))
     times = case.track.timestamps
-    near = ~_seen(case) & (np.abs(times - times[row]) <= _NEAR_S)[:, None]
+    near = there & ~_seen(case) & (np.abs(times - times[row]) <= _NEAR_S)[:, None]
     alone = math.nan if dragged is None else metrics.mean_over(far[:, dragged], near[:, dragged])
     return {"pa_pinned": metrics.mean_over(far, near), "pa_dragged": alone}
 

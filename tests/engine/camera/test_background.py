@@ -104,7 +104,7 @@ def test_nothing_behind_the_people():
     (shot,) = follow_background(grey, {}, (), K)
     assert shot.kind == "unknown"
     assert turns_by_frame([shot]) is None
-    assert "counts as still" in describe_turns([shot])[0]
+    assert "counts as still" in describe_turns([shot], True, False)[0]
 
 
 def test_a_whip_pan_is_reported_and_the_rest_followed():
@@ -114,7 +114,7 @@ def test_a_whip_pan_is_reported_and_the_rest_followed():
     (shot,) = follow_background(frames, {}, (), K)
     assert 12 in shot.lost
     assert np.isfinite(shot.turns).all()
-    assert "lost at 1 frame" in " ".join(describe_turns([shot]))
+    assert "lost at 1 frame" in " ".join(describe_turns([shot], True, False))
 
 
 def test_one_frame_and_a_frozen_one():
