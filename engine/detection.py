@@ -51,11 +51,13 @@ def pieces_of_run(clip: Clip, options: RunOptions) -> list[range]:
 
 
 def as_known(clip: Clip, options: RunOptions, cache: Cache) -> RunOptions:
-    """The options with `everybody` where an earlier run has followed everybody already, else as they are."""
-    everybody = replace(options, everybody=True)
-    key = detection_key(clip, everybody)
-    known = all(cache.has(STAGE, key, number) for number in range(len(pieces_of_run(clip, options))))
-    return everybody if known else options
+    """The options with `everybody` where an earlier run has followed everybody, and none the main person; else as they
+    are. What comes after detection has a key of its own for each, and would be made again for the other."""
+    everybody, pieces = replace(options, everybody=True), range(len(pieces_of_run(clip, options)))
+    mine, all_of_them = (
+        all(cache.has(STAGE, detection_key(clip, one), number) for number in pieces) for one in (options, everybody)
+    )
+    return everybody if all_of_them and not mine else options
 
 
 def detect(clip: Clip, options: RunOptions, cache: Cache, progress: Progress) -> list[FrameDetections]:

@@ -98,7 +98,7 @@ def test_another_label_runs_nothing_again_before_the_segments(copied_run, run_he
     ran = run_here("run", copied_run.clip, "-o", copied_run.out, "--resume", "--label", "kick", *quick)
     assert ran.code == 0, ran.stderr
     report = report_of(copied_run.folder)
-    assert report["reused"] == ["shots", "detect", "track", "predict", "camera"], (report["camera"], sorted(p.name for p in (copied_run.folder / ".cache").iterdir()))
+    assert report["reused"] == ["shots", "detect", "track", "predict", "camera"]
     after = read_motion(copied_run.folder / "person_1.npz")
     assert set(after.labels) == {"kick"}
     apart = np.abs(before.joints3d_cam - after.joints3d_cam)
