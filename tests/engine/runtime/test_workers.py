@@ -1,44 +1,18 @@
 """Processes that share work: real ones, that fail, die and are left behind."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from worker_jobs import nothing, squares
 
 from engine.errors import EngineError, FootageError
 from engine.runtime.workers import Workers, _next_place
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@contextlib.contextmanager
-def squares(offset):
-    def work(job, tell):
-        print(f"job {job}", flush=True)
-        os.write(2, b"from C++\n")
-        if job == "die":
-            os._exit(3)
-        if job == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if job == "refuse":
-            raise FootageError("It cannot be read.", "Take another.")
-        if job == "bug":
-            raise ValueError("of no use")
-        if job == "sleep":
-            time.sleep(60)
-        tell(job)
-        return job * job + offset, os.getpid()
-
-    yield work
-
-
-def nothing(*_):
-    pass
 
 
 @pytest.fixture
@@ -112,7 +86,7 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from engine.runtime.workers import Workers
-from test_workers import nothing, squares
+from worker_jobs import nothing, squares
 with Workers(2, Path({log!r}), squares, 0) as workers:
     print(*(process.pid for process in workers._processes.values()), flush=True)
     list(workers.work(["sleep", "sleep"], nothing, nothing))
@@ -126,7 +100,7 @@ def alive(process):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_end_with_the_one_that_made_them(log):
-    source = LEFT.format(tests=str(Path(__file__).parent), log=str(log))
+    source = LEFT.format(tests=str(ROOT / "tests" / "engine"), log=str(log))
     with subprocess.Popen([sys.executable, "-c", source], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         workers = [int(word) for word in parent.stdout.readline().split()]
         assert len(workers) == 2
