@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -33,16 +34,21 @@ class RunsEngine:
 
     def run(self, context, kind: str, labeler: str = "none", edits: people_edits.Edits | None = None) -> set[str]:
         """Start it. Gives back what `execute` does."""
-        try:
-            clip_run.start(context, kind, labeler, edits)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        state = running.latest()
-        if state.finished and state.failed:  # without windows it has run by now
-            self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return started(self, lambda: clip_run.start(context, kind, labeler, edits))
+
+
+def started(operator: bpy.types.Operator, start: Callable[[], object]) -> set[str]:
+    """Start the engine, and report what is wrong. Gives back what `execute` does."""
+    try:
+        start()
+    except UserError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    state = running.latest()
+    if state.finished and state.failed:  # without windows it has run by now
+        operator.report({"ERROR"}, f"{state.message} {state.hint}".strip())
+        return {"CANCELLED"}
+    return {"FINISHED"}
 
 
 class ADAPT_MOTION_OT_find_people(RunsEngine, bpy.types.Operator):

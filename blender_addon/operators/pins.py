@@ -18,10 +18,8 @@ PARTS = tuple((name, name.replace("_", " ").title(), "") for name in (
 SWAPS = (("body", "Body", ""), ("arms", "Arms", ""), ("legs", "Legs", ""))
 
 
-class PinOperator:
-    """Of operators on the pins of a character."""
-
-    bl_options = {"REGISTER", "UNDO"}
+class OfCharacter:
+    """Of operators that need a character."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -31,6 +29,12 @@ class PinOperator:
             cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
             return False
         return True
+
+
+class PinOperator(OfCharacter):
+    """Of operators on the pins of a character."""
+
+    bl_options = {"REGISTER", "UNDO"}
 
     def done(self, work) -> set[str]:
         """Do it, and report what is wrong. Gives back what `execute` does."""

@@ -13,6 +13,7 @@ from ..blender import paths
 from ..errors import UserError
 from ..run import clip_queue, prefs, running
 from ..run.engine_home import EngineState
+from .adapt import started
 
 
 class ADAPT_MOTION_OT_queue_add(bpy.types.Operator):
@@ -121,16 +122,7 @@ class ADAPT_MOTION_OT_queue_farm(RunsQueue, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Send them, each with its own settings."""
-        try:
-            clip_queue.send_to_farm(context.scene)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        state = running.latest()
-        if state.finished and state.failed:  # without windows it has run by now
-            self.report({"ERROR"}, f"{state.message} {state.hint}".strip())
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return started(self, lambda: clip_queue.send_to_farm(context.scene))
 
 
 class ADAPT_MOTION_OT_queue_attach(bpy.types.Operator):

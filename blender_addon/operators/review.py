@@ -13,22 +13,10 @@ from .. import messages
 from ..character import chosen, pins, review
 from ..errors import UserError
 from ..run import clip_run
+from .pins import OfCharacter
 
 
-class _OfCharacter:
-    """Of operators on the stretches of a character."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs the armature of a clip that is the file's own."""
-        armature = chosen.character_of(context)
-        if armature is None or armature.library is not None:
-            cls.poll_message_set(messages.tr(messages.NO_CHARACTER))
-            return False
-        return True
-
-
-class ADAPT_MOTION_OT_review(_OfCharacter, bpy.types.Operator):
+class ADAPT_MOTION_OT_review(OfCharacter, bpy.types.Operator):
     """List the stretches to look at: hidden or unsure limbs, motion unlike its label, feet that slide"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.review", "Review", {"REGISTER", "UNDO"}
@@ -44,7 +32,7 @@ class ADAPT_MOTION_OT_review(_OfCharacter, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class ADAPT_MOTION_OT_go_to_weak(_OfCharacter, bpy.types.Operator):
+class ADAPT_MOTION_OT_go_to_weak(OfCharacter, bpy.types.Operator):
     """Go to the middle of this stretch"""
 
     bl_idname, bl_label, bl_options = "adapt_motion.go_to_weak", "Go There", {"REGISTER", "INTERNAL"}

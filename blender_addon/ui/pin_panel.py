@@ -7,6 +7,19 @@ import bpy
 from ..character import chosen, proposed
 
 
+class _OfCharacter:
+    """Of panels below that of the character."""
+
+    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
+    bl_parent_id = "ADAPT_MOTION_PT_result"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the armature of a clip."""
+        return chosen.character_of(context) is not None
+
+
 class ADAPT_MOTION_UL_pins(bpy.types.UIList):
     """Pins with a tick and their time."""
 
@@ -18,18 +31,10 @@ class ADAPT_MOTION_UL_pins(bpy.types.UIList):
         row.label(text=item.what.replace("_", " "), translate=False)
 
 
-class ADAPT_MOTION_PT_pins(bpy.types.Panel):
+class ADAPT_MOTION_PT_pins(_OfCharacter, bpy.types.Panel):
     """What the user knows better, and the way to have the motion follow it."""
 
-    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
-    bl_parent_id = "ADAPT_MOTION_PT_result"
     bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_pins", "Pins", 1
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs the armature of a clip."""
-        return chosen.character_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """The ways to pin, the list, and the run."""
@@ -65,18 +70,10 @@ class ADAPT_MOTION_UL_weak(bpy.types.UIList):
         row.label(text=f"{item.limb} {item.why}".strip(), translate=False)
 
 
-class ADAPT_MOTION_PT_review(bpy.types.Panel):
+class ADAPT_MOTION_PT_review(_OfCharacter, bpy.types.Panel):
     """Where to look first."""
 
-    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "Adapt Motion"
-    bl_parent_id = "ADAPT_MOTION_PT_result"
     bl_idname, bl_label, bl_order = "ADAPT_MOTION_PT_review", "Review", 2
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs the armature of a clip."""
-        return chosen.character_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """The list."""

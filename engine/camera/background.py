@@ -166,12 +166,12 @@ def follow_background(
     for frame in frames:
         height, width = frame.rgb.shape[:2]
         scale = min(1.0, SIDE_PX / max(height, width))
-        picture = _small(frame.rgb, scale)
+        picture = small(frame.rgb, scale)
         if shot is None or frame.index in starts:
             if shot is not None:
                 yield shot.result()
             shot = _Shot(intrinsics[0, 0] * scale, intrinsics[:2, 2] * scale, float(np.hypot(width, height)) * scale)
-        shot.add(frame.index, picture, _without(people.get(frame.index, np.zeros((0, 4))) * scale, picture.shape))
+        shot.add(frame.index, picture, without(people.get(frame.index, np.zeros((0, 4))) * scale, picture.shape))
     if shot is not None:
         yield shot.result()
 
@@ -215,15 +215,16 @@ def _left_over(turns: Array, key: Array, now: Array) -> Array:
     return found
 
 
-def _small(rgb: Picture, scale: float) -> Picture:
+def small(rgb: Picture, scale: float) -> Picture:
+    """A frame in grey, `scale` (at most 1) of its size."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if scale < 1:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(grey, np.uint8)
 
 
-def _without(boxes: Array, shape: tuple[int, ...]) -> Picture:
-    """255 where nobody is, 0 in the boxes."""
+def without(boxes: Array, shape: tuple[int, ...]) -> Picture:
+    """A mask of `shape`: 255 where nobody is, 0 in the boxes (N, 4)."""
     mask = np.full(shape, 255, np.uint8)
     for left, top, right, bottom in np.nan_to_num(boxes).clip(0, 1e5).round().astype(int):
         mask[top:bottom, left:right] = 0

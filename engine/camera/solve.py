@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, Slerp
 
-from engine.camera.background import CameraTurns
+from engine.camera.background import CameraTurns, small, without
 from engine.footage.decoding import Frame
 
 Array = NDArray[np.float64]
@@ -74,14 +74,9 @@ class _Pictures:
         """Write a frame's picture, and a mask that leaves the people out."""
         height, width = frame.rgb.shape[:2]
         self.scale = min(1.0, _SIDE_PX / max(height, width))
-        size = round(width * self.scale), round(height * self.scale)
-        mask = np.full((size[1], size[0]), 255, np.uint8)
-        for left, top, right, bottom in (np.nan_to_num(people) * self.scale).clip(0, 1e5).round().astype(int):
-            mask[top:bottom, left:right] = 0
-        name = f"{frame.index:08d}.png"
-        grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-        cv2.imwrite(str(self.folder / "pictures" / name), cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
-        cv2.imwrite(str(self.folder / "masks" / f"{name}.png"), mask)
+        picture, name = small(frame.rgb, self.scale), f"{frame.index:08d}.png"
+        cv2.imwrite(str(self.folder / "pictures" / name), picture)
+        cv2.imwrite(str(self.folder / "masks" / f"{name}.png"), without(people * self.scale, picture.shape))
         self.frames.append(frame.index)
         self.last_s = frame.time_s
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,33 @@ def relative(joints: Float, roots: tuple[int, ...]) -> Float:
     return np.asarray(joints - joints[:, list(roots)].mean(axis=1, keepdims=True))
 
 
+class Similarity(NamedTuple):
+    """Turns, scales and moves points: one for each of T sets.
+
+    Attributes:
+        scale: (T,).
+        rotation: (T, 3, 3).
+        before, after: (T, 1, 3) a point, and where it goes.
+    """
+
+    scale: Float
+    rotation: Float
+    before: Float
+    after: Float
+
+    def of(self, points: Float) -> Float:
+        """(T, N, 3) where points go."""
+        turned = self.scale[:, None, None] * (points - self.before) @ np.swapaxes(self.rotation, 1, 2)
+        return np.asarray(turned + self.after)
+
+
 def similarity_aligned(predicted: Float, true: Float, valid: Bool) -> Float:
-    """(T, J, 3) `predicted`, turned, scaled and moved in each frame to lie best on the valid joints of `true`.
+    """(T, J, 3) `predicted`, turned, scaled and moved in each frame to lie best on the valid joints of `true`."""
+    return similarity(predicted, true, valid).of(predicted)
+
+
+def similarity(predicted: Float, true: Float, valid: Bool) -> Similarity:
+    """What brings `predicted` (T, N, 3) nearest to the valid points of `true`, for each of the T sets.
 
     The closed form of Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
     (1991): a reflection is never used.
@@ -53,7 +79,7 @@ def similarity_aligned(predicted: Float, true: Float, valid: Bool) -> Float:
     sign[:, 2] = np.sign(np.linalg.det(left @ right))
     rotation = (left * sign[:, None]) @ right
     scale = (stretch * sign).sum(axis=1) / np.maximum((p**2).sum(axis=(1, 2)), 1e-12)
-    return np.asarray(scale[:, None, None] * (predicted - centre_p) @ np.swapaxes(rotation, 1, 2) + centre_t)
+    return Similarity(scale, rotation, centre_p, centre_t)
 
 
 def aligned_errors(predicted: Float, true: Float, valid: Bool) -> Float:

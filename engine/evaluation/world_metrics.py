@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from engine.evaluation.metrics import Bool, Float, mean_over
+from engine.evaluation.metrics import Bool, Float, Similarity, mean_over, similarity
 
 SEGMENT = 100
 """Frames of a segment, each of which is aligned by itself."""
@@ -75,25 +75,18 @@ def world_scores(
     )
 
 
-def similarity(points: Float, true: Float) -> tuple[float, Float, Float]:
-    """Scale, rotation (3, 3) and shift (3,) that bring `points` (N, 3) nearest to `true` (N, 3); Umeyama (1991)."""
-    centre_p, centre_t = points.mean(0), true.mean(0)
-    p, t = points - centre_p, true - centre_t
-    left, stretch, right = np.linalg.svd(t.T @ p)
-    sign = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
-    rotation = (left * sign) @ right
-    scale = float((stretch * sign).sum() / max((p**2).sum(), 1e-12))
-    return scale, rotation, centre_t - scale * rotation @ centre_p
-
-
 def _errors(joints: Float, true: Float, first: int) -> Float:
     """(T, J) distances after the first frames of both are put onto each other."""
-    scale, rotation, shift = similarity(joints[:first].reshape(-1, 3), true[:first].reshape(-1, 3))
-    return np.asarray(np.linalg.norm(scale * joints @ rotation.T + shift - true, axis=-1))
+    moved = _onto(joints[:first].reshape(-1, 3), true[:first].reshape(-1, 3)).of(joints.reshape(1, -1, 3))
+    return np.asarray(np.linalg.norm(moved.reshape(joints.shape) - true, axis=-1))
 
 
 def _path_error(path: Float, true: Float) -> Float:
     """(T,) distances of two paths (T, 3) after one rigid motion."""
-    _, rotation, _ = similarity(path, true)
-    moved = (path - path.mean(0)) @ rotation.T + true.mean(0)
+    moved = _onto(path, true)._replace(scale=np.ones(1)).of(path[None])[0]
     return np.asarray(np.linalg.norm(moved - true, axis=-1))
+
+
+def _onto(points: Float, true: Float) -> Similarity:
+    """What brings points (N, 3) nearest to the true ones, as one set."""
+    return similarity(points[None], true[None], np.ones((1, len(points)), bool))
