@@ -30,6 +30,7 @@ from .run import people as people_pictures
 from .scripts import batch
 from .ui import (
     ghost_overlay,
+    keypoint_drag,
     lists,
     motion_panels,
     overlay,
@@ -71,6 +72,7 @@ _MODULES = (  # what others use first
     lists,
     overlay,
     people_overlay,
+    keypoint_drag,
     ghost_overlay,
     panels,
     pin_panel,

@@ -24,6 +24,7 @@ KEY_TYPES = (
     "Keys estimated for hidden joints have the keyframe type Jitter; keys of visible joints are plain keyframes."
 )
 PICK_PEOPLE = "Click whom to adapt; Shift: several; Esc: end"
+DRAG_KEYPOINTS = "Drag keypoints; click: show; H: hide; X: put back; Esc: end"
 IN_VIEW = "{first} to {last}"
 HIDDEN = "{percent:.0f} % hidden"
 ACTION_ADDED = "'{label}' is an action now. Its motion is most like: {motion}."

@@ -64,6 +64,16 @@ def known(armature) -> Any | None:
     return _known.get(armature.get(scenes.PERSON, ""))
 
 
+def read(armature) -> Any:
+    """The motion of a character, from its file if it is not known. Raises UserError if that cannot be read."""
+    from . import motion_io
+
+    name = armature.get(scenes.PERSON, "")
+    if _known.get(name) is None:
+        _known[name] = motion_io.read_motion(bpy.path.abspath(name))
+    return _known[name]
+
+
 def forget() -> None:
     """Nothing is known any more, and nothing is waited for."""
     if bpy.app.timers.is_registered(_show_when_read):
@@ -78,17 +88,9 @@ def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tu
     The picture is that of the pinhole camera that the motion belongs to or, `as_filmed`, the footage itself, whose lens
     may distort and zoom.
     """
-    from . import keying
-
-    motion = _known.get(armature.get(scenes.PERSON, ""))
-    animation = armature.animation_data
-    if motion is None or not animation or not animation.action or not motion.keypoint_names:
-        return []
-    action = animation.action
-    rate = Fraction(action.get(keying.KEY_RATE, str(timing.scene_rate(scene))))
-    seconds = (frame - action.get(keying.KEY_START, 1.0)) / float(rate)
-    row = int(motion.timestamps.searchsorted(seconds + 1e-4, side="right")) - 1
-    if not 0 <= row < motion.frame_count or seconds > motion.timestamps[-1] + 1 / float(motion.rate):
+    motion = known(armature)
+    row = None if motion is None or not motion.keypoint_names else row_at(scene, armature, motion, frame)
+    if row is None:
         return []
     width, height = motion.image_size
     filmed = motion.keypoints2d_footage if as_filmed else None
@@ -99,6 +101,21 @@ def points_at(scene, armature, frame: float, as_filmed: bool = False) -> list[tu
         for name, point, origin in points
         if origin
     ]
+
+
+def row_at(scene, armature, motion: Any, frame: float) -> int | None:
+    """The row of a character's motion at a frame of the scene; None where the person is not there."""
+    from . import keying
+
+    action = armature.animation_data.action if armature.animation_data else None
+    if action is None:
+        return None
+    rate = Fraction(action.get(keying.KEY_RATE, str(timing.scene_rate(scene))))
+    seconds = (frame - action.get(keying.KEY_START, 1.0)) / float(rate)
+    row = int(motion.timestamps.searchsorted(seconds + 1e-4, side="right")) - 1
+    if not 0 <= row < motion.frame_count or seconds > motion.timestamps[row] + 2 / float(motion.rate):
+        return None
+    return None if seconds > motion.timestamps[-1] + 1 / float(motion.rate) else row
 
 
 def characters(scene) -> list[Any]:

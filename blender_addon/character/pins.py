@@ -84,7 +84,7 @@ def pin_pose(armature, scene, joints: tuple[str, ...] = ()) -> Any:
         entry["positions"] = {names[0]: list(armature.pose.bones[names[0]].head)}
     what = next((name for name, its in LIMBS.items() if its == tuple(joints)), ", ".join(joints) or "pose")
     _key(armature, scene.frame_current, wanted)
-    return _add(armature, what, time_s, entry)
+    return add(armature, what, time_s, entry)
 
 
 def pin_joint(armature, scene, joint: str) -> Any:
@@ -93,7 +93,7 @@ def pin_joint(armature, scene, joint: str) -> Any:
     time_s = seconds(armature, scene.frame_current)
     place = list(armature.pose.bones[joint].head)
     _key(armature, scene.frame_current, (joint,))
-    return _add(armature, joint, time_s, {"kind": "pose", "time_s": time_s, "positions": {joint: place}})
+    return add(armature, joint, time_s, {"kind": "pose", "time_s": time_s, "positions": {joint: place}})
 
 
 def pin_from_keys(armature, scene, least_degrees: float) -> int:
@@ -119,9 +119,14 @@ def pin_from_keys(armature, scene, least_degrees: float) -> int:
 def pin_range(armature, what: str, first: int, last: int, entry: dict[str, Any]) -> Any:
     """Add what holds from one frame to another, both included; `entry` lacks its times."""
     start_s, end_s = (seconds(armature, frame) for frame in (first, last))
+    return add_range(armature, what, start_s, end_s, entry)
+
+
+def add_range(armature, what: str, start_s: float, end_s: float, entry: dict[str, Any]) -> Any:
+    """The same by seconds of the footage. Raises UserError if the range ends before it begins."""
     if end_s <= start_s:
         raise UserError("The range ends before it begins.", "Set the preview range to the frames that are meant.")
-    return _add(armature, what, start_s, {**entry, "start_s": start_s, "end_s": end_s})
+    return add(armature, what, start_s, {**entry, "start_s": start_s, "end_s": end_s})
 
 
 def corrections(armature) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _key(armature, frame: int, bones: tuple[str, ...]) -> None:
                     point.type = KEY_TYPE
 
 
-def _add(armature, what: str, time_s: float, entry: dict[str, Any]) -> Any:
+def add(armature, what: str, time_s: float, entry: dict[str, Any]) -> Any:
     """A new pin, in the place of one of the same kind at the same time."""
     for number, pin in enumerate(armature.adapt_motion_pins):
         if pin.what == what and abs(pin.time_s - time_s) < 1e-3:
@@ -164,6 +169,12 @@ def _add(armature, what: str, time_s: float, entry: dict[str, Any]) -> Any:
     pin.what, pin.time_s, pin.entry = what, time_s, json.dumps(entry)
     armature.adapt_motion_pin_index = len(armature.adapt_motion_pins) - 1
     return pin
+
+
+def remove(armature, number: int) -> None:
+    """Take a pin away. Those after it move up: references to pins are void."""
+    armature.adapt_motion_pins.remove(number)
+    armature.adapt_motion_pin_index = max(0, min(number, len(armature.adapt_motion_pins) - 1))
 
 
 def register() -> None:

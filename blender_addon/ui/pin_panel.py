@@ -44,6 +44,7 @@ class ADAPT_MOTION_PT_pins(_OfCharacter, bpy.types.Panel):
         column.operator_menu_enum("adapt_motion.pin_limb", "limb", icon="PINNED")
         column.operator("adapt_motion.pin_joint", icon="BONE_DATA")
         column.operator("adapt_motion.pin_from_keys", icon="KEYFRAME_HLT")
+        column.operator("adapt_motion.drag_keypoints", icon="RESTRICT_VIEW_OFF")
         column = layout.column(align=True)
         column.operator("adapt_motion.pin_wrong", icon="CANCEL")
         column.operator("adapt_motion.pin_swap", icon="ARROW_LEFTRIGHT")
