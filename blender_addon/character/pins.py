@@ -15,7 +15,7 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProper
 
 from ..blender import compat, timing
 from ..errors import UserError
-from . import clip_times, run_files
+from . import clip_times, handles, run_files
 from .chosen import action_of
 
 KEY_TYPE = "EXTREME"
@@ -76,14 +76,15 @@ def pin_pose(armature, scene, joints: tuple[str, ...] = ()) -> Any:
 
     names = skeleton(armature)
     time_s = seconds(armature, scene.frame_current)
-    turns = axes.poses([[_own_turn(armature, name) for name in names]], names)[0]
+    own = {name: _own_turn(armature, name) for name in names}
+    turns = axes.poses([[tuple(own[name]) for name in names]], names)[0]
     wanted = joints or tuple(names)
     entry: dict[str, Any] = {"kind": "pose", "time_s": time_s}
     entry["rotations"] = {name: turns[names.index(name)].tolist() for name in wanted}
     if not joints:
         entry["positions"] = {names[0]: list(armature.pose.bones[names[0]].head)}
     what = next((name for name, its in LIMBS.items() if its == tuple(joints)), ", ".join(joints) or "pose")
-    _key(armature, scene.frame_current, wanted)
+    _key(armature, scene.frame_current, {name: own[name] for name in wanted})
     return add(armature, what, time_s, entry)
 
 
@@ -92,7 +93,7 @@ def pin_joint(armature, scene, joint: str) -> Any:
     skeleton(armature)
     time_s = seconds(armature, scene.frame_current)
     place = list(armature.pose.bones[joint].head)
-    _key(armature, scene.frame_current, (joint,))
+    _key(armature, scene.frame_current, {joint: _own_turn(armature, joint)})
     return add(armature, joint, time_s, {"kind": "pose", "time_s": time_s, "positions": {joint: place}})
 
 
@@ -138,19 +139,17 @@ def corrections(armature) -> dict[str, Any]:
     return {"format": 1, "corrections": [{**json.loads(pin.entry), "person": number} for pin in used]}
 
 
-def _own_turn(armature, name: str) -> tuple[float, ...]:
-    """(w, x, y, z) by which a bone is turned from rest against its parent, constraints among it."""
+def _own_turn(armature, name: str) -> Any:
+    """Quaternion by which a bone is turned from rest against its parent, constraints among it."""
     bone = armature.pose.bones[name]
     local = armature.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
-    return tuple(local.to_quaternion())
+    return local.to_quaternion()
 
 
-def _key(armature, frame: int, bones: tuple[str, ...]) -> None:
-    """Keep a pose that is not keyed, and mark its keys."""
-    for name in bones:
-        bone = armature.pose.bones[name]
-        turn = "rotation_quaternion" if bone.rotation_mode == "QUATERNION" else "rotation_euler"
-        bone.keyframe_insert(turn, frame=frame)
+def _key(armature, frame: int, bones: dict[str, Any]) -> None:
+    """Keep a pose that is not keyed, or that handles hold, and mark its keys."""
+    for name, turn in bones.items():
+        handles.key(armature.pose.bones[name], frame, turn)
     paths = {f'pose.bones["{name}"]' for name in bones}
     for curve in compat.curves_of(armature):
         if curve.data_path.rpartition(".")[0] in paths:

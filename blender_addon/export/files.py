@@ -255,7 +255,7 @@ WRITERS: dict[str, Callable[[Stage, Path], None]] = {
 @contextlib.contextmanager
 def _stage(armature, preset: str) -> Iterator[Stage]:
     """A scene at the clip's rate with copies of the armature and its meshes; all gone again afterwards."""
-    from ..character import keying
+    from ..character import handles, keying
     from . import plain_rig
 
     shown = bpy.context.scene
@@ -278,6 +278,7 @@ def _stage(armature, preset: str) -> Iterator[Stage]:
     ):
         try:
             copy = _copy(armature, root_name, scene, made)
+            handles.drop(copy)
             action = compat.copy_action(copy)
             action.name = motion
             if keying.KEY_RATE not in action:

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from .. import messages
-from ..character import chosen, pins
+from ..character import chosen, handles, pins
 from ..errors import UserError
 from ..run import pins_run
 from .adapt import RunsEngine
@@ -69,7 +69,7 @@ class ADAPT_MOTION_OT_pin_limb(PinOperator, bpy.types.Operator):
 
 
 class ADAPT_MOTION_OT_pin_joint(PinOperator, bpy.types.Operator):
-    """Pin the head of the active bone to where it is at the current frame; the limb may bend as it likes"""
+    """Pin the head of the active bone, or the joint of a handle, to where it is now; the limb may bend as it likes"""
 
     bl_idname, bl_label = "adapt_motion.pin_joint", "Pin Joint Here"
 
@@ -80,11 +80,13 @@ class ADAPT_MOTION_OT_pin_joint(PinOperator, bpy.types.Operator):
     @staticmethod
     def _bone(armature) -> str:
         bone = armature.data.bones.active
-        if bone is None or bone.name not in pins.skeleton(armature):
+        joint = handles.joint_of(bpy.context.active_object) or (bone.name if bone else "")
+        if joint not in pins.skeleton(armature):
             raise UserError(
-                "No bone of the character is active.", "Choose the bone in Pose Mode whose head is to stay."
+                "No bone of the character is active.",
+                "Choose the bone in Pose Mode whose head is to stay, or a handle.",
             )
-        return bone.name
+        return joint
 
 
 class ADAPT_MOTION_OT_pin_from_keys(PinOperator, bpy.types.Operator):
@@ -103,6 +105,38 @@ class ADAPT_MOTION_OT_pin_from_keys(PinOperator, bpy.types.Operator):
         if found:
             self.report({"INFO"}, messages.tr(messages.PINNED_FROM_KEYS, count=found[0]))
         return result
+
+
+class ADAPT_MOTION_OT_add_handles(PinOperator, bpy.types.Operator):
+    """Put handles on hands, feet, elbows, knees, hips and head, to pose the character at the current frame"""
+
+    bl_idname, bl_label = "adapt_motion.add_handles", "Add Handles"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Put them on."""
+
+        def add(armature) -> None:
+            pins.skeleton(armature)
+            handles.add(armature, context.scene)
+
+        return self.done(add)
+
+
+class ADAPT_MOTION_OT_remove_handles(PinOperator, bpy.types.Operator):
+    """Take the handles away; what was posed with them is keyed at their frame"""
+
+    bl_idname, bl_label = "adapt_motion.remove_handles", "Remove Handles"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Take them away."""
+
+        def remove(armature) -> None:
+            layer = context.view_layer
+            if handles.joint_of(layer.objects.active):
+                layer.objects.active = armature
+            handles.remove(armature, context.scene)
+
+        return self.done(remove)
 
 
 class _Range(PinOperator):
@@ -203,6 +237,8 @@ class ADAPT_MOTION_OT_adapt_around_pins(RunsEngine, bpy.types.Operator):
         try:
             if armature is None:
                 raise UserError(messages.tr(messages.NO_CHARACTER) + ".")
+            if handles.of(armature):
+                bpy.ops.adapt_motion.remove_handles()
             state = pins_run.start(context, armature)
         except UserError as error:
             self.report({"ERROR"}, str(error))
@@ -218,6 +254,8 @@ _CLASSES = (
     ADAPT_MOTION_OT_pin_limb,
     ADAPT_MOTION_OT_pin_joint,
     ADAPT_MOTION_OT_pin_from_keys,
+    ADAPT_MOTION_OT_add_handles,
+    ADAPT_MOTION_OT_remove_handles,
     ADAPT_MOTION_OT_pin_wrong,
     ADAPT_MOTION_OT_pin_swap,
     ADAPT_MOTION_OT_pin_contact,

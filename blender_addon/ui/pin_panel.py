@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..character import chosen, proposed
+from ..character import chosen, handles, proposed
 
 
 class _OfCharacter:
@@ -39,6 +39,10 @@ class ADAPT_MOTION_PT_pins(_OfCharacter, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The ways to pin, the list, and the run."""
         layout, armature = self.layout, chosen.character_of(context)
+        if handles.of(armature):
+            layout.operator("adapt_motion.remove_handles", icon="X")
+        else:
+            layout.operator("adapt_motion.add_handles", icon="EMPTY_AXIS")
         column = layout.column(align=True)
         column.operator("adapt_motion.pin_pose", icon="PINNED")
         column.operator_menu_enum("adapt_motion.pin_limb", "limb", icon="PINNED")

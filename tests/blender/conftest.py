@@ -27,7 +27,9 @@ NEEDS_BPY += [
     for name in ("clip_times", "clip_memory", "contacts", "soak", "key_reduction", "one_floor", "rig_at_rest")
 ]
 NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_in_scene", "people_edits", "mirrored")]
-NEEDS_BPY += [f"test_{name}.py" for name in ("pins", "pins_run", "keypoint_pins", "review", "proposed", "farm")]
+NEEDS_BPY += [
+    f"test_{name}.py" for name in ("pins", "pins_run", "keypoint_pins", "handles", "review", "proposed", "farm")
+]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages")]
 NO_BPY += [f"test_{name}.py" for name in ("window", "window_tour", "window_day", "window_pins")]
