@@ -27,6 +27,7 @@ STAGE_TITLES = {
     "track": "Following people",
     "predict": "Estimating poses",
     "segment": "Labelling actions",
+    "takes": "Proposing takes",
     "adapt": "Adapting to the clip",
     "world": "Placing in the world",
     "correct": "Following the pins",

@@ -83,8 +83,16 @@ def run(
         str, typer.Option(help="Where footage is cut, split or join each person's motion.", rich_help_panel=_WHO)
     ] = "split",
     only: Annotated[
-        str, typer.Option(help="people or labels: stop when that is known and print it.", rich_help_panel=_HOW)
+        str,
+        typer.Option(
+            help="people or labels: stop when that is known and print it; takes: propose them again.",
+            rich_help_panel=_HOW,
+        ),
     ] = "",
+    at_s: Annotated[
+        float | None,
+        typer.Option(help="With --only takes: for the hidden stretch at this second.", rich_help_panel=_HOW),
+    ] = None,
     backbone: Annotated[
         str, typer.Option(help="First pose estimate: landmark, fit, hmr or hmr2.", rich_help_panel=_HOW)
     ] = "landmark",

@@ -16,6 +16,7 @@ from engine import detection, stages
 from engine.adaptation import stage as adaptation
 from engine.adaptation.corrected import Work
 from engine.adaptation.correcting import corrected_stretches
+from engine.adaptation.proposing import propose_again
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
@@ -42,8 +43,8 @@ from engine.semantics import retrieval_run, segments
 from engine.stages import Estimated
 from engine.world.still_camera import to_world
 
-_STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "correct", "write")
-_LAST_STAGE = {"people": "track", "labels": "segment"}
+_STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "takes", "adapt", "world", "correct", "write")
+_LAST_STAGE = {"people": "track", "labels": "segment", "takes": "takes"}
 """Where a run with `--only` stops."""
 
 
@@ -54,7 +55,7 @@ class ClipRun:
         self.path, self.folder, self.options, self.body, self.reporter = path, folder, options, body, reporter
         self.cache = Cache(folder, options.resume, reporter.warn)
         self.adapts = adaptation.wanted(options)
-        left_out = {"adapt": not self.adapts, "correct": options.corrections is None}
+        left_out = {"adapt": not self.adapts, "correct": options.corrections is None, "takes": options.only != "takes"}
         stages_of_all = [name for name in _STAGES if not left_out.get(name)]
         self.stages = (*stages_of_all, *(("export",) if options.exports or options.preview else ()))
         self._backbone: Backbone | None = None
@@ -65,7 +66,9 @@ class ClipRun:
         """All the stages in order. Raises EngineError."""
         outputs.prepare_folder(self.folder, self.path)
         people = self.estimate()
-        if people is not None:
+        if people is not None and self.options.only == "takes":
+            self._propose(people)
+        elif people is not None:
             self._write(people, self._adapted(people))
 
     def estimate(self) -> Estimated | None:
@@ -114,6 +117,13 @@ class ClipRun:
             track, people.labels[number], camera, self.body, self._network(people), self.options, key, self.cache,
             Part(self.reporter, number, len(people.tracks)),
         )  # fmt: skip
+
+    def _propose(self, people: Estimated) -> None:
+        """Takes for hidden stretches of the motion that is there."""
+        with self._stage("takes"):
+            for number, (track, labels) in enumerate(zip(people.tracks, people.labels, strict=True)):
+                part = Part(self.reporter, number, len(people.tracks))
+                propose_again(self.folder, track, labels, people.camera, self.body, self.options, part)
 
     def _adapted(self, people: Estimated) -> list[Adapted]:
         """All the people adapted; as they were in a run without this stage."""

@@ -40,7 +40,10 @@ on progress once there is an estimate. `people` and `labels` come from runs with
 `action` comes from `actions add`: what was added, and labels that it is like, best first, `nearest` with similarities.
 `log` is never sent: `parse_event` makes it of any line that is not an event."""
 
-STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "adapt", "world", "correct", "write", "export")
+STAGES = (
+    "footage", "shots", "detect", "track", "predict", "segment", "takes", "adapt", "world", "correct", "write",
+    "export",
+)  # fmt: skip
 """Stage names in the order in which they run."""
 
 
@@ -107,7 +110,10 @@ class Job:
     person: str = "main"
     """`main`, `all`, a number, or numbers with commas."""
     only: str = ""
-    """`people` or `labels`: stop when that is known and report it; empty: the whole run."""
+    """`people` or `labels`: stop when that is known and report it; `takes`: propose takes for a finished motion; empty:
+    the whole run."""
+    at_s: float | None = None
+    """With `takes`: a time in the hidden stretch that they are for; None: for all."""
     backbone: str = "landmark"
     device: str = "auto"
     body: str = ""
@@ -142,7 +148,7 @@ class Job:
         for name in ("only", "label", "labels", "body", "camera", "corrections"):
             if getattr(self, name):
                 arguments += [f"--{name}", getattr(self, name)]
-        for name in ("focal_px", "height_m", "start_s", "end_s"):
+        for name in ("focal_px", "height_m", "start_s", "end_s", "at_s"):
             if getattr(self, name) is not None:
                 arguments += [f"--{name.replace('_', '-')}", repr(float(getattr(self, name)))]
         arguments += [f"--{kind}" for kind in self.exports]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from engine.camera.lens import Lens
 
 EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
-ONLY = ("people", "labels")
-"""What `--only` takes: the run stops once that is known, and reports it."""
+ONLY = ("people", "labels", "takes")
+"""What `--only` takes: the run stops once that is known, and reports it; `takes` are of a motion that is there."""
 SHOTS = ("split", "join")
 _LABELERS = ("none", "retrieval", "openai")
 _BACKBONES = ("fit", "landmark", *PICTURE_BACKBONES)
@@ -67,6 +67,7 @@ class RunOptions:
         corrections: of the result, None for none.
         everybody: whether all people are followed closely, or whoever may be the main person.
         cores: how many may be used, 0 for all. Results do not depend on it.
+        at_s: seconds into the footage, in the hidden stretch that takes are proposed for; None for all of them.
     """
 
     settings: Settings
@@ -99,6 +100,7 @@ class RunOptions:
     corrections: Corrections | None = None
     everybody: bool = True
     cores: int = 0
+    at_s: float | None = None
 
 
 def check_options(
@@ -146,6 +148,7 @@ def check_options(
         corrections=read_corrections(Path(job.corrections)) if job.corrections else None,
         # The numbers of people, which splitting and merging name, are those among everybody.
         cores=cores,
+        at_s=job.at_s,
         everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
     )
 
@@ -167,6 +170,8 @@ def _check(job: Job, keypoints: str) -> None:
     _check_mirror(job, keypoints)
     _check_height(job.height_m)
     _range(job.start_s, job.end_s)
+    if job.at_s is not None and (job.only != "takes" or not (math.isfinite(job.at_s) and job.at_s >= 0)):
+        raise UsageError("--at-s goes with --only takes, and is a time from 0 s on.", "Leave it out for all stretches.")
     _check_exports(job.exports)
     _check_seed(job.seed)
 

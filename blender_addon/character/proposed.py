@@ -44,6 +44,42 @@ def discard(armature) -> None:
         bpy.data.actions.remove(action)
 
 
+STRETCH, LABEL = "adapt_motion_take_stretch", "adapt_motion_take_label"
+"""Custom properties of the copy of the action: the stretch that takes are proposed for, and its label then."""
+
+
+def stretch(armature) -> tuple[float, float] | None:
+    """First and last second of the stretch that takes are proposed for; None without takes."""
+    base = _base(armature)
+    return tuple(base[STRETCH]) if base is not None and STRETCH in base else None
+
+
+def label(armature) -> str:
+    """The label that the proposed takes are for."""
+    base = _base(armature)
+    return base.get(LABEL, "") if base is not None else ""
+
+
+def set_label(armature, text: str) -> None:
+    """Keep the label that the proposed takes are for."""
+    base = _base(armature)
+    if base is not None:
+        base[LABEL] = text
+
+
+def shown(armature) -> str:
+    """What is known of the take that is shown: its place, label and scores."""
+    return next((track.name for track in tracks(armature) if not track.mute), "")
+
+
+def _base(armature):
+    """The copy of the action that lies below proposed takes."""
+    animation = armature.animation_data
+    there = animation.nla_tracks if animation else ()
+    actions = [strip.action for track in there for strip in track.strips if strip.action]
+    return next((action for action in actions if action.get(MARK) == 0), None)
+
+
 def tracks(armature) -> list[Any]:
     """NLA tracks of the takes that are proposed."""
     animation = armature.animation_data

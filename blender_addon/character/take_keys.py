@@ -12,13 +12,26 @@ from ...engine.files.array_tables import MOST_MOTION_BYTES, TAKES
 from ..blender import axes, compat
 from ..errors import UserError
 from . import clip_times, comparison, evidence, keying, pin_keys, pins, run_files
-from .proposed import MARK, MOST, choose, discard, tracks
+from .proposed import MARK, MOST, STRETCH, choose, discard, tracks
 
 if TYPE_CHECKING:
     from .motion_io import Motion
 
-TRACK, BASE = "Take {number}: {off:.0f} mm off", "Takes: as it was"
+TRACK, BASE = "Take {number}: {what}, {scores}", "Takes: as it was"
+SCORES = "{similarity:.2f} alike, slides {slide:.0f} mm, {off:.0f} px off"
+"""Similarity with the label, how far standing feet slide in a tenth of a second, and how far the whole take lies from
+the keypoints that are seen."""
+KINDS = {"draw": "", "label": "", "phase": " out of step", "mirrored": " mirrored"}
+_NAME_LETTERS = 63
+"""Of what Blender calls tracks and actions."""
 _BLEND_S = 0.2
+
+
+def stretch_at(armature, time_s: float) -> tuple[float, float]:
+    """First and last second of the hidden stretch at a time, or the nearest one. Raises UserError as `propose`."""
+    _, takes = _of(armature)
+    start, end = takes["stretches"][_number_at(takes, time_s)].tolist()
+    return start, end
 
 
 def propose(armature, time_s: float) -> int:
@@ -27,15 +40,10 @@ def propose(armature, time_s: float) -> int:
     Raises:
         UserError: nothing is hidden, or the file with the takes is gone or none of this motion.
     """
-    from . import motion_io
-
+    motion, takes = _of(armature)
     discard(armature)
-    path = Path(armature.get(clip_times.PERSON, ""))
-    motion = motion_io.read_motion(path)
-    takes = _read(path.with_name(f"{run_files.person_of(path)}_takes.npz"), motion)
-    middle = takes["stretches"].mean(1)
-    number = int(np.abs(middle - time_s).argmin())
-    start, end = takes["stretches"][number]
+    number = _number_at(takes, time_s)
+    start, end = takes["stretches"][number].tolist()
     times = motion.timestamps[takes["rows"]]
     inside = np.flatnonzero((times >= start - 1e-6) & (times <= end + 1e-6))
     names = pins.skeleton(armature)
@@ -45,20 +53,42 @@ def propose(armature, time_s: float) -> int:
     own = compat.own_action(armature)
     frames = pin_keys.frames_of(armature, motion)[takes["rows"][inside]]
     share = (np.minimum(times[inside] - start, end - times[inside]) / _BLEND_S).clip(0, 1)[:, None, None]
-    order = takes["disagreement_mm"][number].argsort()[:MOST]
     now = pin_keys.turns_at(armature, frames, axes.bone_rotations(motion.poses[takes["rows"][inside]], names), names)
     actions = []
-    for place, draw in enumerate(order, 1):
+    for draw in range(min(MOST, len(takes["poses"]))):
         turns = axes.bone_rotations(takes["poses"][draw][inside].astype(np.float64), names)
         turns = np.where((turns * now).sum(-1, keepdims=True) < 0, -turns, turns)
         turns = now + share * (turns - now)
         turns /= np.linalg.norm(turns, axis=-1, keepdims=True)
-        name = TRACK.format(number=place, off=float(takes["disagreement_mm"][number, draw]))
-        actions.append(_action(armature, name, names, bones, frames, turns))
+        actions.append(_action(armature, _name(takes, number, draw), names, bones, frames, turns))
     compat.give_action(armature, own)
-    _lay(armature, own[0], actions, bones)
+    _lay(armature, own[0], actions, bones)[STRETCH] = (start, end)
     choose(armature, 1)
     return len(actions)
+
+
+def _of(armature) -> tuple[Motion, dict[str, np.ndarray]]:
+    """An armature's motion, and the takes beside it."""
+    from . import motion_io
+
+    path = Path(armature.get(clip_times.PERSON, ""))
+    motion = motion_io.read_motion(path)
+    return motion, _read(path.with_name(f"{run_files.person_of(path)}_takes.npz"), motion)
+
+
+def _number_at(takes: dict[str, np.ndarray], time_s: float) -> int:
+    starts, ends = takes["stretches"].T
+    return int(np.maximum(starts - time_s, time_s - ends).clip(min=0).argmin())
+
+
+def _name(takes: dict[str, np.ndarray], number: int, draw: int) -> str:
+    """What a take is called: its place, label and scores, as far as Blender's names are long."""
+    label, kind = str(takes["labels"][number, draw]) or "no label", str(takes["kinds"][number, draw])
+    values = {name: float(takes[key][number, draw]) for name, key in (
+        ("similarity", "similarity"), ("slide", "slide_mm"), ("off", "reprojection_px"))}  # fmt: skip
+    rest = {"number": draw + 1, "scores": SCORES.format(**values)}
+    room = _NAME_LETTERS - len(TRACK.format(what=KINDS.get(kind, ""), **rest))
+    return TRACK.format(what=label[: max(room, 0)] + KINDS.get(kind, ""), **rest)
 
 
 def keep(armature) -> None:
@@ -103,8 +133,8 @@ def _action(armature, name: str, names: list[str], bones: list[str], frames: np.
     return action
 
 
-def _lay(armature, own, actions: list[Any], bones: list[str]) -> None:
-    """The copy of the action and the takes into the NLA, and the action's curves of these bones out of the way."""
+def _lay(armature, own, actions: list[Any], bones: list[str]) -> Any:
+    """Copy and takes into the NLA, and own curves of these bones out of the way. Gives back the copy of the action."""
     base = own.copy()
     base.name, base[MARK] = BASE, 0
     animation = armature.animation_data
@@ -119,3 +149,4 @@ def _lay(armature, own, actions: list[Any], bones: list[str]) -> None:
     for curve in compat.curves_of(armature):
         if curve.data_path in paths:
             curve.mute = True
+    return base

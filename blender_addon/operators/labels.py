@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import bpy
 from bpy.props import EnumProperty
 
 from .. import messages
 from ..blender import compat, drawing
 from ..character import cut_markers
-from ..run import labels
+from ..errors import UserError
+from ..run import labels, takes_run
 
 WATCH_S = 0.4
 """How often markers are looked at, in seconds."""
@@ -155,6 +158,9 @@ def _watch() -> float:
     for scene in bpy.data.scenes if not busy else ():
         if labels.follow_markers(scene):
             drawing.redraw()
+    if not busy:
+        with contextlib.suppress(UserError):
+            takes_run.renew(bpy.context)
     return WATCH_S
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 
 from .. import messages
-from ..character import chosen, pins, proposed
+from ..character import chosen, proposed
+from ..run import takes_run
 from .pins import PinOperator
 
 
@@ -16,16 +17,9 @@ class ADAPT_MOTION_OT_propose_takes(PinOperator, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Lay them into the NLA."""
-        found: list[int] = []
-
-        def propose(armature) -> None:
-            from ..character import take_keys
-
-            found.append(take_keys.propose(armature, pins.seconds(armature, context.scene.frame_current)))
-            armature.adapt_motion_take = 1
-
-        result = self.done(propose)
-        if found:
+        found: list[int | None] = []
+        result = self.done(lambda armature: found.append(takes_run.propose(context, armature)))
+        if found and found[0]:
             self.report({"INFO"}, messages.tr(messages.TAKES_PROPOSED, count=found[0]))
         return result
 

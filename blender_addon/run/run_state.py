@@ -74,7 +74,7 @@ class RunState:
     @property
     def of_engine(self) -> bool:
         """Whether it is a run of the engine on a clip."""
-        return self.kind in ("adapt", "pins", "people", "labels")
+        return self.kind in ("adapt", "pins", "takes", "people", "labels")
 
     @property
     def has_result(self) -> bool:

@@ -12,7 +12,7 @@ from ..run.engine_home import EngineState
 from . import lists, run_box
 
 
-def _width(context) -> float:
+def width(context) -> float:
     """Width of the region at scale 1, for wrapping text."""
     return context.region.width / context.preferences.system.ui_scale if context.region else 220.0
 
@@ -55,7 +55,7 @@ class ADAPT_MOTION_PT_adapt(_Sidebar, bpy.types.Panel):
         if state is not None and not (state.finished and state.kind in ("doctor", "key")):  # the preferences show those
             if state.finished and state.clip and state.clip != footage.name(settings.footage):
                 layout.label(text=state.clip, icon="FILE_MOVIE", translate=False)  # another's than the panel's
-            run_box.draw_run(layout.column(), state, _width(context))
+            run_box.draw_run(layout.column(), state, width(context))
 
 
 def _can_resume(context) -> bool:
@@ -72,7 +72,7 @@ def _draw_engine(layout, context) -> None:
     if engine.state is EngineState.READY or running.busy():
         return
     box = layout.box().column()
-    drawing.draw_text(box, engine.problem, _width(context), "ERROR")
+    drawing.draw_text(box, engine.problem, width(context), "ERROR")
     machine = prefs.get(context)
     if machine is not None and not machine.engine_python:
         text = "Install Engine" if engine.state is EngineState.MISSING else "Install Engine Again"
@@ -92,7 +92,7 @@ def _draw_offers(layout, context) -> None:
     if left is not None and left.motions and not running.busy() and not _is_attached(scene, left):
         box = layout.box().column()
         message = messages.tr(texts.FINISHED_BEFORE, people=messages.people(len(left.motions)))
-        drawing.draw_text(box, message, _width(context), "FILE_TICK")
+        drawing.draw_text(box, message, width(context), "FILE_TICK")
         box.operator("adapt_motion.attach_results", icon="IMPORT")
 
 
@@ -195,7 +195,7 @@ class ADAPT_MOTION_PT_labels(_Part, bpy.types.Panel):
                 row.prop(item, f"frame_{edge.lower()}")
                 row.operator("adapt_motion.mark_label", text="", icon=icon).edge = edge
         if overlapping := labels.overlap_text(context.scene):
-            drawing.draw_text(layout, overlapping, _width(context), "ERROR")
+            drawing.draw_text(layout, overlapping, width(context), "ERROR")
         column = layout.column(align=True)  # side by side their names are cut in a sidebar of the usual width
         column.operator("adapt_motion.labels_to_markers", text="To Markers", icon="MARKER_HLT")
         column.operator("adapt_motion.markers_to_labels", text="From Markers", icon="MARKER")
@@ -244,7 +244,7 @@ class ADAPT_MOTION_PT_queue(_Part, bpy.types.Panel):
         if settings.queue and settings.queue_index < len(settings.queue):
             item = settings.queue[settings.queue_index]
             if item.message:
-                drawing.draw_text(layout, item.message, _width(context), lists.STATUS_ICONS[item.status])
+                drawing.draw_text(layout, item.message, width(context), lists.STATUS_ICONS[item.status])
         row = layout.row(align=True)
         row.operator("adapt_motion.queue_run", icon="PLAY")
         row.operator("adapt_motion.queue_farm", icon="NETWORK_DRIVE")
@@ -316,7 +316,7 @@ class ADAPT_MOTION_PT_confidence(_Sidebar, bpy.types.Panel):
         column.enabled = False  # they follow from the footage
         for key in sorted(key for key in _properties(character) if key.startswith("Confidence ")):
             column.prop(character, f'["{key}"]', text=key.removeprefix("Confidence "), slider=True)
-        drawing.draw_text(layout, texts.KEY_TYPES, _width(context), "KEYFRAME_HLT")
+        drawing.draw_text(layout, texts.KEY_TYPES, width(context), "KEYFRAME_HLT")
 
 
 def _properties(item) -> list[str]:
@@ -344,11 +344,11 @@ def _draw_timing(layout, context) -> None:
         message = messages.tr(texts.OTHER_SHAPE)
     if message:
         box = layout.box().column()
-        drawing.draw_text(box, message, _width(context), "ERROR")
+        drawing.draw_text(box, message, width(context), "ERROR")
         box.operator("adapt_motion.retime_to_scene", icon="MOD_TIME")
     elif rate and rate != ours:
         rates = {"clip": messages.rate(float(rate)), "scene": messages.rate(float(ours))}
-        drawing.draw_text(layout, messages.tr(texts.RATES_DIFFER, **rates), _width(context), "INFO")
+        drawing.draw_text(layout, messages.tr(texts.RATES_DIFFER, **rates), width(context), "INFO")
     if not matching.is_matched(scene, character, view):
         layout.operator("adapt_motion.match_footage", icon="TIME")
 

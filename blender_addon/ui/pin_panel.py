@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender import drawing
 from ..character import chosen, handles, proposed
+from . import panels
 
 
 class _OfCharacter:
@@ -91,6 +93,7 @@ class ADAPT_MOTION_PT_review(_OfCharacter, bpy.types.Panel):
         count = proposed.proposed(armature)
         if count:
             layout.prop(armature, "adapt_motion_take", slider=True)
+            drawing.draw_text(layout, proposed.shown(armature), panels.width(context))
             row = layout.row(align=True)
             row.operator("adapt_motion.keep_take", icon="CHECKMARK")
             row.operator("adapt_motion.discard_takes", icon="X")

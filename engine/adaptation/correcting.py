@@ -54,10 +54,16 @@ def corrected_stretches(
             progress(done, len(found) * _STEPS)
 
         halves = [Part(put, start, steps // 2), Part(put, start + steps // 2, steps // 2)]
-        stretch = reestimate(stretch, [one for one in mine if isinstance(one, EDITS)], work, cache, halves[0])
+        edits = [one for one in edits_of(corrections, stretch.track.person) if is_tracked(one, stretch)]
+        stretch = reestimate(stretch, edits, work, cache, halves[0])
         pins = [one for one in mine if isinstance(one, PINS)]
         result.append(correct(stretch, pins, work, cache, _Warning(halves[1], progress)))
     return result
+
+
+def edits_of(corrections: Corrections, person: int) -> list[Correction]:
+    """Those of a person that change what counts as seen."""
+    return [one for one in corrections.corrections if one.person == person and isinstance(one, EDITS)]
 
 
 class _Warning:

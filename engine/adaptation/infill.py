@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.adaptation.draws import Draws, Flow, draw_track
@@ -25,7 +22,7 @@ from engine.adaptation.track_inference import Estimate
 from engine.backbones.summary import rotation_confidence
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
-from engine.body.rotations import matrix_to_axis_angle, matrix_to_six, six_to_matrix
+from engine.body.rotations import matrix_to_six, six_to_matrix
 from engine.keypoints.types import SEEN_CONFIDENCE
 from engine.runtime.progress import Progress
 
@@ -35,13 +32,13 @@ _BLEND_S = 0.2
 """Over which hidden and seen motion meet."""
 _JOINED_S = 0.5
 """Hidden stretches that are nearer to each other than this are one."""
-_FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
+FEET = [JOINT_NAMES.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 _TRUNK = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
 _CORNERS = [JOINT_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
 _FOLLOWED = [joint for joint in range(len(JOINT_NAMES)) if joint not in (0, 22, 23)]
 """Joints of which something may be seen: not the root, whose turn is always given, nor the hands."""
 _LONG_S = 1.0
-_STANDS = 0.5
+STANDS = 0.5
 _MOVES, _MOVES_ALIKE = 0.03, 2.5
 """Movement from which hidden joints move at all, and by how much two that move alike may differ."""
 _UNLIKE = 0.45
@@ -81,22 +78,6 @@ class Infilled:
         everywhere = torch.ones_like(where)
         share = steady(where.to(times.dtype), everywhere, times, _BLEND_S, times.new_zeros(())).float()
         return replace(self, rotations=mixed(self.rotations, self.by_label[draw], share[:, None]))
-
-    def takes(self) -> dict[str, NDArray[Any]]:
-        """All draws of the rows in which something is hidden, as arrays for a file.
-
-        Returns:
-            `rows` (R,) of the track; `poses` (D, R, 72) axis-angle in half precision, root in the camera frame;
-            `stretches` (N, 2) first and last second of each hidden stretch; `disagreement_mm` (N, D).
-        """
-        there = self.hidden[:: self.stride].amax(1) > _STANDS
-        poses = matrix_to_axis_angle(self.draws.rotations[:, there])
-        return {
-            "rows": (torch.nonzero(there)[:, 0] * self.stride).cpu().numpy(),
-            "poses": poses.flatten(2).half().cpu().numpy(),
-            "stretches": np.array([(one.start_s, one.end_s) for one in self.stretches], np.float64),
-            "disagreement_mm": np.array([one.disagreement_mm for one in self.stretches], np.float32),
-        }
 
 
 @dataclass(frozen=True)
@@ -154,16 +135,16 @@ def infill(
         beat: called often; may raise.
     """
     times = seen.gathered.times.to(hidden.device)
-    if not bool((hidden > _STANDS).any()):
+    if not bool((hidden > STANDS).any()):
         return None
     stride = stride_of(times.double().cpu().numpy())
     rows = torch.arange(0, len(times), stride, device=times.device)
     evidence = evidence_of(network, body, motion, seen, times, labels, rows)
     draws = draw_track(network, evidence, flow, torch.Generator().manual_seed(seed), beat)
     apart = disagreement(draws, evidence, motion.betas[rows].mean(0), body)
-    stretch_of = _stretches(hidden[rows].amax(1) > _STANDS, evidence.times_s[0])
+    stretch_of = stretch_numbers(hidden[rows].amax(1) > STANDS, evidence.times_s[0])
     count = int(stretch_of.max()) + 1
-    per_stretch = _mean_of(apart, stretch_of, count)  # (N, D)
+    per_stretch = mean_of(apart, stretch_of, count)  # (N, D)
     taken = per_stretch.argmin(1)
     chosen, place = taken[_nearest_stretch(stretch_of)], torch.arange(len(rows), device=rows.device)
     rotations = draws.rotations[chosen, place]
@@ -212,7 +193,7 @@ def led_by_label(
 
 def _movement(rotations: Tensor, hidden: Tensor) -> float:
     """How much hidden (T, 24) joints move: mean standard deviation of the numbers of their rotations (T, 24, 3, 3)."""
-    there = hidden.mean(0) > _STANDS
+    there = hidden.mean(0) > STANDS
     if len(rotations) < 2 or not bool(there.any()):
         return 0.0
     return float(matrix_to_six(rotations)[:, there].std(0).mean())
@@ -278,22 +259,22 @@ def disagreement(draws: Draws, evidence: MotionEvidence, betas: Tensor, body: Bo
     for rotations, contacts in zip(draws.rotations, draws.contacts, strict=True):
         joints = body.joints(rotations, betas, pelvis)
         far = ((joints - seen).norm(dim=-1) * weight).sum(1) / weight.sum(1).clamp(min=1e-6)
-        apart.append(far + _slide(joints[:, _FEET], contacts, evidence.times_s[0]))
+        apart.append(far + slide(joints[:, FEET], contacts, evidence.times_s[0]))
     return torch.stack(apart)
 
 
-def _slide(feet: Tensor, contacts: Tensor, times: Tensor) -> Tensor:
+def slide(feet: Tensor, contacts: Tensor, times: Tensor) -> Tensor:
     """(R,) metres that standing feet (R, 4, 3) move in a tenth of a second, beside their usual motion."""
     if len(times) < 3:
         return torch.zeros_like(times)
     velocity = feet.diff(dim=0) / times.diff()[:, None, None]
     weight = contacts[1:] * contacts[:-1]
     usual = (velocity * weight[..., None]).sum((0, 1)) / weight.sum().clamp(min=1e-6)
-    slide = ((velocity - usual).norm(dim=-1) * weight).sum(1) / weight.sum(1).clamp(min=1e-3)
-    return torch.cat((slide[:1], slide)) * 0.1
+    moved = ((velocity - usual).norm(dim=-1) * weight).sum(1) / weight.sum(1).clamp(min=1e-3)
+    return torch.cat((moved[:1], moved)) * 0.1
 
 
-def _stretches(hidden: Tensor, times: Tensor) -> Tensor:
+def stretch_numbers(hidden: Tensor, times: Tensor) -> Tensor:
     """(R,) number of the stretch that each row belongs to, -1 where nothing (R,) is hidden."""
     number = torch.full((len(hidden),), -1, device=hidden.device)
     there = torch.nonzero(hidden)[:, 0]
@@ -312,7 +293,7 @@ def report_unseen(hidden: Tensor, times: Tensor, labels: Sequence[str], progress
         labels: T labels, '' for none.
         progress: is warned.
     """
-    stretch_of = _stretches(hidden[:, _FOLLOWED].amin(1) > _STANDS, times)
+    stretch_of = stretch_numbers(hidden[:, _FOLLOWED].amin(1) > STANDS, times)
     for number in range(int(stretch_of.max()) + 1):
         rows = torch.nonzero(stretch_of == number)[:, 0].tolist()
         start, end = float(times[rows[0]]), float(times[rows[-1]])
@@ -324,7 +305,7 @@ def report_unseen(hidden: Tensor, times: Tensor, labels: Sequence[str], progress
         progress.warn("nothing_seen", text)
 
 
-def _mean_of(apart: Tensor, stretch_of: Tensor, count: int) -> Tensor:
+def mean_of(apart: Tensor, stretch_of: Tensor, count: int) -> Tensor:
     """(N, D) mean over the rows of each stretch."""
     inside = torch.stack([(stretch_of == number).float() for number in range(count)])
     mean: Tensor = inside @ apart.T / inside.sum(1, keepdim=True).clamp(min=1)

@@ -8,16 +8,19 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.adaptation.evidence import Seen
 from engine.adaptation.loop import adapt
 from engine.adaptation.outcome import AdaptationResult
-from engine.adaptation.priors import load_priors, priors_key
+from engine.adaptation.priors import Priors, load_priors, priors_key
+from engine.adaptation.proposals import Known, propose
 from engine.adaptation.state import StateFile
+from engine.adaptation.track_inference import Estimate
 from engine.backbones.types import PREDICTION, Backbone, Camera, Prediction, TrainableBackbone
 from engine.body.model import BodyModel
 from engine.errors import OutOfMemoryError
@@ -28,6 +31,7 @@ from engine.runtime.cache import Arrays, Cache, Recorder, key_of, load_entry, te
 from engine.runtime.progress import Progress
 from engine.semantics.segments import Segment
 
+T = TypeVar("T")
 _RESULT = ("keypoints", "origins", "similarity")
 
 
@@ -41,7 +45,7 @@ class Adapted:
         origins: (T, K) of `engine.output.motion_file`.
         similarity: (T,) of motion and label.
         about: for the report: epochs, what labels were taken for, seconds. None where nothing was adapted.
-        takes: other motions for hidden joints, as `engine.adaptation.infill.Infilled.takes` has them; empty for none.
+        takes: other motions for hidden joints, as `engine.adaptation.proposals.propose` has them; empty for none.
     """
 
     prediction: Prediction
@@ -111,14 +115,16 @@ def adapt_person(
     if not options.resume:
         state.remove()
 
-    def work(device: str, model: BodyModel) -> AdaptationResult:
+    def work(device: str, model: BodyModel) -> tuple[AdaptationResult, dict[str, NDArray[Any]]]:
         priors = load_priors(settings.models, device, bool(segments), recorder)
         network = cast(TrainableBackbone, backbone()).bind(track, camera, model, torch.device(device))
-        return adapt(
+        result = adapt(
             network, track, camera, model, segments, priors, settings.adaptation, options.seed, recorder, device, state
         )
+        seen = Seen.of(track, camera, model, torch.device(device))
+        return result, _proposed(result, labels, seen, model, priors, options.seed)
 
-    result = _with_fallback(work, options.device, body, recorder)
+    result, takes = _with_fallback(work, options.device, body, recorder)
     about = {
         "seconds": round(time.monotonic() - begun, 3),
         "keypoint_weight": round(result.keypoint_weight, 3),
@@ -126,16 +132,34 @@ def adapt_person(
         "labels": result.labels,
         "epochs": result.history,
     }
-    takes = result.infilled.takes() if result.infilled else {}
     adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about, takes)
     cache.store("adapt", key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
     state.remove()
     return adapted
 
 
-def _with_fallback(
-    work: Callable[[str, BodyModel], AdaptationResult], device: str, body: BodyModel, progress: Progress
-) -> AdaptationResult:
+def _proposed(
+    result: AdaptationResult, labels: NDArray[np.str_], seen: Seen, body: BodyModel, priors: Priors, seed: int
+) -> dict[str, NDArray[Any]]:
+    """Takes to choose from, of what was in-filled."""
+    infilled, device = result.infilled, seen.points.device
+    if infilled is None:
+        return {}
+    named = [result.labels.get(label, "") for label in labels.tolist()]
+    motion = estimate_of(result.prediction, device)
+    return propose(Known(motion, seen, infilled.hidden, named, body, priors, infilled.draws), seed)
+
+
+def estimate_of(prediction: Prediction, device: torch.device) -> Estimate:
+    """A prediction as an estimate, on a device."""
+    rotations, betas, transl = (
+        torch.from_numpy(np.asarray(part)).to(device)
+        for part in (prediction.rotations, prediction.betas, prediction.transl)
+    )
+    return Estimate(rotations, betas.expand(len(rotations), -1), transl)
+
+
+def _with_fallback(work: Callable[[str, BodyModel], T], device: str, body: BodyModel, progress: Progress) -> T:
     """Work on the device, and where its memory does not do, on the CPU, from the last epoch on."""
     try:
         return work(device, body)

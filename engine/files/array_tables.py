@@ -63,7 +63,11 @@ TAKES: Table = {
     "rows": Item("iu", ("R",), 0, 10**9),
     "poses": _numbers("D", "R", 72, most=_RADIANS),
     "stretches": Item("fiu", ("N", 2), 0, _SECONDS),
-    "disagreement_mm": _numbers("N", "D", most=1e6),
+    "kinds": Item("U", ("N", "D")),
+    "labels": Item("U", ("N", "D")),
+    "similarity": _share("N", "D"),
+    "slide_mm": _numbers("N", "D", most=1e9),
+    "reprojection_px": _numbers("N", "D", most=1e9),
 }
 """`person_<N>_takes.npz`."""
 

@@ -53,10 +53,11 @@ def joined_takes(takes: Sequence[dict[str, NDArray[Any]]], lengths: Sequence[int
     there = [(one, start) for one, start in zip(takes, starts, strict=True) if one]
     if not there:
         return {}
-    draws = min(len(one["poses"]) for one, _ in there)
+    count = min(len(one["poses"]) for one, _ in there)
+    of_stretches = ("kinds", "labels", "similarity", "slide_mm", "reprojection_px")
     return {
         "rows": np.concatenate([one["rows"] + start for one, start in there]),
-        "poses": np.concatenate([one["poses"][:draws] for one, _ in there], axis=1),
+        "poses": np.concatenate([one["poses"][:count] for one, _ in there], axis=1),
         "stretches": np.concatenate([one["stretches"] for one, _ in there]),
-        "disagreement_mm": np.concatenate([one["disagreement_mm"][:, :draws] for one, _ in there]),
+        **{name: np.concatenate([one[name][:, :count] for one, _ in there]) for name in of_stretches},
     }

@@ -66,6 +66,15 @@ def labels(clip: str, out: Path) -> int:
     return 0
 
 
+def takes(clip: str, out: Path) -> int:
+    """Writes down how it was called; the takes are there already."""
+    begin(clip)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "words.json").write_text(json.dumps(sys.argv[1:]))
+    say("end", exit_code=0, succeeded=1, failed=0)
+    return 0
+
+
 def error(clip: str, out: Path) -> int:
     begin(clip)
     say("error", code="nobody", message="Nobody was found.", hint="Trim the clip.", clip=clip)

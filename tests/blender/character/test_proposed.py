@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 from adapt_motion.blender_addon.blender import axes, compat
-from adapt_motion.blender_addon.character import motion_io, pins, proposed, scene
+from adapt_motion.blender_addon.character import motion_io, pins, proposed, scene, take_keys
 from addon_fixtures import refused
 from synthetic import write_person
 
@@ -22,8 +22,10 @@ def character(addon, tmp_path):
     for draw, turn in enumerate((0.3, 0.6, 0.9)):
         poses[draw, :, 3 * ELBOW + 1] -= turn
     stretches = np.array([motion.timestamps[[FIRST, LAST - 1]]])
-    np.savez(path.with_name("person_1_takes.npz"), rows=rows, poses=poses.astype(np.float16), stretches=stretches,
-             disagreement_mm=np.array([[30.0, 10.0, 20.0]], np.float32))  # fmt: skip
+    np.savez(path.with_name("person_1_takes.npz"), rows=rows, poses=poses[[1, 2, 0]].astype(np.float16),
+             stretches=stretches, kinds=np.array([["draw", "label", "mirrored"]]),
+             labels=np.array([["walk", "walk slowly", "walk"]]), similarity=np.array([[0.61, 0.4, 0.2]]),
+             slide_mm=np.array([[3.0, 20.0, 40.0]]), reprojection_px=np.array([[5.0, 6.0, 70.0]]))  # fmt: skip
     armature = scene.import_people([path], bpy.context.scene, with_mesh=False, with_camera=False).people[0].armature
     bpy.context.scene.adapt_motion.character = bpy.context.view_layer.objects.active = armature
     bpy.context.scene.frame_set(46)
@@ -52,7 +54,12 @@ def test_takes_are_named_tracks_best_first_and_one_is_shown(character):
     bpy.context.scene.frame_set(46)
     assert bpy.ops.adapt_motion.propose_takes() == {"FINISHED"}
     names = [track.name for track in armature.animation_data.nla_tracks if track.name.startswith("Take ")]
-    assert names == ["Take 1: 10 mm off", "Take 2: 20 mm off", "Take 3: 30 mm off"]
+    assert names == [
+        "Take 1: walk, 0.61 alike, slides 3 mm, 5 px off",
+        "Take 2: walk slowly, 0.40 alike, slides 20 mm, 6 px off",
+        "Take 3: walk mirrored, 0.20 alike, slides 40 mm, 70 px off",
+    ]
+    assert proposed.shown(armature) == names[0]
     for number, turn in ((1, 0.6), (2, 0.9), (3, 0.3)):
         armature.adapt_motion_take = number
         wanted = motion.poses[45].copy()
@@ -96,6 +103,19 @@ def test_discarded_takes_leave_the_motion_as_it_was(character):
     assert armature.animation_data.action == own
     assert not any(curve.mute for curve in compat.curves_of(armature))
     assert apart(turned, elbow(armature, 46)) < 1e-3
+
+
+def test_names_of_takes_fit_into_blenders(character):
+    armature, _ = character
+    path = take_keys.Path(armature["adapt_motion_person"]).with_name("person_1_takes.npz")
+    arrays = dict(np.load(path))
+    long = np.array([["walk like a very old person does it", "", "x" * 200]])
+    np.savez(path, **{**arrays, "labels": long, "slide_mm": np.full((1, 3), 12345.0)})
+    bpy.ops.adapt_motion.propose_takes()
+    names = [track.name for track in proposed.tracks(armature)]
+    assert len(names) == 3
+    assert all(name.endswith("px off") for name in names), names
+    assert "no label" in names[1]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage"])

@@ -76,7 +76,8 @@ def takes_of(rows, draws, stretches):
         "rows": np.array(rows),
         "poses": np.full((draws, len(rows), 72), rows[0], np.float16),
         "stretches": np.array(stretches, np.float64),
-        "disagreement_mm": np.zeros((len(stretches), draws), np.float32),
+        **{name: np.full((len(stretches), draws), "walk") for name in ("kinds", "labels")},
+        **{name: np.zeros((len(stretches), draws)) for name in ("similarity", "slide_mm", "reprojection_px")},
     }
 
 
@@ -85,5 +86,5 @@ def test_takes_belong_to_the_rows_of_the_joined_motion():
     assert both["rows"].tolist() == [1, 2, 10]
     assert both["poses"].shape == (2, 3, 72)
     assert both["stretches"].tolist() == [[0.1, 0.2], [2, 3], [4, 5]]
-    assert both["disagreement_mm"].shape == (3, 2)
+    assert all(both[name].shape == (3, 2) for name in ("labels", "kinds", "similarity", "slide_mm", "reprojection_px"))
     assert joined_takes([{}, {}], [4, 5]) == {}
