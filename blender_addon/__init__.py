@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .character import layers as character_layers
 from .character import pins as character_pins
 from .character import proposed as character_proposed
 from .character import review as character_review
@@ -15,6 +16,7 @@ from .operators import (
     export,
     footage,
     labels,
+    layers,
     match,
     people,
     pins,
@@ -31,6 +33,7 @@ from .scripts import batch
 from .ui import (
     ghost_overlay,
     keypoint_drag,
+    layer_panel,
     lists,
     motion_panels,
     overlay,
@@ -50,6 +53,7 @@ _MODULES = (  # what others use first
     character_pins,
     character_review,
     character_proposed,
+    character_layers,
     running,
     people_pictures,
     results,
@@ -67,6 +71,7 @@ _MODULES = (  # what others use first
     pins,
     proposed,
     review,
+    layers,
     cleanup,
     retarget,
     export,
@@ -79,6 +84,7 @@ _MODULES = (  # what others use first
     panels,
     pin_panel,
     motion_panels,
+    layer_panel,
     batch,
 )
 

@@ -88,6 +88,8 @@ def copy_action(datablock) -> Any:
     animation.action = animation.action.copy()
     if slot is not None:
         animation.action_slot = animation.action.slots[slot.identifier]
+    for curve in curves_of(datablock):
+        curve.mute = False  # as those are whose place tracks have taken
     return animation.action
 
 

@@ -11,7 +11,7 @@ from ...engine.files.array_file import ArrayFileError, read_arrays
 from ...engine.files.array_tables import MOST_MOTION_BYTES, TAKES
 from ..blender import axes, compat
 from ..errors import UserError
-from . import clip_times, comparison, evidence, keying, pin_keys, pins, run_files
+from . import clip_times, comparison, evidence, keying, layers, pin_keys, pins, run_files
 from .proposed import MARK, MOST, STRETCH, choose, discard, tracks
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def propose(armature, time_s: float) -> int:
     Raises:
         UserError: nothing is hidden, or the file with the takes is gone or none of this motion.
     """
+    if layers.is_split(armature):
+        raise UserError(f"The motion of {armature.name} is split into layers.", "Press Join Layers first.")
     motion, takes = _of(armature)
     discard(armature)
     number = _number_at(takes, time_s)

@@ -10,7 +10,7 @@ import bpy
 from ...engine import protocol
 from ...engine.files.json_file import read_json
 from .. import messages
-from ..character import clip_times, pins, run_files
+from ..character import clip_times, layers, pins, run_files
 from ..errors import UserError
 from . import clip_run, run_settings
 from .run_state import RunState
@@ -25,6 +25,9 @@ def start(context, armature) -> RunState:
     path = Path(armature.get(clip_times.PERSON, ""))
     if not path.is_file():
         raise UserError(f"The motion file of {armature.name} is gone: {path}.", "Adapt the clip again.")
+
+    if layers.is_split(armature):
+        raise UserError(f"The motion of {armature.name} is split into layers.", "Press Join Layers first.")
 
     def job() -> protocol.Job:
         run = run_settings.job_of(context)
