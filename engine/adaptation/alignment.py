@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.adaptation import losses, sampler
+from engine.adaptation.baselines.discriminator import Adversary
 from engine.adaptation.sampler import Segments
+from engine.adaptation.settings import LabelUse
 from engine.body.rotations import matrix_to_six
 from engine.runtime.progress import Progress
 from engine.semantics.types import MotionDictionary, MotionTextSpace
@@ -60,7 +62,7 @@ class Alignment:
         segments: of the track, with labels of the dictionary.
         space: where motions and texts lie.
         dictionary: has an exemplar for each label.
-        unpaired: whether `loss` draws local poses to a motion made from the label instead (Table 4 of the paper).
+        use: of the label by `loss`, as in the settings; all but `alignment` are of the paper's Table 4.
         device: where the pose network is.
     """
 
@@ -69,17 +71,18 @@ class Alignment:
         segments: Segments,
         space: MotionTextSpace,
         dictionary: MotionDictionary,
-        unpaired: bool,
+        use: LabelUse,
         device: torch.device,
     ) -> None:
         names = sorted({label for label in segments.labels if label})
         place = {name: index for index, name in enumerate(names)}
-        self.segments, self.space, self.unpaired, self.device = segments, space, unpaired, device
+        self.segments, self.space, self.device = segments, space, device
         self.labelled = segments.labelled
         self._label = torch.tensor([place.get(label, 0) for label in segments.labels], device=device)
         with torch.no_grad():
             self._text = space.encode_labels(names).to(device)
-            self._decoded = space.decode(self._text).to(device) if unpaired else None
+            self._decoded = space.decode(self._text).to(device) if use == "unpaired" else None
+        self._adversary = Adversary(space, device) if use == "discriminator" else None
         exemplars = [torch.as_tensor(dictionary.exemplar(name), device=device) for name in names]
         self._exemplars = torch.stack(exemplars).float()
 
@@ -94,9 +97,12 @@ class Alignment:
     def loss(self, rotations: Tensor, chosen: Tensor, share: Tensor) -> Tensor:
         """Eq. 4 of rotations (B, S, 24, 3, 3) of the chosen (B,) segments; the rest as in `alignment_loss`."""
         six = matrix_to_six(rotations)
-        if self._decoded is None:
+        if self._decoded is None and self._adversary is None:
             return losses.alignment_loss(self.similarity(six, chosen), share)
         motion = sampler.resampled(six, self.segments, chosen)
+        if self._adversary is not None:
+            return self._adversary.loss(motion, self._text[self._label[chosen]].float(), share)
+        assert self._decoded is not None
         return losses.unpaired_loss(motion, self._decoded[self._label[chosen]], share)
 
     def of_track(self, rotations: Tensor) -> Tensor:

@@ -154,8 +154,7 @@ class _Adaptation:
     def _alignment(self, priors: Priors) -> Alignment | None:
         if priors.space is None or priors.dictionary is None or not any(self.segments.labels):
             return None
-        unpaired = self.settings.label_use == "unpaired"
-        return Alignment(self.segments, priors.space, priors.dictionary, unpaired, self.device)
+        return Alignment(self.segments, priors.space, priors.dictionary, self.settings.label_use, self.device)
 
     def _smoother(self, priors: Priors) -> Smoother | None:
         if priors.denoiser is None or not self.settings.smoothing:

@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+LabelUse = Literal["alignment", "unpaired", "discriminator"]
+
 
 class AdaptationSettings(BaseModel):
     """How the pose network is fine-tuned on one person's track. Equations are those of the paper."""
@@ -13,6 +15,13 @@ class AdaptationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=True, description="Whether the pose network is adapted to the clip at all.")
+    strategy: Literal["semantics", "boa", "dynaboa", "dapa"] = Field(
+        default="semantics",
+        description="How: as the paper does, or as one of the methods that it is compared with, for comparison.",
+    )
+    source: str = Field(
+        default="", description="File of poses with known truth, of which `dynaboa` takes those that are most alike."
+    )
     epochs: int = Field(default=6, ge=1, le=100, description="Rounds; targets change between them.")
     batch: int = Field(default=4, ge=1, le=64, description="Segments in a step.")
     least_steps: int = Field(
@@ -36,10 +45,10 @@ class AdaptationSettings(BaseModel):
     alignment: float = Field(default=1.0, ge=0, le=100, description="Weight of agreement with the label (eq. 4).")
     smoothing: float = Field(default=1.0, ge=0, le=100, description="Weight of the denoiser's motion (eq. 9).")
     shape: float = Field(default=0.001, ge=0, le=10, description="Weight of a steady shape beside it (eq. 9).")
-    label_use: Literal["alignment", "unpaired"] = Field(
+    label_use: LabelUse = Field(
         default="alignment",
-        description="`alignment` compares motion and label in their space; `unpaired` pulls local poses to a motion "
-        "made from the label, for comparison (the paper's Table 4).",
+        description="`alignment` compares motion and label in their space; for comparison (the paper's Table 4) "
+        "`unpaired` pulls local poses to a motion made from the label, and `discriminator` learns to tell them apart.",
     )
     takes: int = Field(
         default=8,

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.adaptation.baselines.compared import adapt
 from engine.adaptation.evidence import Seen
-from engine.adaptation.loop import adapt
 from engine.adaptation.outcome import AdaptationResult
 from engine.adaptation.priors import Priors, load_priors, priors_key
 from engine.adaptation.proposals import Known, propose

@@ -47,7 +47,7 @@ class CropPoseNetwork:
         network: on `device`; is changed.
         store: the track's crops.
         squares: (T, 3) what they show, pixels of the full frame.
-        intrinsics: (3, 3) of the full frame.
+        intrinsics: (3, 3) of the full frame, or (T, 3, 3) of each row's.
         settings: see there.
     """
 
@@ -65,6 +65,7 @@ class CropPoseNetwork:
         self._adapted = network.adapt_only(settings.layers)
         adapted = {id(parameter) for parameter in self._adapted}
         self._names = {name: part for name, part in network.named_parameters() if id(part) in adapted}
+        self.squares = squares
         self._squares = torch.as_tensor(squares, dtype=torch.float32, device=store.device)
         self._intrinsics = torch.as_tensor(intrinsics, dtype=torch.float32, device=store.device)
 
@@ -82,11 +83,19 @@ class CropPoseNetwork:
             done = [recompute(self._look, some, use_reentrant=False) for some in passes]
         else:
             done = [self._look(some) for some in passes]
-        rotations, betas, camera = (torch.cat(parts) for parts in zip(*done, strict=True))
+        rotations, betas, camera, features = (torch.cat(parts) for parts in zip(*done, strict=True))
         camera = torch.cat((camera[:, :1].clamp(min=_SMALLEST_SCALE), camera[:, 1:]), 1)
-        transl = full_frame_translation(camera, self._squares[different], self._intrinsics)
-        shaped = [part[place].reshape(*rows.shape, *part.shape[1:]) for part in (rotations, betas, transl)]
-        return PoseBatch(shaped[0], shaped[1], shaped[2], None)
+        lens = self._intrinsics if self._intrinsics.dim() == 2 else self._intrinsics[different]
+        transl = full_frame_translation(camera, self._squares[different], lens)
+        parts = (rotations, betas, transl, features)
+        shaped = [part[place].reshape(*rows.shape, *part.shape[1:]) for part in parts]
+        return PoseBatch(shaped[0], shaped[1], shaped[2], None, None, shaped[3])
+
+    def sharing(
+        self, store: CropStore, squares: NDArray[np.float64], intrinsics: NDArray[np.float64]
+    ) -> CropPoseNetwork:
+        """The same weights, looking at other crops; arguments as in the class."""
+        return CropPoseNetwork(self.network, store, squares, intrinsics, self.settings)
 
     def _look(self, rows: Tensor) -> CropPrediction:
         predicted: CropPrediction = self.network(self.store.read(rows))

@@ -18,11 +18,13 @@ class CropPrediction(NamedTuple):
         rotations: (B, 24, 3, 3) relative to the parent; index 0 in the crop's camera (x right, y down, z away).
         betas: (B, 10).
         camera: (B, 3) s, tx, ty (`engine.backbones.crops`).
+        features: (B, F) what all of it is read from.
     """
 
     rotations: Tensor
     betas: Tensor
     camera: Tensor
+    features: Tensor
 
 
 class CropNetwork(nn.Module):

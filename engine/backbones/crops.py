@@ -159,7 +159,7 @@ def full_frame_translation(camera: Tensor, squares: Tensor, intrinsics: Tensor) 
     Args:
         camera: (N, 3) s, tx, ty.
         squares: (N, 3) left, top, side in pixels of the full frame.
-        intrinsics: (3, 3) camera of the full frame.
+        intrinsics: (3, 3) camera of the full frame, or (N, 3, 3) of each.
 
     Returns:
         (N, 3) metres, x right, y down, z away.
@@ -167,6 +167,6 @@ def full_frame_translation(camera: Tensor, squares: Tensor, intrinsics: Tensor) 
     scale, x, y = camera.unbind(-1)
     left, top, side = squares.to(camera).unbind(-1)
     matrix = intrinsics.to(camera)
-    depth = 2 * matrix[0, 0] / (scale * side + _DEPTH_GUARD)
-    off_x, off_y = left + side / 2 - matrix[0, 2], top + side / 2 - matrix[1, 2]
-    return torch.stack((x + off_x * depth / matrix[0, 0], y + off_y * depth / matrix[1, 1], depth), -1)
+    depth = 2 * matrix[..., 0, 0] / (scale * side + _DEPTH_GUARD)
+    off_x, off_y = left + side / 2 - matrix[..., 0, 2], top + side / 2 - matrix[..., 1, 2]
+    return torch.stack((x + off_x * depth / matrix[..., 0, 0], y + off_y * depth / matrix[..., 1, 1], depth), -1)

@@ -125,8 +125,9 @@ class Hmr(CropNetwork):
 
     def forward(self, crops: Tensor) -> CropPrediction:
         """(B, 3, 224, 224) normalised crops to SMPL parameters."""
-        pose, shape, camera = self.regress(self.features(crops))
-        return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "interleaved"), shape, camera)
+        features = self.features(crops)
+        pose, shape, camera = self.regress(features)
+        return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "interleaved"), shape, camera, features)
 
     def compile_large_part(self) -> None:
         """Compile the ResNet, in place."""

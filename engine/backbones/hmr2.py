@@ -213,13 +213,14 @@ class Head(nn.Module):
         self.register_buffer("init_betas", torch.zeros(1, 10))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, N, 1280) to pose (B, 144) in sixes of columns, shape (B, 10) and camera (B, 3)."""
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, N, 1280) to pose (B, 144) in sixes of columns, shape (B, 10), camera (B, 3) and the answer (B, 1024)."""
         answer = self.transformer(tokens)
         return (
             self.decpose(answer) + self.init_body_pose,
             self.decshape(answer) + self.init_betas,
             self.deccam(answer) + self.init_cam,
+            answer,
         )
 
 
@@ -244,8 +245,8 @@ class Hmr2(CropNetwork):
 
     def forward(self, crops: Tensor) -> CropPrediction:
         """(B, 3, 256, 256) normalised crops to SMPL parameters."""
-        pose, shape, camera = self.smpl_head(self.backbone(crops))
-        return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "columns"), shape, camera)
+        pose, shape, camera, answer = self.smpl_head(self.backbone(crops))
+        return CropPrediction(six_to_matrix(pose.reshape(-1, 24, 6), "columns"), shape, camera, answer)
 
     def compile_large_part(self) -> None:
         """Compile the picture transformer, in place."""

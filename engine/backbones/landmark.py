@@ -58,7 +58,12 @@ class BoundLandmarkNetwork:
         output = self._network(view.features[rows], view.times_s[rows], self._body)
         rotations, pelvis = in_camera(output, view.turn[rows], view.scale[rows])
         betas = output.betas[:, None].expand(*rows.shape, -1)
-        return PoseBatch(rotations, betas, pelvis - self.rest_pelvis(betas), output.contact_logits, output.log_error)
+        transl = pelvis - self.rest_pelvis(betas)
+        return PoseBatch(rotations, betas, transl, output.contact_logits, output.log_error, output.features)
+
+    def sharing(self, view: TrackView) -> BoundLandmarkNetwork:
+        """The same weights, seeing another track."""
+        return BoundLandmarkNetwork(self._network, view, self._body, view.features.device)
 
     def rest_pelvis(self, betas: Tensor) -> Tensor:
         """(..., 3) the pelvis joint at rest, for shape numbers (..., 10)."""

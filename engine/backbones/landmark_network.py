@@ -61,6 +61,7 @@ class NetworkOutput:
         offset: (B, T, 2) pelvis from the box's middle, in half-boxes.
         contact_logits: (B, T, 4) left heel, left toe, right heel, right toe.
         log_error: (B, T, 24) logarithm of the error to expect of each joint's place after similarity alignment, metres.
+        features: (B, T, width) what all of it is read from; None where nobody asked.
     """
 
     rotations: Tensor
@@ -69,6 +70,7 @@ class NetworkOutput:
     offset: Tensor
     contact_logits: Tensor
     log_error: Tensor
+    features: Tensor | None = None
 
 
 class LandmarkNetwork(nn.Module):
@@ -141,7 +143,8 @@ class LandmarkNetwork(nn.Module):
             rotations = _relative(turns)
         # what the network expects of itself changes nothing of what it answers
         error = self.error_head(hidden.detach()).float()
-        return NetworkOutput(rotations, self.shape_head(pooled).float(), place[..., 0], place[..., 1:], contacts, error)
+        shape = self.shape_head(pooled).float()
+        return NetworkOutput(rotations, shape, place[..., 0], place[..., 1:], contacts, error, hidden)
 
 
 def _relative(turns: Tensor) -> Tensor:

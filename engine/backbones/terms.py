@@ -79,11 +79,11 @@ def turn_acceleration(acceleration: Tensor) -> Tensor:
 
 
 class PosePrior:
-    """Distance of joint rotations from a relaxed pose, in units of the usual range of each axis."""
+    """Distance of joint rotations from a relaxed pose, in units of the usual range of each axis; on `device`."""
 
-    def __init__(self) -> None:
-        self._relaxed = axis_angle_to_matrix(torch.deg2rad(_table(_RELAXED, 0.0)))
-        self._usual = torch.deg2rad(_table(_USUAL, 20.0))
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._relaxed = axis_angle_to_matrix(torch.deg2rad(_table(_RELAXED, 0.0))).to(device)
+        self._usual = torch.deg2rad(_table(_USUAL, 20.0)).to(device)
 
     def __call__(self, rotations: Tensor) -> Tensor:
         """Of (S, 24, 3, 3); the root is free."""

@@ -81,6 +81,8 @@ class PoseBatch:
         contact_logits: (B, S, 4) left heel, left toe, right heel, right toe; None from a network without contacts.
         log_error: (B, S, 24) logarithm of the error to expect of each joint after similarity alignment, metres; None
             from a network that does not say.
+        features: (B, S, F) what the answer is read from, by which pictures and poses can be told to be alike; None
+            from a network that does not give them.
     """
 
     rotations: Tensor
@@ -88,6 +90,7 @@ class PoseBatch:
     transl: Tensor
     contact_logits: Tensor | None = None
     log_error: Tensor | None = None
+    features: Tensor | None = None
 
 
 class PoseNetwork(Protocol):

@@ -112,6 +112,9 @@ def _key(planned: Planned, row: Row, runner: Runner, code: str) -> str:
     if row.kind == "adapted":
         what["settings"] = runner.settings_of(row).model_dump_json()
         what["pins"] = row.pins
+        source = runner.source_of(row)
+        if source is not None:
+            what["source"] = hashlib.sha256(source.poses.tobytes()).hexdigest()
     if row.kind == "fit":
         what["settings"] = tools.fit.model_dump_json()
     return key_of(planned.key, what, tools.seed, tools.device, code)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +20,7 @@ from engine.evaluation.datasets.shared import Licensed
 from engine.evaluation.methods import DATA_SET, IN_FULL_VIEW, TABLES, rows_of
 from engine.evaluation.results import ResultStore, fingerprint
 from engine.evaluation.runner import Runner
+from engine.evaluation.source import source_of
 from engine.semantics.segments import read_labels
 from engine.training.detector_model import DetectorModel
 from engine.training.split import NEVER_LEAKED
@@ -83,6 +85,7 @@ def on_corpus(choice: CorpusChoice, common: Common, jobs: int = 1) -> dict[str, 
         clips = [clip for clip in clips if clip.performer in NEVER_LEAKED]
     pieces = choose_pieces(clips, count, choice.authored, common.seed)
     runner = common.runner()
+    runner.tools.source = partial(source_of, choice.corpus)
     cases = CorpusCases(load_body(None), DetectorModel.from_file(), common.seed)
     pairs = planned(pieces, choice.every_condition)
     plan = benchmark.corpus_plan(pairs, cases, rows_of(names), rows_of(set(names) & IN_FULL_VIEW))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -57,6 +57,10 @@ MOVED = Row("ema", "+ EMA", settings=_MOVED)
 FILLED = Row("filled", "+ fill-in", settings=_PAPER)
 INFILLED = Row("infilled", "+ in-filler", settings={"solve_steps": 0})
 FULL = Row("full", "+ solve: whole method")
+BOA = Row("boa", "BOA", settings={"strategy": "boa"}, label=NONE)
+DYNABOA = Row("dynaboa", "DynaBOA", settings={"strategy": "dynaboa"}, label=NONE)
+DAPA = Row("dapa", "DAPA", settings={"strategy": "dapa"}, label=NONE)
+DISCRIMINATOR = Row("discriminator", "motion discriminator", settings={"label_use": "discriminator"})
 UNPAIRED = Row("unpaired", "unpaired local poses", settings={"label_use": "unpaired"})
 NO_LABEL = Row("no_label", "no label", label=NONE)
 WRONG_LABEL = Row("wrong_label", "wrong label", label=WRONG)
@@ -64,7 +68,11 @@ FOUND_LABEL = Row("found_label", "label found by retrieval", label=FOUND)
 
 ABLATION = (DETECTOR, FIT, BACKBONE, CYCLE, WEIGHTED, ALIGNED, MOVED, FILLED, INFILLED, FULL)
 """The paper's Table 3, and what stands before it."""
-LABEL_USE = (CYCLE, UNPAIRED, FULL)
+PAPER = replace(FILLED, key="paper", title="the paper's method")
+WHOLE = replace(FULL, title="whole method")
+METHODS = (BACKBONE, BOA, DYNABOA, DAPA, CYCLE, PAPER, WHOLE)
+"""Tables 1 and 5: the methods that the paper is compared with, the paper's, and ours."""
+LABEL_USE = (CYCLE, DISCRIMINATOR, UNPAIRED, WHOLE)
 """Table 4."""
 FILL_IN = tuple(
     Row(f"fill_in_{value:.2f}", f"fill-in from {value:.2f}", settings={"fill_in_similarity": value})
@@ -75,7 +83,7 @@ EMA = tuple(
     Row(f"ema_{value:.2f}", f"EMA {value:.2f}", settings={"ema": value}) for value in (0.75, 0.80, 0.85, 0.90, 0.95)
 )
 """Table 8."""
-LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, FULL)
+LABELS = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FOUND_LABEL, replace(FULL, title="right label"))
 """Table 7."""
 
 BRIEF = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FULL)
@@ -84,7 +92,9 @@ BRIEF = (BACKBONE, CYCLE, WRONG_LABEL, NO_LABEL, FULL)
 PRESETS = (BACKBONE, *(Row(f"preset_{name}", f"preset {name}", preset=name) for name in ("fast", "balanced", "paper")))
 """The presets as they ship."""
 
-DATA_SET = (DETECTOR, FIT, BACKBONE, CYCLE, FOUND_LABEL, WEIGHTED, ALIGNED, MOVED, FILLED, INFILLED, FULL)
+DATA_SET = (
+    DETECTOR, FIT, BACKBONE, BOA, DYNABOA, DAPA, CYCLE, FOUND_LABEL, WEIGHTED, ALIGNED, MOVED, FILLED, INFILLED, FULL,
+)  # fmt: skip
 """For data sets of others, whose clips have labels only where the user has made some (Tables 1 to 3)."""
 
 CORRECTIONS = (
@@ -96,6 +106,7 @@ CORRECTIONS = (
 """What a user's corrections bring: the truth in one frame, in three half a second apart, and one keypoint of it."""
 
 TABLES: dict[str, tuple[Row, ...]] = {
+    "methods": METHODS,
     "ablation": ABLATION,
     "label-use": LABEL_USE,
     "labels": LABELS,
@@ -107,7 +118,7 @@ TABLES: dict[str, tuple[Row, ...]] = {
 }
 
 
-IN_FULL_VIEW = {"ablation", "labels", "brief"}
+IN_FULL_VIEW = {"methods", "ablation", "labels", "brief"}
 """Tables that also show clips in which nothing is hidden."""
 
 

@@ -16,10 +16,11 @@ from engine.errors import OutputError
 ENGINE = Path(__file__).resolve().parents[1]
 _CODE = (
     "adaptation/*.py",
+    "adaptation/baselines/*.py",
     "backbones/*.py",
     "body/*.py",
     "semantics/*.py",
-    *(f"evaluation/{name}.py" for name in ("assemble", "data", "joints", "metrics", "runner", "scores")),
+    *(f"evaluation/{name}.py" for name in ("assemble", "data", "joints", "metrics", "runner", "scores", "source")),
     "training/observations.py",
     "training/detector_model.py",
 )

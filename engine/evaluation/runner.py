@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine.adaptation.loop import adapt
+from engine.adaptation.baselines.compared import adapt
+from engine.adaptation.baselines.source import Source
 from engine.adaptation.outcome import AdaptationResult
 from engine.adaptation.priors import Priors
 from engine.adaptation.settings import AdaptationSettings
@@ -46,6 +47,7 @@ class Tools:
         labeler: finds labels from motion; None where there is none.
         seed: of everything random.
         device: where networks and body are.
+        source: gives the source set of DynaBOA; None: its row needs `adaptation.source`.
     """
 
     body: BodyModel
@@ -56,6 +58,7 @@ class Tools:
     labeler: Labeler | None = None
     seed: int = 0
     device: str = "cpu"
+    source: Callable[[], Source] | None = None
 
 
 class Runner:
@@ -77,7 +80,9 @@ class Runner:
         return AdaptationSettings.model_validate({**base.model_dump(), **row.settings})
 
     def can(self, row: Row, case: Case) -> bool:
-        """Whether there is what a row needs: labels where it uses them, a labeller where it asks one."""
+        """Whether there is what a row needs: labels where it uses them, a labeller where it asks one, a source set."""
+        if self._takes_source(row) and self.tools.source is None and not self.settings_of(row).source:
+            return False
         if row.kind == "adapted" and row.label in (RIGHT, WRONG):
             known = case.labelled if row.label == RIGHT else case.label
             return bool(known) and self.tools.priors.space is not None
@@ -130,6 +135,15 @@ class Runner:
             seconds=seconds,
         )
 
+    def _takes_source(self, row: Row) -> bool:
+        return row.kind == "adapted" and self.settings_of(row).strategy == "dynaboa"
+
+    def source_of(self, row: Row) -> Source | None:
+        """The source set that a row is given; None for one that needs none, or reads its own."""
+        if not self._takes_source(row) or self.tools.source is None or self.settings_of(row).source:
+            return None
+        return self.tools.source()
+
     def _result(self, row: Row, case: Case, segments: tuple[Segment, ...]) -> tuple[AdaptationResult, float]:
         """Adaptation, and the seconds that it took; rows that differ in what is pinned afterwards share it."""
         tools, settings = self.tools, self.settings_of(row)
@@ -139,7 +153,7 @@ class Runner:
                 network = tools.backbone.bind(case.track, case.camera, tools.body, torch.device(tools.device))
                 result = adapt(
                     network, case.track, case.camera, tools.body, segments, tools.priors, settings, tools.seed,
-                    self.progress, tools.device,
+                    self.progress, tools.device, source=self.source_of(row),
                 )  # fmt: skip
             self._last = key, result, took[0]
         return self._last[1], self._last[2]

@@ -29,6 +29,7 @@ FIGURES: dict[str, str] = {
     "filled": "filled in, %",
     "pa_pinned": "PA near pins",
     "pa_dragged": "PA dragged",
+    "px": "2D error, px",
     "similarity": "similarity",
     "ms": "ms/frame",
 }
@@ -75,6 +76,8 @@ def figures_of(case: Case, outcome: Outcome, body: BodyModel) -> dict[str, float
     figures["mpvpe"] = _mesh_error(case, outcome, body)
     figures |= _fill_figures(case, outcome)
     figures["similarity"] = outcome.similarity
+    if outcome.prediction is not None:
+        figures["px"] = float(np.mean(outcome.prediction.residual_px))
     if outcome.seconds:
         figures["ms"] = 1000 * sum(outcome.seconds.values()) / case.frames
     return figures | {f"ms_{stage}": 1000 * value / case.frames for stage, value in outcome.seconds.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,9 @@ _PARTS = (
 """Parts of the method: each row, and the one that it is added to."""
 _PA_GOAL, _UNSEEN_GOAL, _CATEGORY_GOAL = -12.0, -30.0, 2.0
 _LABEL_GOAL_MM = -6.0
+_OTHERS = {"boa": "BOA", "dynaboa": "DynaBOA", "dapa": "DAPA"}
+_ORDER = ("boa", "dynaboa", "cycle", "full")
+_TIME_GOAL = 0.2
 _PIN_GOALS = (("one_pin", "pa_pinned", -30.0), ("three_pins", "pa_pinned", -50.0), ("dragged", "pa_dragged", -15.0))
 
 
@@ -142,7 +146,38 @@ def goals(records: Sequence[Record]) -> list[Goal]:
     change = change_of(records, "full", "backbone", "pa", clear)
     if math.isfinite(change.mean):
         found.append(Goal("nothing hidden, against no adaptation", "not worse", difference(change), change.mean <= 0))
-    return [goal for goal in (*found, *_pinned(records)) if goal.value]
+    return [goal for goal in (*found, *_compared(records), *_pinned(records)) if goal.value]
+
+
+def _compared(records: Sequence[Record]) -> list[Goal]:
+    """What holds beside the methods that the paper is compared with."""
+    found = []
+    for row, title in _OTHERS.items():
+        comparison = compare(records, "full", row, "pa", occluded)
+        if not math.isfinite(comparison.percent):
+            continue
+        value = f"{comparison.percent:+.1f} % ({comparison.base:.1f} to {comparison.row:.1f} mm)"
+        wanted = f"at least {-_PA_GOAL:g} % lower"
+        found.append(Goal(f"PA-MPJPE, occluded clips, against {title}", wanted, value, comparison.percent <= _PA_GOAL))
+    for row in ("boa", "dynaboa"):
+        before, after = by_case(records, "backbone"), by_case(records, row)
+        shared = [name for name in after if name in before]
+        lower = sum(after[name].value("px") < before[name].value("px") for name in shared)
+        if shared:
+            value = f"{lower} of {len(shared)}"
+            found.append(Goal(f"{_OTHERS[row]} lowers the 2D error", "of every view", value, lower == len(shared)))
+    means = [mean_of(records, row, "pa").mean for row in _ORDER]
+    if all(map(math.isfinite, means)):
+        falls = all(first >= second for first, second in itertools.pairwise(means))
+        value = ", ".join(f"{mean:.1f}" for mean in means)
+        found.append(Goal("PA-MPJPE: BOA, DynaBOA, CycleAdapt's recipe, whole method", "in this order", value, falls))
+    times = [mean_of(records, row, "ms").mean for row in ("full", "boa")]
+    if all(map(math.isfinite, times)):
+        share = times[0] / times[1]
+        found.append(
+            Goal("time for a frame beside BOA's", f"at most {_TIME_GOAL:g}", f"{share:.2f}", share <= _TIME_GOAL)
+        )
+    return found
 
 
 def _pinned(records: Sequence[Record]) -> list[Goal]:

@@ -133,5 +133,17 @@ CORPUS: Table = {
     "betas": Item("f", ("N", 10), -_SHAPE, _SHAPE),
 }
 MOST_CORPUS_BYTES = 2**33
+SOURCE: Table = {
+    "poses": _numbers("N", "S", 72, most=_RADIANS),
+    "betas": _numbers("N", 10, most=_SHAPE),
+    "transl": _numbers("N", "S", 3, most=_METRES),
+    "intrinsics": _numbers("N", 3, 3, most=_PIXELS),
+    "times_s": Item("fiu", ("N", "S"), 0, _SECONDS, needed=False),
+    "keypoints": _numbers("N", "S", 33, 3, most=_PIXELS, needed=False),
+    "landmarks3d": _numbers("N", "S", 33, 3, most=_METRES, needed=False),
+    "pictures": Item("U", ("N",), needed=False),
+    "boxes": _numbers("N", 4, most=_PIXELS, needed=False),
+}
+"""People with known truth, for `engine/adaptation/baselines/source.py`."""
 SPIN_START: Table = {name: Item("f", (None,), -1e6, 1e6) for name in ("pose", "shape", "cam")}
 """`smpl_mean_params.npz`."""

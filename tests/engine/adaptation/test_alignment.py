@@ -12,10 +12,10 @@ from engine.body.rotations import axis_angle_to_matrix, six_to_matrix
 DICTIONARY = SmallDictionary()
 
 
-def alignment(labels, rate=30, unpaired=False):
+def alignment(labels, rate=30, use="alignment"):
     times = np.arange(len(labels)) / rate
     return Alignment(
-        cut(times, np.array(labels), 2.0, 2.0), SmallSpace(DICTIONARY), DICTIONARY, unpaired, torch.device("cpu")
+        cut(times, np.array(labels), 2.0, 2.0), SmallSpace(DICTIONARY), DICTIONARY, use, torch.device("cpu")
     )
 
 
@@ -42,9 +42,9 @@ def test_segments_without_a_label_have_no_similarity():
     assert align.of_track(motion).tolist() == pytest.approx([1.0, 0.0], abs=1e-5)
 
 
-@pytest.mark.parametrize("unpaired", [False, True])
-def test_gradients_reach_the_local_poses_and_nothing_else(unpaired):
-    align = alignment(["swing"] * 60, unpaired=unpaired)
+@pytest.mark.parametrize("use", ["alignment", "unpaired", "discriminator"])
+def test_gradients_reach_the_local_poses_and_nothing_else(use):
+    align = alignment(["swing"] * 60, use=use)
     motion = performed("stand")[None].clone().requires_grad_()
     loss = align.loss(motion, torch.tensor([0]), torch.ones(1))
     loss.backward()

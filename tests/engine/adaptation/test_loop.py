@@ -120,6 +120,13 @@ def test_alignment_alone_raises_the_similarity(body, person, priors):
     assert off.history[-1]["similarity"] < similarity[-1]
 
 
+def test_a_discriminator_can_take_the_place_of_alignment(body, person, priors):
+    settings = QUICK.model_copy(update={"label_use": "discriminator", "fill_in": False})
+    result = run(body, person, seen(body, person), priors, settings)
+    assert result.prediction.residual_px.mean() < result.initial.residual_px.mean()
+    assert same(result, run(body, person, seen(body, person), priors, settings)), "the same seed, the same motion"
+
+
 def test_unpaired_poses_go_to_the_motion_of_the_label(body, person, priors):
     settings = QUICK.model_copy(
         update={"projection": 0.0, "smoothing": 0.0, "alignment": 1.0, "label_use": "unpaired", "fill_in": False}

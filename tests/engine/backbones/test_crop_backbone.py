@@ -46,10 +46,12 @@ class Small(CropNetwork):
 
     def forward(self, crops):
         self.passes.append(len(crops))
-        out = self.tell(self.drop(self.look(crops)))
+        features = self.look(crops)
+        out = self.tell(self.drop(features))
         upright = torch.tensor([1.0, 0, 0, 0, -1.0, 0])
         camera = torch.cat((0.9 + 0.1 * torch.tanh(out[:, 154:155]), 0.1 * out[:, 155:]), 1)
-        return CropPrediction(six_to_matrix(upright + 0.3 * out[:, :144].reshape(-1, 24, 6)), out[:, 144:154], camera)
+        rotations = six_to_matrix(upright + 0.3 * out[:, :144].reshape(-1, 24, 6))
+        return CropPrediction(rotations, out[:, 144:154], camera, features)
 
 
 def pictures():

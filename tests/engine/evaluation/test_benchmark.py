@@ -140,7 +140,7 @@ def test_clips_in_full_view_get_the_rows_that_are_shown_for_them():
     plan = benchmark.corpus_plan(pieces, CorpusCases(load_body(None), quiet_detector(), seed=3), ROWS, ROWS[:2])
     assert [len(one.rows) for one in plan] == [2 if condition == "clear" else len(ROWS) for _, condition in pieces]
     shown = {row.key for row in methods.rows_of(methods.IN_FULL_VIEW)}
-    assert shown == {row.key for row in (*methods.ABLATION, *methods.LABELS)}
+    assert shown == {row.key for row in (*methods.METHODS, *methods.ABLATION, *methods.LABELS)}
 
 
 def test_a_case_without_a_label_skips_rows_that_need_one(plan, runner):
