@@ -13,16 +13,16 @@ from engine.protocol import ExitCode
 from engine.runtime.streams import clean_stdout
 
 if TYPE_CHECKING:
-    from engine.evaluation.measures import Common
+    from engine.evaluation.measures import Common, CorpusChoice, DataFiles
 
 _CORPUS, _OTHERS, _REAL, _SPEED = "On the corpus", "On data sets of others", "On real footage", "Speed"
 _EVERY_KIND = "desk,cut,pillar,side,limb"
-_EVERY_TABLE = "ablation,label-use,labels,fill-in,ema,presets"
+_EVERY_TABLE = "methods,ablation,label-use,labels,fill-in,ema,presets"
 _HIDE = "On real footage, a part of it hidden"
 _SCENES = "On generated scenes with moving cameras"
 _CHOICE = (
     "Choose one of --corpus FILE, --dataset NAME with --root FOLDER, --yardstick FOLDER, --hide FOOTAGE, "
-    "--scenes FOLDER, --speed, or --blender."
+    "--scenes FOLDER, --speed, --blender, or --list."
 )
 
 
@@ -57,7 +57,15 @@ def bench(
         ),
     ] = False,
     tables: Annotated[str, typer.Option(help="Which tables.", rich_help_panel=_CORPUS)] = _EVERY_TABLE,
-    dataset: Annotated[str, typer.Option(help="3dpw, 3dhp or egobody.", rich_help_panel=_OTHERS)] = "",
+    plots: Annotated[
+        str, typer.Option(help="Folder for the paper's Figures 3 and 4 as PNGs.", rich_help_panel=_CORPUS)
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="3dpw, 3dhp, egobody, emdb1, emdb2 or rich.", rich_help_panel=_OTHERS)
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only read it, and say what is missing.", rich_help_panel=_OTHERS)
+    ] = False,
     root: Annotated[str, typer.Option(help="Folder that it was unpacked to.", rich_help_panel=_OTHERS)] = "",
     bodies: Annotated[
         str, typer.Option(help="Folder with SMPL_MALE and SMPL_FEMALE (.npz, .pkl).", rich_help_panel=_OTHERS)
@@ -134,19 +142,22 @@ def bench(
         ),
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time for --corpus; needs --results.")] = 1,
+    list_rows: Annotated[
+        bool, typer.Option("--list", help="Say what each row is, its source and its cost, and measure nothing.")
+    ] = False,
     share: Annotated[str, typer.Option(hidden=True)] = "",
     json_file: Annotated[str, typer.Option("--json", help="Also write the figures to this file.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Measure: --corpus FILE, --dataset NAME, --yardstick DIR, --hide FOOTAGE, --scenes DIR, --speed, or --blender."""
-    chosen = [bool(one) for one in (corpus, dataset, yardstick, hide, scenes, speed, blender)]
-    if sum(chosen) != 1 or bool(root) != bool(dataset):
-        raise UsageError("It is not clear what to measure.", _CHOICE)
-    if bool(footage or (motions and not hide)) != bool(yardstick):
-        raise UsageError("--yardstick takes motion files or --footage, and nothing else does.", _CHOICE)
+    chosen = [bool(one) for one in (corpus, dataset, yardstick, hide, scenes, speed, blender, list_rows)]
+    alone = (bool(root) == bool(dataset), bool(footage or (motions and not hide)) == bool(yardstick))
+    _check_choice(sum(chosen), alone, bool(plots) <= bool(corpus) and dry_run <= bool(dataset))
     code = ExitCode.DONE
     with clean_stdout() as stream:
-        if speed:
+        if list_rows:
+            figures = _rows(stream)
+        elif speed:
             figures = _speed(clip, repeats, run_options, stream)
         elif scenes:
             figures = _scenes(scenes, scenes_from, seed, run_options, results, stream)
@@ -166,10 +177,10 @@ def bench(
             elif corpus:
                 choice = (clips, every_condition, authored, _words(tables), quick, share, never_leaked)
                 wanted = measures.CorpusChoice(Path(corpus), *choice)
-                figures = measures.on_corpus(wanted, common, jobs)
+                figures = _on_corpus(wanted, common, jobs, _path(plots))
             else:
                 files = (_path(bodies), _path(regressor), _path(keypoints))
-                figures = measures.on_data_set(dataset, Path(root), files, _path(labels), common)
+                figures, code = _on_data_set(dataset, Path(root), files, _path(labels), common, dry_run)
         if json_file and not share:
             from engine.output.folders import write_json
 
@@ -220,6 +231,43 @@ def _scenes(folder: str, corpus: str, seed: int, run_options: str, results: str,
         build.make_scenes(Path(corpus), Path(folder), seed, Counter())
     scores = scenes.run_scenes(Path(folder), shlex.split(run_options), _path(results), Counter())
     return tables.scenes(scores, stream)
+
+
+def _rows(stream: TextIO) -> dict[str, Any]:
+    from engine.evaluation import tables
+    from engine.evaluation.row_list import listed
+
+    return tables.row_list(listed(), stream)
+
+
+def _check_choice(chosen: int, alone: tuple[bool, bool], belongs: bool) -> None:
+    """Raise UsageError where options do not go together."""
+    if chosen != 1 or not alone[0]:
+        raise UsageError("It is not clear what to measure.", _CHOICE)
+    if not alone[1]:
+        raise UsageError("--yardstick takes motion files or --footage, and nothing else does.", _CHOICE)
+    if not belongs:
+        raise UsageError("--plots belongs to --corpus, and --dry-run to --dataset.", _CHOICE)
+
+
+def _on_corpus(wanted: CorpusChoice, common: Common, jobs: int, plots: Path | None) -> dict[str, Any]:
+    from engine.evaluation import measures
+    from engine.evaluation.plots import draw
+
+    figures = measures.on_corpus(wanted, common, jobs)
+    for path in draw(figures, plots) if plots and not wanted.share else ():
+        common.stream.write(f"{path}\n")
+    return figures
+
+
+def _on_data_set(
+    name: str, root: Path, files: DataFiles, labels: Path | None, common: Common, dry_run: bool
+) -> tuple[dict[str, Any], ExitCode]:
+    from engine.evaluation import measures
+
+    if dry_run:
+        return measures.checked(name, root, files, labels, common)
+    return measures.on_data_set(name, root, files, labels, common), ExitCode.DONE
 
 
 def _blender(program: str, frames: int, stream: TextIO) -> dict[str, Any]:

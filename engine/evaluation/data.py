@@ -59,6 +59,7 @@ class Truth:
         body: what `pose` is of, where that is not the body that predictions are of.
         mesh_step: every which frame meshes are compared in; more than 1 where time counts and frames are alike.
         note: how the truth was got, if not as usual; printed beside the tables.
+        to_world: (T, 4, 4) from the camera to a world that stands still, for figures in the world; None without.
     """
 
     joints: Float
@@ -70,6 +71,7 @@ class Truth:
     body: BodyModel | None = None
     mesh_step: int = 1
     note: str = ""
+    to_world: Float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,15 @@ from engine.evaluation.methods import DATA_SET, IN_FULL_VIEW, TABLES, rows_of
 from engine.evaluation.results import ResultStore, fingerprint
 from engine.evaluation.runner import Runner
 from engine.evaluation.source import source_of
+from engine.protocol import ExitCode
 from engine.semantics.segments import read_labels
 from engine.training.detector_model import DetectorModel
 from engine.training.split import NEVER_LEAKED
 
 _QUICK_CLIPS = 6
 _QUICK_TABLES = ("ablation",)
+DataFiles = tuple[Path | None, Path | None, Path | None]
+"""Bodies, regressor and keypoints, as for `Licensed`."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,7 @@ def in_processes(jobs: int, results: Path | None, code: str) -> None:
         raise EngineError("A process of the benchmark failed.", "Its output stands above; what is done is kept.")
 
 
-def on_data_set(
-    name: str, root: Path, files: tuple[Path | None, Path | None, Path | None], labels: Path | None, common: Common
-) -> dict[str, Any]:
+def on_data_set(name: str, root: Path, files: DataFiles, labels: Path | None, common: Common) -> dict[str, Any]:
     """Print the table of a data set; returns its numbers.
 
     Args:
@@ -146,6 +147,25 @@ def on_data_set(
     records, notes = benchmark.run_stream(people, DATA_SET, runner, store, fingerprint(), Counter())
     found = tables.data_set(name, DATA_SET, records, notes, common.stream)
     return {"data_set": name, **_described(common), **found}
+
+
+def checked(
+    name: str, root: Path, files: DataFiles, labels: Path | None, common: Common
+) -> tuple[dict[str, Any], ExitCode]:
+    """Print what a data set's folder holds and what is missing; returns it, and the code of what ended the reading.
+
+    Arguments and errors as of `on_data_set`; nothing is run.
+    """
+    found = datasets.check(name, root, Licensed(load_body(common.body), *files), labels)
+    missing = [*found.missing]
+    if not any(one.startswith("adaptation.source=") for one in common.overrides):
+        missing.append("no --set adaptation.source=FILE was given, so DynaBOA is left out")
+    code = ExitCode.DONE
+    if found.trouble is not None:
+        sys.stderr.write(f"Error: {found.trouble.message} {found.trouble.hint}\n")
+        missing.append(found.trouble.message.rstrip("."))
+        code = found.trouble.exit_code
+    return tables.found_data(name, found.people, missing, common.stream), code
 
 
 def _labelled(case: Case, labels: Path | None) -> Case:

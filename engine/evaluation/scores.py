@@ -13,7 +13,9 @@ from engine.body.model import BodyModel
 from engine.evaluation import metrics, pinned
 from engine.evaluation.data import Case
 from engine.evaluation.joints import Float, Pose, joints_of, vertex_count, vertices_of
+from engine.evaluation.world_metrics import STANDS_M_S, world_scores
 
+_LEAST_IN_WORLD = 4
 _NEAR_SHARE = 0.1  # of the longer side of the true person's box
 
 FIGURES: dict[str, str] = {
@@ -32,6 +34,11 @@ FIGURES: dict[str, str] = {
     "px": "2D error, px",
     "similarity": "similarity",
     "ms": "ms/frame",
+    "wa_mpjpe": "WA-MPJPE",
+    "w_mpjpe": "W-MPJPE",
+    "rte": "RTE, %",
+    "skating": "skating",
+    "jitter": "jitter",
 }
 """Figures by name, with their titles. Millimetres; acceleration m/s²; PCK, and keypoints filled in beside those
 detected, percent; similarity of motion and label -1..1; milliseconds for a frame of footage."""
@@ -75,6 +82,8 @@ def figures_of(case: Case, outcome: Outcome, body: BodyModel) -> dict[str, float
     figures |= pinned.near_figures(case, 1000 * predicted, outcome.dragged)
     figures["mpvpe"] = _mesh_error(case, outcome, body)
     figures |= _fill_figures(case, outcome)
+    if truth.to_world is not None and outcome.prediction is not None:
+        figures |= _world_figures(case, predicted)
     figures["similarity"] = outcome.similarity
     if outcome.prediction is not None:
         figures["px"] = float(np.mean(outcome.prediction.residual_px))
@@ -146,6 +155,30 @@ def _mesh_error(case: Case, outcome: Outcome, body: BodyModel) -> float:
         first += len(predicted)
     every = np.concatenate(errors)
     return 1000 * metrics.mean_over(every, np.isfinite(every))
+
+
+def _world_figures(case: Case, predicted: Float) -> dict[str, float]:
+    """Figures in the world of joints (T, J, 3), camera frame, metres, brought there by the true camera's path."""
+    truth, to_world = case.truth, case.truth.to_world
+    assert to_world is not None
+    names = truth.joint_set.names
+    places = [names.index(name) for name in ("pelvis", "left_foot", "right_foot")]
+    known = np.isfinite(truth.joints).all((1, 2))
+    times = case.track.timestamps
+    joints, true = (
+        np.einsum("tij,tkj->tki", to_world[:, :3, :3], one) + to_world[:, None, :3, 3]
+        for one in (predicted, truth.joints)
+    )
+    speed = np.linalg.norm(np.gradient(true[:, places[1:]], times, axis=0), axis=-1)
+    stands = np.nan_to_num(speed, nan=np.inf)[known] < STANDS_M_S
+    joints, true = joints[known], true[known]
+    if len(joints) < _LEAST_IN_WORLD:
+        return {}
+    found = world_scores(
+        joints, true, (joints[:, places[0]], true[:, places[0]]), (joints[:, places[1:]], true[:, places[1:]]), stands,
+        1 / float(np.median(np.diff(times))),
+    )  # fmt: skip
+    return {name: getattr(found, name) for name in ("wa_mpjpe", "w_mpjpe", "rte", "skating", "jitter")}
 
 
 def _fill_figures(case: Case, outcome: Outcome) -> dict[str, float]:

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -120,6 +120,7 @@ _TITLES = {
     "corrections": "What corrections bring, within a second of them",
 }
 _PLAIN = ("mpjpe", "pa", "mpvpe", "accel", "ms")
+_WORLD = ("wa_mpjpe", "w_mpjpe", "rte", "skating", "jitter")
 _HIDDEN = ("mpjpe", "pa", "pa_seen", "pa_unseen", "mpvpe", "accel", "similarity")
 _FILLED = ("mpjpe", "pa", "pa_unseen", "pck", "filled")
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -167,10 +168,28 @@ def data_set(
     title: str, rows: Sequence[Row], records: Sequence[Record], notes: Sequence[str], stream: TextIO
 ) -> dict[str, Any]:
     """Print the table of a data set of others; returns its numbers. Arguments as in `benchmark`."""
-    figures = _rows(title, rows, _PLAIN, records, stream, everything=True)
+    in_world = any(math.isfinite(record.value("w_mpjpe")) for record in records)
+    columns = (*_PLAIN, *_WORLD) if in_world else _PLAIN
+    figures = _rows(title, rows, columns, records, stream, everything=True)
     for note in notes:
         stream.write(f"{note}\n")
     return {"table": figures, "notes": list(notes)}
+
+
+def row_list(rows: Sequence[Mapping[str, Any]], stream: TextIO) -> dict[str, Any]:
+    """Print what `engine.evaluation.row_list` says of each row; returns it."""
+    lines = [(one["row"], one["title"], ", ".join(one["tables"]), one["source"], one["cost"]) for one in rows]
+    _print("Rows", ("row", "title", "tables", "source", "cost"), lines, stream, "left")
+    return {"rows": list(rows)}
+
+
+def found_data(name: str, people: Mapping[str, int], missing: Sequence[str], stream: TextIO) -> dict[str, Any]:
+    """Print what was read of a data set, and what it lacks; returns both."""
+    lines = [(person, str(frames)) for person, frames in people.items()]
+    _print(f"{name}: {len(people)} people, {sum(people.values())} frames", ("", "frames"), lines, stream)
+    for sentence in missing:
+        stream.write(f"Missing: {sentence}.\n")
+    return {"data_set": name, "people": dict(people), "missing": list(missing)}
 
 
 def hidden_limbs(found: Mapping[str, Any], stream: TextIO) -> None:
@@ -324,10 +343,16 @@ def _log(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
+def _print(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    stream: TextIO,
+    justify: Literal["left", "right"] = "right",
+) -> None:
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        table.add_column(name, justify=justify if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     # a file or a pipe has no width of its own

@@ -14,6 +14,8 @@ from engine.evaluation.metrics import Bool, Float, Similarity, mean_over, simila
 
 SEGMENT = 100
 """Frames of a segment, each of which is aligned by itself."""
+STANDS_M_S = 0.15
+"""Speed below which a true foot stands."""
 _FIRST = 2
 """Frames of a segment that W-MPJPE aligns on."""
 

@@ -201,3 +201,62 @@ def write_openpose(folder, points):
             values = np.concatenate([frame + shift, np.full((len(frame), 1), 0.7)], -1)
             people.append({"pose_keypoints_2d": values.ravel().tolist()})
         (folder / f"img_{row:06d}_keypoints.json").write_text(json.dumps({"people": people}))
+
+
+def write_emdb(root, body, part="emdb2"):
+    """One sequence of a part of EMDB; the person is out of sight in two frames."""
+    poses, betas, trans = motion()
+    to_camera = cameras()
+    good = np.ones(FRAMES, bool)
+    good[3:5] = False
+    content = {
+        "gender": "female",
+        "name": "P0_09_walk",
+        "emdb1": part == "emdb1",
+        "emdb2": part == "emdb2",
+        "n_frames": FRAMES,
+        "good_frames_mask": good,
+        "camera": {"intrinsics": INTRINSICS, "extrinsics": to_camera, "width": 1080, "height": 1920},
+        "smpl": {"poses_root": poses[:, :3], "poses_body": poses[:, 3:], "trans": trans, "betas": betas},
+        "kp2d": np.zeros((FRAMES, 24, 2)),
+        "bboxes": {"bboxes": np.zeros((FRAMES, 4)), "invalid_idxs": np.array([3, 4])},
+    }
+    folder = root / "P0" / "09_walk"
+    folder.mkdir(parents=True)
+    (folder / "P0_09_walk_data.pkl").write_bytes(pickle.dumps(content))
+    return in_world(poses, betas, trans), to_camera
+
+
+def write_rich(root, body):
+    """One sequence of RICH with one person, seen by a camera that stands still."""
+    poses, betas, trans = motion()
+    to_camera = cameras()[0]
+    sequence = root / "bodies" / "test" / "ParkingLot2_009_walk"
+    for row in range(FRAMES):
+        folder = sequence / f"{10 + row:05d}"
+        folder.mkdir(parents=True)
+        parameters = {
+            "transl": trans[row : row + 1],
+            "global_orient": poses[row : row + 1, :3],
+            "body_pose": poses[row : row + 1, 3:66],
+            "betas": betas[None],
+            "left_hand_pose": np.zeros((1, 12)),
+        }
+        (folder / "009.pkl").write_bytes(
+            pickle.dumps({name: value.astype(np.float32) for name, value in parameters.items()})
+        )
+    calibration = root / "scan_calibration" / "ParkingLot2" / "calibration"
+    calibration.mkdir(parents=True)
+
+    def entry(name, matrix):
+        numbers = " ".join(map(str, np.ravel(matrix)))
+        rows, columns = np.shape(matrix)
+        kind = f"<rows>{rows}</rows><cols>{columns}</cols><dt>d</dt><data>{numbers}</data>"
+        return f'<{name} type_id="opencv-matrix">{kind}</{name}>'
+
+    parts = (
+        entry("CameraMatrix", to_camera[:3]) + entry("Intrinsics", INTRINSICS) + entry("Distortion", np.zeros((1, 5)))
+    )
+    (calibration / "000.xml").write_text(f'<?xml version="1.0"?><opencv_storage>{parts}</opencv_storage>')
+    pose = in_world(np.hstack((poses[:, :66], np.zeros((FRAMES, 6)))), betas, trans)
+    return pose, to_camera

@@ -7,17 +7,21 @@ data sets' own documentation, named in each module.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UsageError
+from engine.errors import EngineError, UsageError
 from engine.evaluation.data import Case
-from engine.evaluation.datasets import egobody, mpi_inf_3dhp, threedpw
+from engine.evaluation.datasets import egobody, emdb, mpi_inf_3dhp, rich, threedpw
 from engine.evaluation.datasets.shared import Licensed
 
 READERS: dict[str, Callable[[Path, Licensed], Iterator[Case]]] = {
     "3dpw": threedpw.read,
     "3dhp": mpi_inf_3dhp.read,
     "egobody": egobody.read,
+    "emdb1": emdb.reader("emdb1"),
+    "emdb2": emdb.reader("emdb2"),
+    "rich": rich.read,
 }
 
 
@@ -28,3 +32,38 @@ def read(name: str, root: Path, licensed: Licensed) -> Iterator[Case]:
     if not root.is_dir():
         raise UsageError(f"There is no folder {root}.", "Give the folder that the data set was unpacked to as --root.")
     return READERS[name](root, licensed)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds of a data set, and what it lacks.
+
+    Attributes:
+        people: name and frames of each person that could be read.
+        missing: sentences.
+        trouble: why reading ended before the end; None where it did not.
+    """
+
+    people: dict[str, int]
+    missing: tuple[str, ...]
+    trouble: EngineError | None
+
+
+def check(name: str, root: Path, licensed: Licensed, labels: Path | None) -> Found:
+    """Read a data set without running anything. Raises UsageError as `read`."""
+    people: dict[str, int] = {}
+    missing: dict[str, None] = {}
+    trouble = None
+    try:
+        for case in read(name, root, licensed):
+            people[case.name] = case.frames
+            missing |= dict.fromkeys(note for note in case.truth.note.split("; ") if note)
+            if labels is not None and not (labels / f"{case.name}.json").is_file():
+                missing[f"{labels} has no {case.name}.json, so {case.name} has no labels"] = None
+    except EngineError as error:
+        if not root.is_dir() or name not in READERS:
+            raise
+        trouble = error
+    if labels is None:
+        missing["no --labels were given, so rows that use the right label are left out"] = None
+    return Found(people, tuple(missing), trouble)

@@ -42,7 +42,6 @@ _PLACES = ("mpi_inf_3dhp_test_set/TS*/annot_data.mat", "TS*/annot_data.mat", "an
 _WIDE_PICTURES = ("TS5", "TS6")
 _RATE = 25.0
 """Frames a second, which the files do not state. Acceleration errors rest on it."""
-_TRUE_2D = "the methods were given the true 2D keypoints: no --keypoints were given"
 _NO_REGRESSOR = "14 joints are SMPL's own, not Human3.6M's 17: no --regressor was given"
 
 
@@ -94,7 +93,7 @@ def _keypoints(
     columns = [JOINTS.index(name) for name in _KEYPOINTS]
     inside = ((points >= 0) & (points < np.array(size))).all(-1, keepdims=True)
     true = np.concatenate([points, inside], -1)[:, columns]
-    return true.astype(np.float32), _KEYPOINTS, [_TRUE_2D]
+    return true.astype(np.float32), _KEYPOINTS, [openpose.TRUE_2D]
 
 
 def fitted_intrinsics(joints: Float, points: Float) -> Float:

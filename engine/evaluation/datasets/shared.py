@@ -49,11 +49,11 @@ class Licensed:
     def __post_init__(self) -> None:
         self._loaded: dict[str, BodyModel | None] = {}
 
-    def body_of(self, gender: str) -> BodyModel | None:
-        """SMPL of a gender, None where the user has not given it."""
-        name = _GENDERS.get(gender.lower(), "neutral")
+    def body_of(self, gender: str, family: str = "SMPL") -> BodyModel | None:
+        """SMPL, or SMPLX, of a gender, None where the user has not given it."""
+        name = f"{family}_{_GENDERS.get(gender.lower(), 'neutral').upper()}"
         if name not in self._loaded:
-            paths = [self.bodies / f"SMPL_{name.upper()}{end}" for end in (".npz", ".pkl")] if self.bodies else []
+            paths = [self.bodies / f"{name}{end}" for end in (".npz", ".pkl")] if self.bodies else []
             found = next((path for path in paths if path.is_file()), None)
             self._loaded[name] = load_body(found) if found else None
         return self._loaded[name]

@@ -17,7 +17,7 @@ from engine.evaluation.benchmark import Watch
 from engine.evaluation.metrics import Float
 from engine.evaluation.scenes.build import WORLD, truth_of
 from engine.evaluation.speed import measure
-from engine.evaluation.world_metrics import WorldScores, world_scores
+from engine.evaluation.world_metrics import STANDS_M_S, WorldScores, world_scores
 from engine.evaluation.yardstick import SMPL_PLACES
 from engine.output.motion_file import Motion, read_motion
 from engine.output.report import REPORT
@@ -25,7 +25,6 @@ from engine.output.report import REPORT
 CAMERAS = ("auto", "still")
 _FEET = [10, 11]
 """Balls of the feet."""
-_STANDS_M_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def score_scene(scene: str, camera: str, moves: str, motion: Motion, truth: Scen
     joints, true = motion.joints3d_world.astype(np.float64), truth.joints[rows]
     fps = 1 / float(np.median(np.diff(truth.times)))
     moved = np.linalg.norm(np.gradient(truth.joints[:, _FEET], truth.times, axis=0), axis=-1)
-    stands = moved[rows] < _STANDS_M_S
+    stands = moved[rows] < STANDS_M_S
     figures = world_scores(
         joints[:, SMPL_PLACES], true[:, SMPL_PLACES], (joints[:, 0], true[:, 0]),
         (joints[:, _FEET], true[:, _FEET]), stands, fps,

@@ -12,6 +12,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.evaluation import speed, tables
+from engine.evaluation.methods import DATA_SET, TABLES
 from engine.footage.decoding import frames, probe
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +106,8 @@ def test_the_yardstick_scores_a_motion_file(real_run, run_here, tmp_path):
         (("--yardstick", "x"), "--yardstick takes motion files or --footage"),
         (("--speed", "y.npz"), "--yardstick takes motion files or --footage"),
         (("--corpus", "x.npz"), "x.npz is no corpus file."),
+        (("--speed", "--plots", "x"), "--plots belongs to --corpus"),
+        (("--corpus", "x.npz", "--dry-run"), "--dry-run to --dataset"),
         (("--corpus", "x.npz", "--tables", "all"), "There is no table 'all'."),
         (("--corpus", "x.npz", "--jobs", "2"), "--jobs needs --results"),
     ],
@@ -113,6 +116,16 @@ def test_what_makes_no_sense_is_refused(run_here, arguments, message):
     ran = run_here("bench", *arguments)
     assert ran.code == 2
     assert message in ran.stderr
+
+
+def test_every_row_is_listed_with_its_source_and_its_cost(run_here, tmp_path):
+    ran = run_here("bench", "--list", "--json", tmp_path / "rows.json")
+    assert ran.code == 0, ran.stderr
+    rows = {one["row"]: one for one in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    assert set(rows) == {row.key for table in (*TABLES.values(), DATA_SET) for row in table}
+    assert all(one["source"] and one["cost"] and one["tables"] for one in rows.values())
+    assert "CVPR 2021" in rows["boa"]["source"]
+    assert "DynaBOA" in ran.stdout
 
 
 @pytest.mark.nightly("detects the whole clip with the heavy model")

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 
 import dataset_files as made
 import numpy as np
@@ -26,7 +27,7 @@ from engine.keypoints.joint_sets import BODY_25, COCO_18
 def files(tmp_path_factory, body):
     root = tmp_path_factory.mktemp("sets")
     regressor = made.write_bodies(root / "bodies")
-    for name in ("3dpw", "3dhp", "egobody"):
+    for name in ("3dpw", "3dhp", "egobody", "emdb2", "rich"):
         (root / name).mkdir()
     return {
         "root": root,
@@ -35,6 +36,8 @@ def files(tmp_path_factory, body):
         "3dpw": made.write_3dpw(root / "3dpw", body),
         "3dhp": made.write_3dhp(root / "3dhp", body),
         "egobody": made.write_egobody(root / "egobody", body),
+        "emdb2": made.write_emdb(root / "emdb2", body),
+        "rich": made.write_rich(root / "rich", body),
     }
 
 
@@ -154,6 +157,81 @@ def test_egobody_comes_into_the_pictures_camera(files, body):
     assert "was not given" in cases(files, body, "egobody")[0].truth.note
 
 
+def perfect(pose, transforms, body):
+    """The true motion as a method would give it, camera frame."""
+    return prediction_of(shared.seen_from(pose, shared.rest_pelvis(body, pose.betas), transforms))
+
+
+IN_WORLD = ("wa_mpjpe", "w_mpjpe", "rte")
+
+
+def test_emdb_in_the_camera_and_in_the_world(files, body):
+    pose, transforms = files["emdb2"]
+    (case,) = cases(files, body, "emdb2", bodies=files["bodies"])
+    assert case.name == "P0_09_walk"
+    assert case.track.image_size == (1080, 1920)
+    good = np.isfinite(case.truth.joints).all((1, 2))
+    assert good.tolist() == [row not in (3, 4) for row in range(made.FRAMES)]
+    assert case.track.detected.tolist() == good.tolist()
+    assert case.truth.joints[good] == pytest.approx(made.moved(joints_of(body, pose), transforms)[good], abs=1e-4)
+    figures = figures_of(case, Outcome(perfect(pose, transforms, body)), body)
+    for name in ("mpjpe", "pa", "mpvpe", *IN_WORLD):
+        assert figures[name] == pytest.approx(0, abs=0.02), name
+    assert "true 2D keypoints" in case.truth.note
+    with pytest.raises(UsageError, match="no sequence of emdb1"):
+        list(datasets.read("emdb1", files["root"] / "emdb2", Licensed(body)))
+
+
+def test_a_path_that_is_wrong_in_the_world_shows_there_alone(files, body):
+    """Half as far from the camera: nothing of the pose changes, and its path in the world is another."""
+    pose, transforms = files["emdb2"]
+    (case,) = cases(files, body, "emdb2", bodies=files["bodies"])
+    right = perfect(pose, transforms, body)
+    drift = np.linspace(0, 0.5, made.FRAMES)[:, None] * [0.0, 0, 1]
+    wrong = Outcome(replace(right, transl=(right.transl + drift).astype(np.float32)))
+    figures = figures_of(case, wrong, body)
+    assert figures["mpjpe"] == pytest.approx(0, abs=0.01)
+    assert figures["w_mpjpe"] > figures["wa_mpjpe"] > 20
+    assert figures["rte"] > 5
+    assert figures["jitter"] > 0
+
+
+def test_rich_by_its_still_camera(files, body):
+    pose, to_camera = files["rich"]
+    (case,) = cases(files, body, "rich")
+    assert case.name == "ParkingLot2_009_walk_009"
+    assert case.truth.joint_set.names == SMPL_SET.names[:22]
+    assert case.track.timestamps[0] == 0
+    assert np.diff(case.track.timestamps) == pytest.approx(np.full(made.FRAMES - 1, 1 / 30))
+    still = np.repeat(to_camera[None], made.FRAMES, 0)
+    figures = figures_of(case, Outcome(perfect(pose, still, body)), body)
+    for name in ("mpjpe", "pa", *IN_WORLD):
+        assert figures[name] == pytest.approx(0, abs=0.02), name
+    assert "SMPLX_NEUTRAL" in case.truth.note
+
+
+def test_a_camera_of_rich_that_is_none_is_reported(body, tmp_path):
+    made.write_rich(tmp_path, body)
+    (tmp_path / "scan_calibration" / "ParkingLot2" / "calibration" / "000.xml").write_text("<a><!ENTITY b></a>")
+    with pytest.raises(UsageError, match="cannot be read as a camera"):
+        list(datasets.read("rich", tmp_path, Licensed(body)))
+
+
+def test_a_dry_run_says_what_there_is_and_what_is_missing(files, body, tmp_path):
+    found = datasets.check("3dpw", files["root"] / "3dpw", Licensed(body), None)
+    assert found.people == {"downtown_walk_00_0": made.FRAMES, "downtown_walk_00_1": made.FRAMES}
+    assert found.trouble is None
+    assert any("--regressor" in sentence for sentence in found.missing)
+    assert any("--labels" in sentence for sentence in found.missing)
+    whole = Licensed(body, bodies=files["bodies"], regressor=files["regressor"])
+    assert datasets.check("3dpw", files["root"] / "3dpw", whole, tmp_path).missing == tuple(
+        f"{tmp_path} has no {name}.json, so {name} has no labels" for name in found.people
+    )
+    empty = datasets.check("emdb2", tmp_path, Licensed(body), None)
+    assert not empty.people
+    assert "has no sequences" in empty.trouble.message
+
+
 def test_a_table_comes_out_with_what_has_to_be_noted(files, body):
     tools = Tools(body, backbone=None)
     tools.fit = tools.fit.model_copy(update={"iterations": 3})
@@ -168,7 +246,7 @@ def test_a_table_comes_out_with_what_has_to_be_noted(files, body):
     assert len(notes) == 1
 
 
-@pytest.mark.parametrize("name", ["3dpw", "3dhp", "egobody"])
+@pytest.mark.parametrize("name", ["3dpw", "3dhp", "egobody", "emdb1", "emdb2", "rich"])
 def test_an_empty_folder_is_reported(body, tmp_path, name):
     with pytest.raises(UsageError, match=r"has no|cannot be read"):
         list(datasets.read(name, tmp_path, Licensed(body)))
