@@ -221,7 +221,7 @@ def _similarity(known: Known, label: str, shown: Tensor, times: Tensor) -> Tenso
     segments = sampler.cut(times.double().cpu().numpy(), np.array([label] * len(times)), 0.5, 0.0).to(shown.device)
     if not bool(segments.labelled.any()):
         return shown.new_zeros(())
-    alike = Alignment(segments, space, dictionary, False, shown.device).of_track(shown)
+    alike = Alignment(segments, space, dictionary, "alignment", shown.device).of_track(shown)
     return alike[segments.labelled].mean()
 
 

@@ -61,7 +61,7 @@ class NetworkOutput:
         offset: (B, T, 2) pelvis from the box's middle, in half-boxes.
         contact_logits: (B, T, 4) left heel, left toe, right heel, right toe.
         log_error: (B, T, 24) logarithm of the error to expect of each joint's place after similarity alignment, metres.
-        features: (B, T, width) what all of it is read from; None where nobody asked.
+        features: (B, T, width) what all of it is read from; None where they are not kept.
     """
 
     rotations: Tensor

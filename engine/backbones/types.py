@@ -81,7 +81,7 @@ class PoseBatch:
         contact_logits: (B, S, 4) left heel, left toe, right heel, right toe; None from a network without contacts.
         log_error: (B, S, 24) logarithm of the error to expect of each joint after similarity alignment, metres; None
             from a network that does not say.
-        features: (B, S, F) what the answer is read from, by which pictures and poses can be told to be alike; None
+        features: (B, S, F) what the answer is read from; rows that are alike have features that are; None
             from a network that does not give them.
     """
 

@@ -34,14 +34,14 @@ class MotionDiscriminator(nn.Module):
         super().__init__()
         self.read = nn.GRU(_LOCAL, _STATE, num_layers=2, batch_first=True)
         self.attend = nn.Sequential(nn.Linear(_STATE, _STATE), nn.Tanh(), nn.Linear(_STATE, 1))
-        self.tell = nn.Linear(_STATE, 1)
+        self.judge = nn.Linear(_STATE, 1)
 
     def forward(self, motion: Tensor) -> Tensor:
         """See the class; the root's rotation is not looked at."""
         states, _ = self.read(motion[:, :, 1:].flatten(2))
         pooled = (self.attend(states).softmax(1) * states).sum(1)
-        told: Tensor = self.tell(pooled)[:, 0]
-        return told
+        passes: Tensor = self.judge(pooled)[:, 0]
+        return passes
 
 
 class Adversary:
@@ -91,8 +91,8 @@ class Adversary:
         return torch.roll(motion, shift, 1)
 
     def _learn(self, fake: Tensor, real: Tensor) -> None:
-        told_real, told_fake = self.network(real), self.network(fake)
+        real_passes, fake_passes = self.network(real), self.network(fake)
         self._optimiser.zero_grad()
-        loss = (told_real - 1).square().mean() + told_fake.square().mean()
+        loss = (real_passes - 1).square().mean() + fake_passes.square().mean()
         loss.backward()
         self._optimiser.step()

@@ -6,6 +6,7 @@ import torch
 from small_networks import SmallDictionary, SmallSpace
 
 from engine.adaptation.alignment import Alignment
+from engine.adaptation.baselines.discriminator import Adversary
 from engine.adaptation.sampler import cut
 from engine.body.rotations import axis_angle_to_matrix, six_to_matrix
 
@@ -53,6 +54,26 @@ def test_gradients_reach_the_local_poses_and_nothing_else(use):
     assert motion.grad[0, :, 16].any()
     assert motion.grad.isfinite().all()
     assert not align.space.mix.requires_grad
+
+
+def test_the_discriminator_learns_which_motion_is_made_from_the_label():
+    """After some steps it takes the label's motion for real, and a motion that is drawn to it passes better."""
+    adversary = Adversary(SmallSpace(DICTIONARY), torch.device("cpu"))
+    text = SmallSpace(DICTIONARY).encode_labels(["swing"])
+    fake, real = (torch.from_numpy(DICTIONARY.exemplar(label))[None].float() for label in ("stand", "swing"))
+    losses = [adversary.loss(fake, text, torch.ones(1)).item() for _ in range(150)]
+    assert losses[-1] > losses[0], "the fake is found out"
+    with torch.no_grad():
+        assert adversary.network(real) > adversary.network(fake) + 0.2
+    assert all(weight.requires_grad for weight in adversary.network.parameters())
+
+
+def test_segments_without_a_label_have_no_adversary():
+    adversary = Adversary(SmallSpace(DICTIONARY), torch.device("cpu"))
+    motion = performed("stand")[None].clone()
+    before = [weight.clone() for weight in adversary.network.parameters()]
+    assert adversary.loss(motion, torch.zeros(1, 16), torch.zeros(1)).item() == 0
+    assert all(torch.equal(one, other) for one, other in zip(before, adversary.network.parameters(), strict=True))
 
 
 def test_a_step_along_the_gradient_raises_the_similarity():

@@ -111,3 +111,19 @@ def test_keys_and_fingerprints_tell_apart(tmp_path):
     assert fingerprint(tmp_path) == before
     (code / "loop.py").write_text("steps = 2")
     assert fingerprint(tmp_path) != before
+
+
+def test_goals_beside_the_methods_that_are_compared():
+    rows = {"backbone": (0, 9.0), "boa": (2, 8.0), "dynaboa": (1, 7.5), "cycle": (-1, 5.0), "full": (-15, 4.0)}
+    found = []
+    for row, (shift, px) in rows.items():
+        for record in records(shift, row):
+            figures = {**record.figures, "px": px, "ms": 100.0 if row == "boa" else 30.0}
+            found.append(Record(*[getattr(record, name) for name in vars(record) if name != "figures"], figures))
+    by_text = {goal.text: goal for goal in summary.goals(found)}
+    assert by_text["PA-MPJPE, occluded clips, against BOA"].met
+    assert by_text["BOA lowers the 2D error"].value == "12 of 12"
+    assert by_text["PA-MPJPE: BOA, DynaBOA, CycleAdapt's recipe, whole method"].met
+    assert by_text["time for a frame beside BOA's"].value == "0.30"
+    assert not by_text["time for a frame beside BOA's"].met
+    assert "PA-MPJPE, occluded clips, against DAPA" not in by_text
