@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import detection, stages
+from engine import adapting, detection, stages
 from engine.adaptation import stage as adaptation
 from engine.adaptation.corrected import Work
 from engine.adaptation.correcting import corrected_stretches
 from engine.adaptation.proposing import propose_again
 from engine.adaptation.stage import Adapted
-from engine.backbones.choice import make_backbone
-from engine.backbones.crop_backbone import PictureInputs
 from engine.backbones.types import Backbone, Camera, Prediction
 from engine.body.model import BodyModel
 from engine.camera_following import follow_camera
@@ -38,12 +37,13 @@ from engine.people.across_cuts import confirmed, describe_cuts
 from engine.run_options import RunOptions
 from engine.runtime.cache import Cache
 from engine.runtime.progress import Progress
-from engine.runtime.reporter import Part, Reporter
+from engine.runtime.reporter import Beside, Part, Reporter
 from engine.semantics import retrieval_run, segments
 from engine.stages import Estimated
 from engine.world.still_camera import to_world
 
 _STAGES = ("footage", "shots", "detect", "track", "predict", "segment", "takes", "adapt", "world", "correct", "write")
+_LOOK_S = 0.1
 _LAST_STAGE = {"people": "track", "labels": "segment", "takes": "takes"}
 """Where a run with `--only` stops."""
 
@@ -111,12 +111,8 @@ class ClipRun:
 
     def adapt(self, people: Estimated, number: int) -> Adapted:
         """One of the people adapted, from the pre-trained weights. Raises EngineError."""
-        track, camera = people.tracks[number], people.camera
-        key = stages.prediction_key(people.clip, track, camera, self.body, self.options)
-        return adaptation.adapt_person(
-            track, people.labels[number], camera, self.body, self._network(people), self.options, key, self.cache,
-            Part(self.reporter, number, len(people.tracks)),
-        )  # fmt: skip
+        part = Part(self.reporter, number, len(people.tracks))
+        return adapting.adapt_one(people, number, self.body, self._network(people), self.options, self.cache, part)
 
     def _propose(self, people: Estimated) -> None:
         """Takes for hidden stretches of the motion that is there."""
@@ -126,11 +122,12 @@ class ClipRun:
                 propose_again(self.folder, track, labels, people.camera, self.body, self.options, part)
 
     def _adapted(self, people: Estimated) -> list[Adapted]:
-        """All the people adapted; as they were in a run without this stage."""
+        """All the people adapted."""
+        whole = people, self.body, self._network(people), self.options, self.cache, self.folder, self.reporter
         if not self.adapts:
-            return [adaptation.as_it_was(*person) for person in zip(people.tracks, people.predictions, strict=True)]
+            return adapting.adapt_all(*whole)
         with self._stage("adapt"):
-            return [self.adapt(people, number) for number in range(len(people.tracks))]
+            return adapting.adapt_all(*whole)
 
     def _write(self, people: Estimated, adapted: list[Adapted]) -> None:
         """The stages after adaptation."""
@@ -201,10 +198,7 @@ class ClipRun:
 
         def made() -> Backbone:
             if self._backbone is None:
-                options, settings = self.options, self.options.settings
-                frames = functools.partial(people.frames, options)
-                pictures = PictureInputs(settings.models, settings.hmr, frames, self.reporter, self.folder)
-                self._backbone = make_backbone(options.backbone, settings.fit, options.device, pictures)
+                self._backbone = adapting.network_of(people, self.options, self.folder, self.reporter)
             return self._backbone
 
         return made
@@ -268,11 +262,20 @@ class ClipRun:
             )
 
     def _export(self, people: Estimated, results: list[Result]) -> list[Path]:
-        """What Blender writes, and the preview of the first person."""
+        """What Blender writes in a process of its own, and beside it the preview of the first person."""
         options, files = self.options, [one.motion_file for one in results]
-        previews: list[Path] = []
-        parts = [Part(self.reporter, number, 2) for number in range(2)] if options.preview else [self.reporter]
-        if options.preview:
-            first = [part for one in results if one.person == results[0].person for part in one.stretches]
-            previews += write_preview(together(first), self.body, people.frames(options), self.folder, parts[1])
-        return [*export_motion(files, options.exports, parts[0], footage=self.path), *previews]
+        if not options.preview:
+            return export_motion(files, options.exports, self.reporter, footage=self.path)
+        first = together([part for one in results if one.person == results[0].person for part in one.stretches])
+        beside = Beside(self.reporter)
+        with ThreadPoolExecutor(1, "export") as pool:
+            exported = pool.submit(export_motion, files, options.exports, beside, footage=self.path)
+            try:
+                previews = write_preview(first, self.body, people.frames(options), self.folder, self.reporter)
+            except BaseException:
+                beside.stop()
+                raise
+            while not exported.done():
+                self.reporter.cancel.check()
+                wait([exported], _LOOK_S)
+            return [*exported.result(), *previews]

@@ -124,7 +124,7 @@ def _clean(
         for some in torch.split(torch.arange(len(state), device=state.device), _AT_ONCE):
             part, levels = condition.rows(some), torch.full((len(some),), level, device=state.device)
             clean, touch = network(part, state[some], levels)
-            if guidance != 1:
+            if guidance != 1 and bool(part.sentence.any()):  # without a sentence nothing pulls
                 silent, _ = network(replace(part, sentence=torch.zeros_like(part.sentence)), state[some], levels)
                 pull = clean - silent
                 clean = clean + (guidance - 1) * (pull - pull.mean(1, keepdim=True))

@@ -59,7 +59,8 @@ class Infilled:
         draws: all draws, of every `stride`-th row.
         stretches: hidden stretches in time, each with the disagreement of all draws, in millimetres.
         stride: rows from one that is drawn to the next.
-        by_label: (D, T, 24, 3, 3) draws by the label alone, as if nothing were seen but where the body faces.
+        by_label: (T, 24, 3, 3) draws by the label alone, as if nothing were seen but where the body faces; none without
+            labels.
     """
 
     rotations: Tensor
@@ -67,7 +68,7 @@ class Infilled:
     draws: Draws
     stretches: tuple[Stretch, ...]
     stride: int
-    by_label: Tensor
+    by_label: tuple[Tensor, ...]
 
     def into(self, motion: Estimate) -> Estimate:
         """The motion with hidden joints as they are in-filled."""
@@ -153,10 +154,12 @@ def infill(
         inside = times[rows][stretch_of == number]
         apart_mm = tuple((1000 * per_stretch[number]).tolist())
         stretches.append(Stretch(float(inside[0]), float(inside[-1]), apart_mm, int(taken[number])))
-    by_label_alone = draw_track(network, _label_alone(evidence), _BY_LABEL, torch.Generator().manual_seed(seed), beat)
-    alone = by_label_alone.rotations
-    by_label = torch.stack([spread_rows(one, len(times), stride) for one in alone])
+    alone = list[Tensor]()
+    if any(labels):
+        by_the_label = _label_alone(evidence)
+        alone += draw_track(network, by_the_label, _BY_LABEL, torch.Generator().manual_seed(seed), beat).rotations
     motion_of_rows = spread_rows(rotations, len(times), stride)
+    by_label = tuple(spread_rows(one, len(times), stride) for one in alone)
     return Infilled(motion_of_rows, hidden, draws, tuple(stretches), stride, by_label)
 
 
@@ -182,6 +185,8 @@ def led_by_label(
         times: (T,) seconds.
         likeness: gives the similarity (T,) of a motion (T, 24, 3, 3) and its labels.
     """
+    if not infilled.by_label:
+        return infilled
     takes = (infilled.rotations, *infilled.by_label)
     alike = torch.stack([likeness(mixed(motion.rotations, one, infilled.hidden)) for one in takes])
     best = int(alike[1:].mean(1).argmax())

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.backbones.fit import one_thread
 from engine.backbones.start import swing
 from engine.backbones.terms import geman_mcclure
+from engine.backbones.threads import one_thread
 from engine.body.landmarks import JOINT_NAMES
 from engine.body.model import BodyModel
 from engine.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle

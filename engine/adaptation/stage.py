@@ -32,6 +32,7 @@ from engine.runtime.progress import Progress
 from engine.semantics.segments import Segment
 
 T = TypeVar("T")
+STAGE = "adapt"
 _RESULT = ("keypoints", "origins", "similarity")
 
 
@@ -68,6 +69,19 @@ def as_it_was(track: PersonTrack, prediction: Prediction) -> Adapted:
     return Adapted(prediction, keypoints, origins, np.zeros(len(keypoints), np.float32), None)
 
 
+def key_of_person(track: PersonTrack, labels: NDArray[np.str_], options: RunOptions, predicted: str) -> str:
+    """What `adapt_person` keeps its result under, in the stage `STAGE` of the cache; arguments as it has them."""
+    segments, settings = stretches(labels, track.timestamps), options.settings
+    return key_of(
+        predicted=predicted,
+        segments=[(one.start_s, one.end_s, one.label) for one in segments],
+        settings=settings.adaptation.model_dump(),
+        priors=priors_key(settings.models, bool(segments)),
+        seed=options.seed,
+        device=options.device,
+    )
+
+
 def adapt_person(
     track: PersonTrack,
     labels: NDArray[np.str_],
@@ -97,21 +111,13 @@ def adapt_person(
         OutOfMemoryError: memory ran out on the CPU as well.
         CancelledError: stopped; a later run goes on from the last epoch.
     """
-    segments = stretches(labels, track.timestamps)
-    settings = options.settings
-    key = key_of(
-        predicted=predicted,
-        segments=[(one.start_s, one.end_s, one.label) for one in segments],
-        settings=settings.adaptation.model_dump(),
-        priors=priors_key(settings.models, bool(segments)),
-        seed=options.seed,
-        device=options.device,
-    )
-    entry = load_entry(cache, "adapt", key, progress)
+    segments, settings = stretches(labels, track.timestamps), options.settings
+    key = key_of_person(track, labels, options, predicted)
+    entry = load_entry(cache, STAGE, key, progress)
     if entry is not None:
         return _unpacked(entry)
     recorder, begun = Recorder(progress), time.monotonic()
-    state = StateFile(cache.path("adapt", key).with_suffix(".safetensors"), key)
+    state = StateFile(cache.path(STAGE, key).with_suffix(".safetensors"), key)
     if not options.resume:
         state.remove()
 
@@ -133,7 +139,7 @@ def adapt_person(
         "epochs": result.history,
     }
     adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about, takes)
-    cache.store("adapt", key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
+    cache.store(STAGE, key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
     state.remove()
     return adapted
 

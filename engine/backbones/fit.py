@@ -7,8 +7,7 @@ They start at the detector's 3D limb directions and go where keypoints, smoothne
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,7 +23,7 @@ from engine.backbones.lift import lift
 from engine.backbones.spline import Spline
 from engine.backbones.start import place, rotations_from_points, standing
 from engine.backbones.summary import joint_confidence, residual_px
-from engine.backbones.threads import Step, side_by_side
+from engine.backbones.threads import Step, one_thread, side_by_side
 from engine.backbones.types import Camera, Prediction
 from engine.backbones.windows import blend, shape_spans, spans
 from engine.body.model import BodyModel
@@ -296,18 +295,6 @@ class _Stature:
         if self.height_m is not None:
             with torch.no_grad():
                 betas.copy_(with_height(self.body, betas, self.height_m))
-
-
-@contextmanager
-def one_thread() -> Iterator[int]:
-    """Sharing tensors this small among threads takes several times as long as the work itself. Gives how many there
-    were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield before
-    finally:
-        torch.set_num_threads(before)
 
 
 def _sampled_rows(times: Tensor, max_rate_hz: float) -> Tensor:

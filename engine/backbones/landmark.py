@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from engine.backbones.evidence import gather
 from engine.backbones.landmark_network import JOINTS, LandmarkNetwork, NetworkShape, in_camera
 from engine.backbones.summary import joint_confidence, residual_px
+from engine.backbones.threads import one_thread
 from engine.backbones.track_view import TrackView, view_of
 from engine.backbones.types import Camera, PoseBatch, Prediction
 from engine.body.model import BodyModel
@@ -106,7 +107,8 @@ class LandmarkBackbone:
     def predict(self, track: PersonTrack, camera: Camera, body: BodyModel, progress: Progress) -> Prediction:
         """One `Prediction` row per row of the track, gaps included. See `engine.backbones.types.Backbone`."""
         bound = self.bind(track, camera, body, self.device)
-        motion = predict_rows(bound, bound.view, progress)
+        with one_thread():  # sums depend on how many there are
+            motion = predict_rows(bound, bound.view, progress)
         evidence = gather(track, camera.intrinsics, body.landmark_names)
         if _device_of(body).type != "cpu":
             body = copy.deepcopy(body).to("cpu")  # in place, it would move the caller's

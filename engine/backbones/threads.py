@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -17,6 +18,18 @@ _LOOK_S = 0.1
 
 class _StoppedError(Exception):
     """Nobody waits for the result any more."""
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Sharing tensors this small among threads takes several times as long as the work itself. Gives how many there
+    were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield before
+    finally:
+        torch.set_num_threads(before)
 
 
 def side_by_side(jobs: Sequence[Callable[[Step], Result]], threads: int, beat: Callable[[int], None]) -> list[Result]:

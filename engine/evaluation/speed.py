@@ -1,6 +1,6 @@
 """Time and memory of each stage, measured from outside on a run in a process of its own.
 
-The same is done with the clip repeated several times: time has to grow by that factor, memory must not.
+The same is done with the clip several times over: time has to grow by that factor, memory must not.
 """
 
 from __future__ import annotations
@@ -52,10 +52,17 @@ def demo_clip() -> Path:
 def compare_lengths(
     clip: Path, repeats: int, arguments: Sequence[str], log: Callable[[str], None]
 ) -> tuple[RunCost, RunCost]:
-    """Cost of a run on `clip`, and on the clip repeated; `arguments` go to `adapt-motion run`. Raises EngineError."""
+    """Cost of a run on `clip`, and on one `repeats` times as long. Raises EngineError.
+
+    Args:
+        clip: footage.
+        repeats: as `lengthen_clip` has them.
+        arguments: of `adapt-motion run`.
+        log: takes what is done.
+    """
     with tempfile.TemporaryDirectory(prefix="adapt-motion-bench-") as scratch:
         long = Path(scratch) / f"{clip.stem}_x{repeats}{clip.suffix}"
-        repeat_clip(clip, long, repeats)
+        lengthen_clip(clip, long, repeats)
         log(f"Running on {clip.name} …")
         short_cost = measure(clip, Path(scratch) / "short", arguments)
         log(f"Running on the same, {repeats} times as long …")
@@ -67,7 +74,7 @@ def compare_cores(clip: Path, repeats: int, arguments: Sequence[str], log: Calla
     costs = {}
     with tempfile.TemporaryDirectory(prefix="adapt-motion-bench-") as scratch:
         long = Path(scratch) / f"{clip.stem}_x{repeats}{clip.suffix}"
-        repeat_clip(clip, long, repeats)
+        lengthen_clip(clip, long, repeats)
         for count in sorted({1, cores()}):
             log(f"Detecting on {count} {'core' if count == 1 else 'cores'} …")
             more = ("--cores", str(count), "--set", "adaptation.enabled=false")
@@ -89,27 +96,24 @@ def core_rows(costs: dict[int, RunCost]) -> list[tuple[str, ...]]:
     ]
 
 
-def repeat_clip(source: Path, target: Path, repeats: int) -> None:
-    """Write the footage of `source` `repeats` times over, without coding it again."""
+def lengthen_clip(source: Path, target: Path, times: int) -> None:
+    """Write the footage of `source` `times` over, forwards and backwards in turn, so that nobody leaps.
+
+    All its frames are held in memory meanwhile.
+    """
+    with av.open(str(source)) as footage:
+        stream = footage.streams.video[0]
+        rate, frames = stream.average_rate or 25, [frame.reformat(format="yuv420p") for frame in footage.decode(stream)]
+    there_and_back = [*frames, *reversed(frames)]
     with av.open(str(target), "w") as output:
-        stream_out = None
-        offset = 0
-        for _ in range(repeats):
-            with av.open(str(source)) as footage:
-                stream = footage.streams.video[0]
-                if stream_out is None:
-                    stream_out = output.add_stream_from_template(stream)
-                end = 0
-                step = round(1 / (Fraction(stream.average_rate or 25) * Fraction(stream.time_base or 1)))
-                for packet in footage.demux(stream):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    end = max(end, packet.pts + (packet.duration or step))
-                    packet.pts += offset
-                    packet.dts += offset
-                    packet.stream = stream_out
-                    output.mux(packet)
-                offset += end
+        coded: Any = output.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "18", "g": "60"})
+        coded.width, coded.height = frames[0].width, frames[0].height
+        for number in range(times * len(frames)):
+            frame = there_and_back[number % len(there_and_back)]
+            frame.pts, frame.time_base = number, 1 / Fraction(rate)
+            frame.pict_type = av.video.frame.PictureType.NONE
+            output.mux(coded.encode(frame))
+        output.mux(coded.encode())
 
 
 def measure(clip: Path, out: Path, arguments: Sequence[str]) -> RunCost:

@@ -141,4 +141,4 @@ def _small(rgb: Picture) -> Picture:
     height, width = rgb.shape[:2]
     scale = min(_SIDE_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return np.asarray(cv2.resize(rgb[..., ::-1], size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR), np.uint8)

@@ -29,9 +29,20 @@ def prominence_of(boxes: NDArray[Any], size: tuple[int, int]) -> Any:
 
 def prominence(track: PersonTrack) -> float:
     """The sum of `prominence_of` over the frames in which a person is seen, short gaps among them."""
+    return float(_in_frames(track).sum())
+
+
+def mean_prominence(track: PersonTrack) -> float:
+    """The mean of `prominence_of` over the frames in which a person is seen, short gaps among them; 0 if in none."""
+    shown = _in_frames(track)
+    return float(shown.mean()) if len(shown) else 0.0
+
+
+def _in_frames(track: PersonTrack) -> NDArray[Any]:
     rows, times = np.flatnonzero(track.detected), np.asarray(track.timestamps)
     counted = np.array(track.detected, bool)
     for before, after in itertools.pairwise(rows):
         if after - before > 1 and times[after] - times[before] <= _MISSING_S:
             counted[before:after] = True
-    return float(prominence_of(track.boxes, track.image_size)[counted].sum())
+    shown: NDArray[Any] = prominence_of(track.boxes, track.image_size)[counted]
+    return shown

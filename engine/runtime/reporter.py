@@ -216,3 +216,24 @@ class Part:
     def warn(self, code: str, message: str) -> None:
         """Pass a warning on."""
         self._whole.warn(code, message)
+
+
+class Beside:
+    """Progress of work in another thread, beside that of which progress is shown: it stops where that does."""
+
+    def __init__(self, whole: Reporter) -> None:
+        self._whole, self._stopped = whole, threading.Event()
+
+    def stop(self) -> None:
+        """Have the work stop at its next step."""
+        self._stopped.set()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Raise CancelledError if it is to stop."""
+        self._whole.cancel.check()
+        if self._stopped.is_set():
+            raise CancelledError(*CANCELLED)
+
+    def warn(self, code: str, message: str) -> None:
+        """Pass a warning on."""
+        self._whole.warn(code, message)

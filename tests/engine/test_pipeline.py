@@ -260,6 +260,17 @@ def test_keypoints_of_openpose_and_several_people(run_here, openpose_folder, tmp
     assert [event["done"] / event["total"] for event in predict] == sorted(e["done"] / e["total"] for e in predict)
 
 
+def test_people_are_adapted_side_by_side_with_the_same_result(run_here, openpose_folder, tmp_path, quick):
+    command = ("run", DEMO_CLIP, "--keypoints", openpose_folder, "--person", "all", "--label", "balance", *quick)
+    for cores in ("1", "2"):
+        assert run_here(*command, "-o", tmp_path / cores, "--cores", cores).code == 0
+    for name in ("person_1.npz", "person_2.npz"):
+        one, two = (np.load(tmp_path / cores / "demo" / name) for cores in ("1", "2"))
+        assert [key for key in one.files if not np.array_equal(one[key], two[key])] == []
+    one, two = (report_of(tmp_path / cores / "demo") for cores in ("1", "2"))
+    assert one["warnings"] == two["warnings"]
+
+
 def test_changed_keypoints_are_read_again(run_here, openpose_folder, tmp_path, quick):
     command = ("run", DEMO_CLIP, "-o", tmp_path / "out", "--keypoints", openpose_folder, "--resume", *quick)
     assert run_here(*command).code == 0

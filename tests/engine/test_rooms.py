@@ -43,7 +43,7 @@ ENGINE = (
 VOCABULARY = {"engine.backbones.types", "engine.keypoints.types"}
 """Modules that only say what is handed on. Every room may import them."""
 
-STORY = {"cli", "clips", "pipeline", "stages", "detection", "in_world"}
+STORY = {"cli", "clips", "pipeline", "stages", "detection", "in_world", "adapting"}
 """Modules of the root that only `evaluation` and `farm`, which run the engine as users do, may import."""
 
 WITHOUT_BPY = {

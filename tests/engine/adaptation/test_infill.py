@@ -28,7 +28,7 @@ def led(evidence, label, similarities):
     hidden = torch.zeros(ROWS, 24)
     hidden[:, KNEE] = 1
     draws = SimpleNamespace(rotations=evidence[None], contacts=torch.zeros(1, ROWS, 4))
-    infilled = Infilled(evidence, hidden, draws, (), 1, label[None])
+    infilled = Infilled(evidence, hidden, draws, (), 1, (label,))
     motion = Estimate(knee(0, 0), torch.zeros(ROWS, 10), torch.zeros(ROWS, 3))
     found = iter(similarities)
     named = torch.ones(ROWS, dtype=torch.bool)
