@@ -81,6 +81,9 @@ class Driver:
 
     def work(self) -> None:
         """Do all of it. Raises CancelledError, or EngineError if no machine is left that does."""
+        if self._session.free_cores < 1:
+            self._reporter.begin_clip("")
+            self._reporter.warn("busy", "No core of the cluster is free. The clips begin when other work has ended.")
         try:
             while self._waiting or self._running:
                 self._reporter.cancel.check()

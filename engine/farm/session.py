@@ -67,6 +67,11 @@ class Session:
         """Machines that live, by their number, with their resources (`CPU`, `GPU`, `memory`)."""
         return {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
 
+    @property
+    def free_cores(self) -> float:
+        """Of all machines, those that nobody works on."""
+        return float(self._ray.available_resources().get("CPU", 0.0))
+
     def put(self, value: Any) -> Any:
         """Keep a value where all machines can read it; what is given back goes to `start` in its place."""
         return self._ray.put(value)

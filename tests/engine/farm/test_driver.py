@@ -13,7 +13,7 @@ from engine.errors import CancelledError, EngineError, FootageError
 from engine.farm.clip_state import ClipState
 from engine.farm.driver import Driver
 from engine.farm.graph import ClipGraph
-from engine.farm.session import connected
+from engine.farm.session import Needs, connected
 from engine.farm.tasks import Order
 from engine.runtime.cancel import Cancel
 from engine.runtime.reporter import Reporter
@@ -91,6 +91,18 @@ def test_a_machine_that_cannot_work_is_left_out_and_named_once(cluster, tmp_path
     assert warning["message"] == "The machine broken has no disk. Buy one. The others go on without it."
     assert farm.notes("a", "done") == farm.notes("b", "done") == ALL
     assert farm.events.named("farm")[-1]["machines"] == 1
+
+
+def test_a_cluster_that_is_busy_with_other_work_is_reported(cluster, tmp_path):
+    farm = Farm(tmp_path, ["a"])
+    with connected(cluster.address) as session:
+        others = [session.start(farm_work.sleep, Needs(), 3.0) for _ in range(2)]
+        while session.free_cores:
+            time.sleep(0.05)
+        Driver(session, farm.clips, False, farm.reporter, farm_work.work).work()
+        assert [warning["code"] for warning in farm.events.named("warning")] == ["busy"]
+        assert farm.clips[0].status == "done"
+        assert len(others) == 2
 
 
 def test_without_any_machine_the_farm_ends_with_the_reason(cluster, tmp_path):

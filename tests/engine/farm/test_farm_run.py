@@ -74,6 +74,21 @@ def test_footage_that_travels_and_a_farm_that_goes_on(cluster, real_run, run_eng
     same_results(out / real_run.clip.stem, real_run)
 
 
+@pytest.mark.nightly("a farm and a run, both with corrections")
+def test_corrections_travel_with_the_clip(real_run, run_engine, run_here, tmp_path, quick):
+    pin = {"kind": "pose", "time_s": 0.1, "positions": {"left_wrist": [0.3, 0.2, 1.4]}}
+    file = tmp_path / "corrections.json"
+    file.write_text(json.dumps({"format": 1, "corrections": [pin]}))
+    more = ("--corrections", file, *LABEL, *quick)
+    ran = run_engine("farm", real_run.clip, "-o", tmp_path / "farm", "--ship-footage", *more)
+    assert ran.code == 0, ran.stderr
+    name = real_run.clip.stem
+    assert report_of(tmp_path / "farm" / name)["corrections"] == {"pose": 1}
+    assert run_here("run", real_run.clip, "-o", tmp_path / "run", *more).code == 0
+    one, other = (tmp_path / kind / name / "person_1.npz" for kind in ("farm", "run"))
+    assert one.read_bytes() == other.read_bytes()
+
+
 @pytest.mark.nightly("starts the engine on a Ray of its own, and waits for its end")
 def test_cancelling_ends_the_farm_and_its_ray_within_seconds(real_run, tmp_path, quick):
     command = [sys.executable, "-m", "engine", "farm", str(real_run.clip), "-o", str(tmp_path / "out"), *LABEL, *quick]
