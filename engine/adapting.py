@@ -13,6 +13,7 @@ import torch
 
 from engine import stages
 from engine.adaptation import stage as adaptation
+from engine.adaptation.performers import FOLDER, Performer
 from engine.adaptation.stage import Adapted
 from engine.backbones.choice import make_backbone
 from engine.backbones.crop_backbone import PictureInputs
@@ -49,10 +50,15 @@ def adapt_one(
     cache: Cache,
     progress: Progress,
 ) -> Adapted:
-    """One of the people adapted, from the pre-trained weights. Raises EngineError."""
+    """One of the people adapted, from the pre-trained weights or those of their performer. Raises EngineError."""
     track, camera = people.tracks[number], people.camera
     key = stages.prediction_key(people.clip, track, camera, body, options)
-    return adaptation.adapt_person(track, people.labels[number], camera, body, network, options, key, cache, progress)
+    performer = None
+    if options.performer:
+        clip = cache.log.parent.parent
+        performer = Performer(clip.parent / FOLDER, options.performer, people.clip.footage_key, clip.name)
+    labels = people.labels[number]
+    return adaptation.adapt_person(track, labels, camera, body, network, options, key, cache, progress, performer)
 
 
 def adapt_all(
@@ -100,6 +106,8 @@ def _known(people: Estimated, number: int, body: BodyModel, options: RunOptions,
 
 
 def _at_a_time(count: int, options: RunOptions) -> int:
+    if options.performer:  # of one person, whose stretches follow each other
+        return 1
     most = _ON_ONE_GPU if options.device != "cpu" else count
     return min(count, most, options.cores or cores(), free_bytes() // _PERSON_BYTES)
 

@@ -123,6 +123,9 @@ def run(
     corrections: Annotated[
         str, typer.Option(help="corrections.json: pins and edits, met in the result.", rich_help_panel=_WHO)
     ] = "",
+    performer: Annotated[
+        str, typer.Option(help="Name: their last clip here is where this one begins.", rich_help_panel=_WHO)
+    ] = "",
     fbx: Annotated[bool, typer.Option("--fbx", help="Also write FBX.")] = False,
     bvh: Annotated[bool, typer.Option("--bvh", help="Also write BVH.")] = False,
     glb: Annotated[bool, typer.Option("--glb", help="Also write GLB.")] = False,

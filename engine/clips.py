@@ -93,6 +93,8 @@ def _at_a_time(count: int, options: RunOptions) -> int:
     if options.labeler == "openai" and not options.allow_upload:  # one process asks the user
         return 1
     most = _ON_ONE_GPU if options.device != "cpu" else count
+    if options.performer:  # each begins where the one before it has ended
+        return 1
     return min(count, most, options.cores or cores(), free_bytes() // _CLIP_BYTES)
 
 

@@ -139,13 +139,15 @@ class Job:
     """People who are one, such as `2=4`."""
     corrections: str = ""
     """A `corrections.json` file."""
+    performer: str = ""
+    """Name of the person, whose earlier clip in the output folder the adaptation begins from."""
 
     def arguments(self) -> list[str]:
         """Command-line arguments that run this job: `python -m engine` + these."""
         arguments = ["run", "--out", self.out, "--preset", self.preset, "--labeler", self.labeler]
         arguments += ["--person", self.person, "--backbone", self.backbone, "--device", self.device]
         arguments += ["--seed", str(self.seed)]
-        for name in ("only", "label", "labels", "body", "camera", "corrections"):
+        for name in ("only", "label", "labels", "body", "camera", "corrections", "performer"):
             if getattr(self, name):
                 arguments += [f"--{name}", getattr(self, name)]
         for name in ("focal_px", "height_m", "start_s", "end_s", "at_s"):

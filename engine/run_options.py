@@ -29,6 +29,7 @@ EXPORTS = ("fbx", "bvh", "glb", "usd", "blend")
 ONLY = ("people", "labels", "takes")
 """What `--only` takes: the run stops once that is known, and reports it; `takes` are of a motion that is there."""
 SHOTS = ("split", "join")
+_LONGEST_NAME = 60
 _LABELERS = ("none", "retrieval", "openai")
 _BACKBONES = ("fit", "landmark", *PICTURE_BACKBONES)
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -67,6 +68,7 @@ class RunOptions:
         corrections: of the result, None for none.
         everybody: whether all people are followed closely, or whoever may be the main person.
         cores: how many may be used, 0 for all. Results do not depend on it.
+        performer: name of the person whose weights and shape are where it begins; '' for none.
         at_s: seconds into the footage, in the hidden stretch that takes are proposed for; None for all of them.
     """
 
@@ -101,6 +103,7 @@ class RunOptions:
     everybody: bool = True
     cores: int = 0
     at_s: float | None = None
+    performer: str = ""
 
 
 def check_options(
@@ -149,6 +152,7 @@ def check_options(
         # The numbers of people, which splitting and merging name, are those among everybody.
         cores=cores,
         at_s=job.at_s,
+        performer=job.performer,
         everybody=job.person != "main" or job.only == "people" or bool(job.split or job.merge or keypoints),
     )
 
@@ -174,6 +178,25 @@ def _check(job: Job, keypoints: str) -> None:
         raise UsageError("--at-s goes with --only takes, and is a time from 0 s on.", "Leave it out for all stretches.")
     _check_exports(job.exports)
     _check_seed(job.seed)
+    _check_performer(job)
+
+
+def _check_performer(job: Job) -> None:
+    """Raise UsageError where it is not one person whose network is adapted."""
+    if not job.performer:
+        return
+    from engine.output.folders import safe_name
+
+    name = job.performer
+    if name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME or safe_name(name) != name:
+        raise UsageError(
+            "The name after --performer cannot be that of a file.",
+            f"Use letters, digits, spaces and dashes, at most {_LONGEST_NAME}.",
+        )
+    if job.person == "all" or "," in job.person:
+        raise UsageError("--performer names one person, and several are wanted.", "Choose one with --person.")
+    if job.backbone == "fit":
+        raise UsageError("--performer needs a network that is adapted, and fit has none.", "Use --backbone landmark.")
 
 
 def _check_names(job: Job, keypoints: str) -> None:

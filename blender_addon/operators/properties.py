@@ -206,6 +206,11 @@ class ADAPT_MOTION_PG_scene(bpy.types.PropertyGroup):
         step=1,
         unit="LENGTH",
     )
+    performer: StringProperty(
+        name="Performer",
+        description="Name of the person, if you like: their next clip in this output folder begins where this one ends",
+        maxlen=60,
+    )
     people: CollectionProperty(type=ADAPT_MOTION_PG_person)
     people_index: IntProperty(name="Person", description="The person that is chosen in the list", default=0)
     people_of: StringProperty(name="People Of", description="Footage that the list of people belongs to")

@@ -11,7 +11,14 @@ from ...engine.files.json_file import parse_json
 from ..character import clip_times, label_times
 from ..character.clip_times import same_path
 
-_PLAIN = {"camera_source": "guess", "height_m": 0.0, "mirrored": False, "laid_rate": "", "laid_start": 1}
+_PLAIN = {
+    "camera_source": "guess",
+    "height_m": 0.0,
+    "performer": "",
+    "mirrored": False,
+    "laid_rate": "",
+    "laid_start": 1,
+}
 """Settings of a clip with what they are for footage that is new."""
 
 _LABEL = ("label", "frame_start", "frame_end", "similarity", "start_s", "end_s")

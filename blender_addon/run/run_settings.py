@@ -111,6 +111,7 @@ def job_of(context, only: str = "", labeler: str = "none", edits: people_edits.E
         body=paths.absolute(machine.body_model) if machine and machine.body_model else "",
         height_m=height_metres(settings),
         mirror=settings.mirrored,
+        performer="" if only == "people" else settings.performer.strip(),
         start_s=start_s,
         end_s=end_s,
     )

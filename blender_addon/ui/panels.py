@@ -145,6 +145,7 @@ class ADAPT_MOTION_PT_people(_Part, bpy.types.Panel):
         layout, settings = self.layout, context.scene.adapt_motion
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "height_m")
+        layout.prop(settings, "performer")
         if not run_settings.has_people(settings):
             layout.prop(settings, "person")
             layout.operator("adapt_motion.find_people", icon="VIEWZOOM")

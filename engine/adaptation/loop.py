@@ -57,6 +57,7 @@ def adapt(
     progress: Progress,
     device: str | torch.device = "cpu",
     state: StateFile | None = None,
+    shape: Tensor | None = None,
 ) -> AdaptationResult:
     """Fine-tune `network` on the track and predict it again.
 
@@ -72,6 +73,7 @@ def adapt(
         progress: called after every step; cancelling leaves `state` behind.
         device: where network and body are.
         state: where to keep what an interrupted run goes on from, if anywhere.
+        shape: (10,) that the solve at the end starts from; None for that of the adapted motion and the fit.
 
     Returns:
         Motion, final 2D targets, similarity, and what happened in each epoch.
@@ -85,19 +87,9 @@ def adapt(
     weights, threads = sum(weight.numel() for weight in network.parameters()), torch.get_num_threads()
     try:
         with repeatable(torch.device(device), weights):
+            on = torch.device(device)
             return _Adaptation(
-                network,
-                track,
-                camera,
-                body,
-                segments,
-                priors,
-                settings,
-                seed,
-                progress,
-                torch.device(device),
-                state,
-                threads,
+                network, track, camera, body, segments, priors, settings, seed, progress, on, state, threads, shape
             ).run()
     finally:
         network.restore(pretrained)
@@ -120,8 +112,9 @@ class _Adaptation:
         device: torch.device,
         state: StateFile | None,
         threads: int,
+        shape: Tensor | None,
     ) -> None:
-        self.threads = threads
+        self.threads, self.shape = threads, shape
         self.network, self.body, self.settings, self.seed = network, body, settings, seed
         self.device, self.state, self.warn = device, state, progress.warn
         self.given_camera = camera
@@ -217,8 +210,9 @@ class _Adaptation:
         hidden = None if self.infilled is None else self.infilled.hidden.cpu()
         view = (self.seen.track, self.given_camera, self.body)
         return solved(
-            prediction, fitted, hidden, self.keypoint_weight, self.expected, *view, self.settings, part, self.threads
-        )
+            prediction, fitted, hidden, self.keypoint_weight, self.expected, *view, self.settings, part, self.threads,
+            self.shape,
+        )  # fmt: skip
 
     def _epoch(self, epoch: int) -> bool:
         """Steps, then new targets. False if numbers are not finite."""

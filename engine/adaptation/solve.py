@@ -40,6 +40,7 @@ def solved(
     settings: AdaptationSettings,
     progress: Progress,
     threads: int | None = None,
+    shape: Tensor | None = None,
 ) -> Prediction:
     """The motion that fits keypoints, limb directions, standing feet and the adapted motion.
 
@@ -56,6 +57,7 @@ def solved(
         settings: steps, and the weights of the adapted motion.
         progress: called often.
         threads: of `FitBackbone`.
+        shape: (10,) to start from, where it is known from another clip.
     """
     target, start = (torch.from_numpy(part.rotations) for part in (prediction, fitted))
     share = torch.zeros(target.shape[:2]) if hidden is None else hidden
@@ -65,7 +67,7 @@ def solved(
     start = mixed(target, start, half * (1 - share))
     one, other = ((torch.from_numpy(part.transl), torch.from_numpy(part.betas)) for part in (prediction, fitted))
     transl = torch.lerp(one[0], other[0], half)
-    betas = torch.lerp(one[1], other[1], half.mean())
+    betas = torch.lerp(one[1], other[1], half.mean()) if shape is None else shape
     fit = FitBackbone(FitSettings(iterations=settings.solve_steps), threads)
     result = fit.solve(track, camera, body, Given(start, transl, betas, target, weights), progress)
     finite = all(np.isfinite(getattr(result, name)).all() for name in ("rotations", "transl", "residual_px"))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.adaptation.baselines.compared import adapt
 from engine.adaptation.evidence import Seen
 from engine.adaptation.outcome import AdaptationResult
+from engine.adaptation.performers import Performer, begin_from
 from engine.adaptation.priors import Priors, load_priors, priors_key
 from engine.adaptation.proposals import Known, propose
 from engine.adaptation.state import StateFile
@@ -69,8 +70,13 @@ def as_it_was(track: PersonTrack, prediction: Prediction) -> Adapted:
     return Adapted(prediction, keypoints, origins, np.zeros(len(keypoints), np.float32), None)
 
 
-def key_of_person(track: PersonTrack, labels: NDArray[np.str_], options: RunOptions, predicted: str) -> str:
-    """What `adapt_person` keeps its result under, in the stage `STAGE` of the cache; arguments as it has them."""
+def key_of_person(
+    track: PersonTrack, labels: NDArray[np.str_], options: RunOptions, predicted: str, learned: str | None = None
+) -> str:
+    """What `adapt_person` keeps its result under, in the stage `STAGE` of the cache; arguments as it has them.
+
+    `learned` is the key of what is known of the performer, '' for nothing yet, None without one.
+    """
     segments, settings = stretches(labels, track.timestamps), options.settings
     return key_of(
         predicted=predicted,
@@ -79,6 +85,7 @@ def key_of_person(track: PersonTrack, labels: NDArray[np.str_], options: RunOpti
         priors=priors_key(settings.models, bool(segments)),
         seed=options.seed,
         device=options.device,
+        **({} if learned is None else {"performer": learned}),
     )
 
 
@@ -92,6 +99,7 @@ def adapt_person(
     predicted: str,
     cache: Cache,
     progress: Progress,
+    performer: Performer | None = None,
 ) -> Adapted:
     """One person adapted, or what an earlier run has kept of it.
 
@@ -105,6 +113,7 @@ def adapt_person(
         predicted: key of the prediction before.
         cache: of the clip; an unfinished adaptation is kept there, too.
         progress: called after every step.
+        performer: whose weights and shape it begins from, and which are kept for their next clip.
 
     Raises:
         ModelFileError: a network is missing or damaged.
@@ -112,7 +121,9 @@ def adapt_person(
         CancelledError: stopped; a later run goes on from the last epoch.
     """
     segments, settings = stretches(labels, track.timestamps), options.settings
-    key = key_of_person(track, labels, options, predicted)
+    start = performer.start(progress) if performer else None
+    learned = None if performer is None else start.key if start else ""
+    key = key_of_person(track, labels, options, predicted, learned)
     entry = load_entry(cache, STAGE, key, progress)
     if entry is not None:
         return _unpacked(entry)
@@ -124,9 +135,9 @@ def adapt_person(
     def work(device: str, model: BodyModel) -> tuple[AdaptationResult, dict[str, NDArray[Any]]]:
         priors = load_priors(settings.models, device, bool(segments), recorder)
         network = cast(TrainableBackbone, backbone()).bind(track, camera, model, torch.device(device))
-        result = adapt(
-            network, track, camera, model, segments, priors, settings.adaptation, options.seed, recorder, device, state
-        )
+        shape = begin_from(start, network, performer.name, model.surface_model_type, recorder) if performer else None
+        how = (settings.adaptation, options.seed, recorder, device, state)
+        result = adapt(network, track, camera, model, segments, priors, *how, shape=shape)
         seen = Seen.of(track, camera, model, torch.device(device))
         return result, _proposed(result, labels, seen, model, priors, options.seed)
 
@@ -137,11 +148,24 @@ def adapt_person(
         "hidden_stretches": [asdict(stretch) for stretch in result.infilled.stretches] if result.infilled else [],
         "labels": result.labels,
         "epochs": result.history,
+        **({"performer": {"name": performer.name, "began_from": start.clip if start else ""}} if performer else {}),
     }
     adapted = Adapted(result.prediction, result.keypoints, result.origins, result.similarity, about, takes)
     cache.store(STAGE, key, {**_packed(adapted), "warnings": text_array(recorder.warnings)})
+    _keep(performer, state, adapted.prediction, body.surface_model_type, progress)
     state.remove()
     return adapted
+
+
+def _keep(
+    performer: Performer | None, state: StateFile, prediction: Prediction, surface_model_type: str, progress: Progress
+) -> None:
+    """Have the performer's next clip begin from here: the weights are those after the last epoch."""
+    learned = state.read(progress) if performer else None
+    if performer and learned is None:
+        progress.warn("performer", f"Nothing was learned of the performer '{performer.name}': no epoch was done.")
+    elif performer and learned is not None:
+        performer.keep(learned.network, prediction.betas, surface_model_type, len(prediction.rotations))
 
 
 def _proposed(

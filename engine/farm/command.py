@@ -68,6 +68,11 @@ def _options(job: Job, keypoints: str, preview: bool, ships: bool) -> RunOptions
     """Options of a job, checked. Raises EngineError."""
     # cards are those of the machines that work, each task has one core, and hands its result on through the cache
     options = check_options(job, keypoints, preview, find_device=False)
+    if options.performer:
+        raise UsageError(
+            "--performer has each clip begin where the one before it has ended, and a farm does them side by side.",
+            "Leave it out, or use `adapt-motion run`.",
+        )
     device = "cuda" if job.device == "cuda" else choose_device(job.device)
     whole: dict[str, Any] = {
         name: path.absolute() for name in ("body", "keypoints") if (path := getattr(options, name)) is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engine.adaptation import loop
 from engine.adaptation.baselines.dapa import dapa
@@ -43,6 +44,7 @@ def adapt(
     device: str | torch.device = "cpu",
     state: StateFile | None = None,
     source: Source | None = None,
+    shape: Tensor | None = None,
 ) -> AdaptationResult:
     """Adapt by `settings.strategy`. Arguments, result and errors as of `engine.adaptation.loop.adapt`.
 
@@ -53,7 +55,8 @@ def adapt(
         UsageError: DynaBOA has no source set, or the network cannot see it.
     """
     if settings.strategy == "semantics":
-        return loop.adapt(network, track, camera, body, segments, priors, settings, seed, progress, device, state)
+        how = (settings, seed, progress, device, state, shape)
+        return loop.adapt(network, track, camera, body, segments, priors, *how)
     place = torch.device(device)
     pretrained = network.state()
     times = torch.from_numpy(np.asarray(track.timestamps, np.float64))

@@ -8,9 +8,9 @@ import pytest
 import rigs
 from adapt_motion.blender_addon.blender import compat, timing
 from adapt_motion.blender_addon.character import layers, scene, take_keys
+from adapt_motion.blender_addon.errors import UserError
 from adapt_motion.blender_addon.export import files
 from adapt_motion.blender_addon.retarget import bake
-from adapt_motion.blender_addon.errors import UserError
 from addon_fixtures import refused
 from inside import children, fbx_nodes, joints_at
 from judging import map_for

@@ -4,61 +4,20 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_networks import WavesNetwork
+from stage_runs import Notes, WavesBackbone, options_with
 from synthetic_people import seen, walk
 
 from engine.adaptation import stage
 from engine.adaptation.priors import priors_key
 from engine.errors import CancelledError, ModelFileError, OutOfMemoryError
 from engine.output.motion_file import ORIGIN_DETECTED, ORIGIN_NONE
-from engine.protocol import Job
-from engine.run_options import check_options
 from engine.runtime.cache import Cache
-from engine.runtime.progress import Silent
 from engine.weights.model_settings import ModelSettings
-
-QUICK = [
-    "adaptation.epochs=3", "adaptation.least_steps=1", "adaptation.segment_step_s=2.0", "adaptation.denoiser_step=49",
-    "adaptation.solve_steps=0", "adaptation.learning_rate=0.005",
-]  # fmt: skip
-
-
-class Notes(Silent):
-    """Keeps warnings; stops the work after some calls."""
-
-    def __init__(self, stop_after=None):
-        self.warned, self.calls, self.stop_after = [], 0, stop_after
-
-    def __call__(self, done, total):
-        self.calls += 1
-        if self.stop_after is not None and self.calls > self.stop_after:
-            raise CancelledError("stopped")
-
-    def warn(self, code, message):
-        self.warned.append(message)
-
-
-class WavesBackbone:
-    """Binds the small network, and counts how often."""
-
-    def __init__(self, person):
-        self.person, self.bound = person, 0
-
-    def __call__(self):
-        return self
-
-    def bind(self, track, camera, body, device):
-        self.bound += 1
-        return WavesNetwork(self.person.prediction, self.person.times)
 
 
 @pytest.fixture(scope="module")
 def person(body):
     return walk(body, seconds=1.5)
-
-
-def options_with(*overrides, resume=True, backbone="landmark"):
-    return check_options(Job(footage=[], out="out", backbone=backbone, overrides=[*QUICK, *overrides], resume=resume))
 
 
 def adapted(body, person, folder, backbone, options=None, labels=None, progress=None):
