@@ -79,7 +79,7 @@ def adapt_all(
         options: of the run.
         cache: of the clip.
         folder: of the clip's results.
-        reporter: is told how far it is; work stops where it is cancelled.
+        reporter: takes how far it is; work stops where it is cancelled.
 
     Raises:
         EngineError: one of them failed, or a process ended before its work was done.

@@ -137,6 +137,12 @@ class ClipRun:
             stretches = in_world(people, adapted, self.body, options, self.reporter)
         if options.corrections is not None:
             with self._stage("correct"):
+                if self.adapts and adaptation.STAGE not in self.cache.reused:
+                    self.reporter.warn(
+                        "kept_gone",
+                        "What the run before has kept is gone, or its options were others: the clip was adapted from "
+                        "scratch for the corrections.",
+                    )
                 work = Work(people.camera, self.body, self._network(people), options)
                 key = people.clip.footage_key
                 stretches = corrected_stretches(stretches, options.corrections, key, work, self.cache, self.reporter)

@@ -38,8 +38,14 @@ class PinOperator(OfCharacter):
 
     def done(self, work) -> set[str]:
         """Do it, and report what is wrong. Gives back what `execute` does."""
+        armature, active = chosen.character_of(bpy.context), bpy.context.active_object
         try:
-            work(chosen.character_of(bpy.context))
+            if active is not None and active.type == "ARMATURE" and active != armature:
+                raise UserError(
+                    f"{active.name} is not the character that was adapted.",
+                    f"Select {armature.name}, pin there, and retarget it again.",
+                )
+            work(armature)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

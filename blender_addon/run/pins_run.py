@@ -49,8 +49,13 @@ def _made_by(path: Path) -> dict[str, Any]:
 def _ended(state: RunState) -> None:
     """Key what has changed on the armature that the run was for."""
     armature = bpy.data.objects.get(state.context["armature"])
-    if not state.results or armature is None or state.context.get("other_file"):
+    if not state.results or state.context.get("other_file"):
         return
+    if armature is None:
+        raise UserError(
+            f"The armature {state.context['armature']} was renamed or removed meanwhile.",
+            "Press Adapt Around Pins again: what is done is kept.",
+        )
     from ..character import motion_io, pin_keys
 
     before = motion_io.read_motion(state.context["before"])

@@ -302,6 +302,15 @@ def test_a_corrected_run_detects_and_adapts_nothing_again(copied_run, run_here, 
     after = read_motion(copied_run.folder / "person_1.npz")
     assert after.joints3d_world[10, wrist] == pytest.approx(there, abs=5e-3)
     assert np.array_equal(after.initial_poses, before.initial_poses)
+    for kept in (copied_run.folder / ".cache").glob("adapt-*"):
+        kept.unlink()
+    file.write_text(json.dumps({"format": 1, "engine": "0.0.1", "corrections": [pin, late]}))
+    assert run_here(*arguments).code == 0
+    words = " ".join(text["message"] for text in report_of(copied_run.folder)["warnings"])
+    assert "adapted from scratch for the corrections" in words
+    assert "by version 0.0.1" in words
+    again = read_motion(copied_run.folder / "person_1.npz")
+    assert again.joints3d_world[10, wrist] == pytest.approx(there, abs=5e-3)
     file.write_text(json.dumps({"format": 1, "footage": "0" * 64, "corrections": [pin]}))
     refused = run_here(*arguments)
     assert refused.code == 2

@@ -9,6 +9,7 @@ import pytest
 from adapt_motion.blender_addon.blender import axes, compat
 from adapt_motion.blender_addon.character import motion_io, pin_keys, pins, scene
 from adapt_motion.blender_addon.errors import UserError
+from addon_fixtures import refused
 from mathutils import Quaternion
 from synthetic import write_person
 
@@ -150,6 +151,18 @@ def test_renamed_bones_are_named(character):
     armature.data.bones["left_knee"].name = "Knee.L"
     with pytest.raises(RuntimeError, match="no bone left_knee: its bones were renamed"):
         bpy.ops.adapt_motion.pin_pose()
+
+
+def test_a_rig_that_is_not_the_character_is_named_and_a_renamed_character_is_not(character):
+    armature, _ = character
+    rig = bpy.data.objects.new("my rig", bpy.data.armatures.new("my rig"))
+    bpy.context.collection.objects.link(rig)
+    bpy.context.view_layer.objects.active = rig
+    assert "my rig is not the character that was adapted" in refused(bpy.ops.adapt_motion.pin_pose)
+    assert not armature.adapt_motion_pins
+    bpy.context.view_layer.objects.active = armature
+    armature.name = "somebody else"
+    assert bpy.ops.adapt_motion.pin_pose() == {"FINISHED"}
 
 
 def test_a_result_changes_the_keys_of_its_frames_alone(character):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from adapt_motion.blender_addon.blender import compat
 from adapt_motion.blender_addon.character import clip_times, motion_io, scene
-from adapt_motion.blender_addon.run import prefs, running
+from adapt_motion.blender_addon.run import pins_run, prefs, running
 from adapt_motion.engine.files.array_file import read_all
 from addon_fixtures import refused
 from synthetic import write_person
@@ -61,6 +61,19 @@ def test_without_pins_or_without_the_motion_file_a_sentence_says_so(pinned):
     assert "Nothing is pinned" in refused(bpy.ops.adapt_motion.adapt_around_pins)
     pinned[clip_times.PERSON] = "/nowhere/person_1.npz"
     assert "is gone" in refused(bpy.ops.adapt_motion.adapt_around_pins)
+
+
+def test_an_armature_that_was_renamed_meanwhile_is_named(pinned, monkeypatch):
+    launch = pins_run.clip_run.launch
+
+    def renames(*arguments, **more):
+        pinned.name = "renamed"
+        return launch(*arguments, **more)
+
+    monkeypatch.setattr(pins_run.clip_run, "launch", renames)
+    message = refused(bpy.ops.adapt_motion.adapt_around_pins)
+    assert "was renamed or removed meanwhile" in message
+    assert len(pinned.adapt_motion_pins) == 1
 
 
 def test_an_engine_that_fails_changes_no_key(pinned, fake):
