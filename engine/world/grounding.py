@@ -36,14 +36,14 @@ def steady_depth(roots: Array, times: Array, confidence: Array) -> Array:
     if len(times) < 3:
         return roots
     depth = np.log(np.maximum(roots[:, 2], 1e-3))
-    bend = _second_differences(times)
+    bend = second_differences(times)
     weights = sparse.diags(0.05 + np.clip(confidence, 0, 1))
     smooth = spsolve((weights + _DEPTH_SMOOTHING_S**4 * bend.T @ bend).tocsc(), weights @ depth)
     steady: Array = roots * np.exp(smooth - depth)[:, None]
     return steady
 
 
-def _second_differences(times: Array) -> sparse.csr_matrix:
+def second_differences(times: Array) -> sparse.csr_matrix:
     """(T - 2, T) second derivative per s² at times (T,)."""
     steps = np.diff(times)
     before, after = steps[:-1], steps[1:]
@@ -131,7 +131,7 @@ def root_correction(feet: Array, heights: Array, contacts: Array, up: Array, roo
             slide, pull = _planted(feet, contacts, steps)
             system, right = system + slide, right + pull
         if count > 2:
-            bend = sparse.kron(_second_differences(times), sparse.eye(3)) / _CORRECTION_ACCELERATION
+            bend = sparse.kron(second_differences(times), sparse.eye(3)) / _CORRECTION_ACCELERATION
             system = system + bend.T @ bend
         shift = spsolve(system.tocsc(), right).reshape(count, 3)
     return shift

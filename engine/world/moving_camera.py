@@ -17,6 +17,7 @@ from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_axis_angle
 from engine.errors import UsageError
 from engine.world.grounding import contact_probability, floor_height, root_correction, steady_depth
+from engine.world.planting import planted
 from engine.world.still_camera import WorldMotion, posed
 
 Array = NDArray[np.float64]
@@ -71,18 +72,20 @@ def to_moving_world(
     shift = root_correction(feet, heights, contacts, _UP, joints[:, 0] - centres, times)
     joints, feet = joints + shift[:, None], feet + shift[:, None]
     contacts = contact_probability(feet, feet @ _UP - floor, times)
-    return _motion(prediction, joints, contacts, rest_pelvis, poses, reference)
+    rotations = prediction.rotations.astype(np.float64)
+    rotations[:, 0] = turns @ rotations[:, 0]
+    rotations, joints, feet = planted(rotations, joints, feet, contacts, _UP, times)
+    contacts = contact_probability(feet, feet @ _UP - floor, times)
+    return _motion(torch.from_numpy(rotations), joints, contacts, rest_pelvis, poses, reference)
 
 
 def _motion(
-    prediction: Prediction, joints: Array, contacts: Array, rest_pelvis: Array, poses: Array, reference: Array
+    rotations: torch.Tensor, joints: Array, contacts: Array, rest_pelvis: Array, poses: Array, reference: Array
 ) -> WorldMotion:
     turns, centres = poses[:, :3, :3], poses[:, :3, 3]
     in_camera = np.einsum("tji,tnj->tni", turns, joints - centres[:, None])
-    rotations = torch.as_tensor(prediction.rotations, dtype=torch.float64)
     axis_angle = matrix_to_axis_angle(rotations)
-    root_in_camera = axis_angle[:, 0].clone()
-    axis_angle[:, 0] = matrix_to_axis_angle(torch.as_tensor(turns) @ rotations[:, 0])
+    root_in_camera = matrix_to_axis_angle(torch.as_tensor(turns).mT @ rotations[:, 0])
     return WorldMotion(
         poses=axis_angle.reshape(len(joints), -1).float().numpy(),
         trans=(joints[:, 0] - rest_pelvis).astype(np.float32),

@@ -25,6 +25,7 @@ from engine.body.model import BodyModel
 from engine.body.rotations import matrix_to_axis_angle
 from engine.world.gravity import estimate_up
 from engine.world.grounding import contact_probability, floor_height, root_correction, steady_depth
+from engine.world.planting import planted
 
 Array = NDArray[np.float64]
 
@@ -104,16 +105,18 @@ def to_world(
     shift = root_correction(feet, heights - floor, contacts, up, joints[:, 0], times)
     joints, feet, transl = joints + shift[:, None], feet + shift[:, None], transl + path + shift
     contacts = contact_probability(feet, feet @ up - floor, times)
+    rotations = prediction.rotations.astype(np.float64)
+    rotations, joints, feet = planted(rotations, joints, feet, contacts, up, times)
+    contacts = contact_probability(feet, feet @ up - floor, times)
     origin = -(rotation @ joints[0, 0])[:2] if shared is None else shared[:2, 3]
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = rotation, (*origin, -floor)
-    return _motion(prediction, transl, joints, contacts, up, matrix)
+    return _motion(torch.from_numpy(rotations), transl, joints, contacts, up, matrix)
 
 
 def _motion(
-    prediction: Prediction, transl: Array, joints: Array, contacts: Array, up: Array, matrix: Array
+    rotations: torch.Tensor, transl: Array, joints: Array, contacts: Array, up: Array, matrix: Array
 ) -> WorldMotion:
-    rotations = torch.as_tensor(prediction.rotations, dtype=torch.float64)
     in_camera = matrix_to_axis_angle(rotations[:, 0])
     axis_angle = matrix_to_axis_angle(rotations)
     axis_angle[:, 0] = matrix_to_axis_angle(torch.as_tensor(matrix[:3, :3]) @ rotations[:, 0])
