@@ -21,6 +21,8 @@ COLOURS = {
     keypoint_pins.NONE: (0.6, 0.6, 0.6, 0.8),
 }
 SIZE_PX, REACH_PX, CLICK_PX, NAME_PX = 6.0, 16.0, 3.0, 14
+_JOINTS, _FIRST = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"), 0.4
+"""Keypoints of joints are chosen before fingers and toes that lie about them: so much of their distance counts."""
 END = ("ESC", "RET", "NUMPAD_ENTER")
 
 _handle: Any = None
@@ -72,7 +74,7 @@ def _nearest(context, view, mouse: tuple[float, float]) -> tuple[keypoint_pins.H
         at = pixel_of(region, region_data, camera, motion, one.x, one.y)
         if at is not None:
             found.append((one, ((at[0] - mouse[0]) ** 2 + (at[1] - mouse[1]) ** 2) ** 0.5))
-    nearest = min(found, key=lambda pair: pair[1], default=None)
+    nearest = min(found, key=lambda pair: pair[1] * (_FIRST if pair[0].name.endswith(_JOINTS) else 1), default=None)
     reach = REACH_PX * context.preferences.system.ui_scale
     return nearest if nearest is not None and nearest[1] <= reach else None
 
