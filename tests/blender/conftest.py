@@ -30,6 +30,7 @@ NEEDS_BPY += [f"test_{name}.py" for name in ("takes", "figure", "ghost", "shots_
 NEEDS_BPY += [
     f"test_{name}.py" for name in ("pins", "pins_run", "keypoint_pins", "handles", "review", "proposed", "farm")
 ]
+NEEDS_BPY += [f"test_{name}.py" for name in ("layers", "pin_marks", "takes_run")]
 # once, outside of Blender
 NO_BPY = [f"test_{name}.py" for name in ("any_skeleton", "job", "install", "messages")]
 NO_BPY += [f"test_{name}.py" for name in ("window", "window_tour", "window_day", "window_pins")]
