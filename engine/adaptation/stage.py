@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.adaptation.baselines.compared import adapt
+from engine.adaptation.baselines.source import source_key
 from engine.adaptation.evidence import Seen
 from engine.adaptation.outcome import AdaptationResult
 from engine.adaptation.performers import Performer, begin_from
@@ -82,6 +83,7 @@ def key_of_person(
         predicted=predicted,
         segments=[(one.start_s, one.end_s, one.label) for one in segments],
         settings=settings.adaptation.model_dump(),
+        source=source_key(settings.adaptation.source),
         priors=priors_key(settings.models, bool(segments)),
         seed=options.seed,
         device=options.device,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +13,7 @@ from engine.adaptation import loop
 from engine.adaptation.baselines.dapa import dapa
 from engine.adaptation.baselines.online import BOA, DYNABOA, STILL_OVER_TIME, Online
 from engine.adaptation.baselines.person import Adapted, Person
-from engine.adaptation.baselines.source import Source, read_source
+from engine.adaptation.baselines.source import Source, read_source, source_file
 from engine.adaptation.evidence import Seen
 from engine.adaptation.outcome import AdaptationResult, as_prediction, outcome
 from engine.adaptation.priors import Priors
@@ -88,8 +86,10 @@ def _strategy(person: Person, source: Source | None) -> Adapted:
         return dapa(person)
     if name == "boa":
         return Online(person, BOA).run()
-    if source is None and not person.settings.source:
-        raise UsageError("DynaBOA needs a source set.", "Add --set adaptation.source=FILE.")
-    source = source or read_source(Path(os.path.expanduser(person.settings.source)))
+    if source is None:
+        path = source_file(person.settings.source)
+        if path is None:
+            raise UsageError("DynaBOA needs a source set.", "Add --set adaptation.source=FILE.")
+        source = read_source(path)
     how = DYNABOA if person.network.frame_by_frame else replace(DYNABOA, still=STILL_OVER_TIME)
     return Online(person, how, source.exemplars(person.network)).run()

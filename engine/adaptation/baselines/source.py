@@ -7,6 +7,7 @@ pictures beside the file, and the person's box in each. Legend: N windows, S row
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from engine.body.rotations import axis_angle_to_matrix
 from engine.errors import UsageError
 from engine.files.array_file import ArrayFileError, read_arrays
 from engine.files.array_tables import SOURCE
+from engine.runtime.cache import content_of
 
 _MEMORY_MIB = 1024.0
 _MAKE = "Make one with: python -m engine.evaluation.source CORPUS FILE"
@@ -99,6 +101,17 @@ def _picture(path: Path) -> NDArray[np.uint8]:
     if picture is None:
         raise UsageError(f"The picture {path} of the source set cannot be read.", _MAKE)
     return np.ascontiguousarray(picture[..., ::-1], np.uint8)
+
+
+def source_file(text: str) -> Path | None:
+    """The file that `adaptation.source` names; None for none."""
+    return Path(os.path.expanduser(text)) if text else None
+
+
+def source_key(text: str) -> str:
+    """What is in that file, for the keys of saved results; '' where there is none."""
+    path = source_file(text)
+    return content_of(path) if path is not None and path.is_file() else ""
 
 
 def read_source(path: Path) -> Source:

@@ -17,7 +17,7 @@ from engine.adaptation.baselines.drawn import drawn, perturbed
 from engine.adaptation.baselines.exemplars import Exemplars
 from engine.adaptation.baselines.online import BOA, DYNABOA, Online
 from engine.adaptation.baselines.person import Person
-from engine.adaptation.baselines.source import Source, read_source
+from engine.adaptation.baselines.source import Source, read_source, source_key
 from engine.adaptation.baselines.terms import keypoint_term
 from engine.adaptation.evidence import Seen
 from engine.adaptation.priors import Priors
@@ -232,6 +232,7 @@ def test_a_source_set_is_read_again_as_it_was_written(tmp_path, body, someone, l
     write_arrays(tmp_path / "source.npz", {name: part for name, part in vars(source).items() if part is not None})
     again = read_source(tmp_path / "source.npz")
     assert np.array_equal(again.keypoints, source.keypoints)
+    assert source_key(str(tmp_path / "source.npz")) != source_key(str(tmp_path / "bad.npz")) == source_key("") == ""
     (tmp_path / "bad.npz").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="cannot be read as a source set"):
         read_source(tmp_path / "bad.npz")
