@@ -113,7 +113,10 @@ def bench(
         typer.Option(help="Corpus file: make the scenes that the folder lacks, with Blender.", rich_help_panel=_SCENES),
     ] = "",
     speed: Annotated[
-        bool, typer.Option("--speed", help="Time and memory of each stage.", rich_help_panel=_SPEED)
+        bool,
+        typer.Option(
+            "--speed", help="Time and memory of each stage; with --device, time of each method.", rich_help_panel=_SPEED
+        ),
     ] = False,
     clip: Annotated[str, typer.Option(help="Footage; the demo clip if left out.", rich_help_panel=_SPEED)] = "",
     repeats: Annotated[int, typer.Option(min=2, help="How often the clip is repeated.", rich_help_panel=_SPEED)] = 10,
@@ -158,7 +161,7 @@ def bench(
         if list_rows:
             figures = _rows(stream)
         elif speed:
-            figures = _speed(clip, repeats, run_options, stream)
+            figures = _speed(clip, repeats, run_options, device, stream)
         elif scenes:
             figures = _scenes(scenes, scenes_from, seed, run_options, results, stream)
         elif blender:
@@ -215,9 +218,11 @@ def _hide(footage: list[str], parts: _Hidden, common: Common) -> tuple[dict[str,
     return on_footage(choice, common)
 
 
-def _speed(clip: str, repeats: int, run_options: str, stream: TextIO) -> dict[str, Any]:
+def _speed(clip: str, repeats: int, run_options: str, device: str, stream: TextIO) -> dict[str, Any]:
     from engine.evaluation import tables
 
+    if device != "auto":
+        return tables.method_speed(_path(clip), device, stream)
     return tables.speed(_path(clip), repeats, shlex.split(run_options), stream)
 
 

@@ -66,6 +66,22 @@ def speed(clip: Path | None, repeats: int, arguments: Sequence[str], stream: Tex
     }
 
 
+def method_speed(clip: Path | None, device: str, stream: TextIO) -> dict[str, Any]:
+    """The paper's Table 5 on `clip` (None: the demo clip): each method on the processor and on `device`."""
+    from engine.evaluation.method_speed import method_costs
+
+    clip = clip or costs.demo_clip()
+    found = method_costs(clip, device, _log)
+    devices = list(dict.fromkeys(("cpu", device)))
+    rows = [(title, *(_cost(of.get(place)) for place in devices)) for title, of in found.items()]
+    _print(f"{clip.name}: ms/frame of prediction and adaptation", ("", *devices), rows, stream, "left")
+    return {"clip": clip.name, "methods": found}
+
+
+def _cost(value: float | str | None) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else value or ""
+
+
 def scenes(scores: Sequence[SceneScores], stream: TextIO) -> dict[str, Any]:
     """Print the figures of generated scenes, camera followed and taken as still; returns them by scene."""
     columns = ("", "camera is", "turn, °", *_SCENE.values())

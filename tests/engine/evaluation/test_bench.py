@@ -1,18 +1,22 @@
 """The speed bench: clips repeated, memory seen from outside, a real run measured."""
 
 import io
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import torch
 
 from engine.errors import EngineError
-from engine.evaluation import speed, tables
-from engine.evaluation.methods import DATA_SET, TABLES
+from engine.evaluation import method_speed, speed, tables
+from engine.evaluation.methods import BACKBONE, DATA_SET, DYNABOA, TABLES
 from engine.footage.decoding import frames, probe
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,6 +30,24 @@ def test_a_longer_clip_goes_forwards_and_backwards_without_a_leap(tmp_path):
     pictures = [frame.rgb[::8, ::8].astype(int) for frame in frames(tmp_path / "long.mp4")]
     turned, same, other = (np.abs(pictures[row] - pictures[0]).mean() for row in (199, 200, 100))
     assert max(turned, same) < 2 < other
+
+
+def test_methods_are_timed_and_what_cannot_run_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(method_speed, "METHODS", (BACKBONE, DYNABOA))
+    clip = tmp_path / "short.mp4"
+    with av.open(str(speed.demo_clip())) as source, av.open(str(clip), "w") as target:
+        stream = target.add_stream("libx264", rate=60)
+        stream.width, stream.height = 1080, 1920
+        for number, frame in enumerate(itertools.islice(source.decode(video=0), 8)):
+            frame.pts, frame.time_base = number, Fraction(1, 60)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+    costs = method_speed.method_costs(clip, "cuda", lambda _: None)
+    assert costs[BACKBONE.title]["cpu"] > 0
+    assert "needs a source set" in costs[DYNABOA.title]["cpu"]
+    if not torch.cuda.is_available():
+        assert costs[BACKBONE.title]["cuda"].startswith("not run: The device 'cuda' is not available")
+    assert costs["HMR2.0 of 4D-Humans (ViT-H), every method"]["cpu"] == "not run: its weights are missing"
 
 
 def test_memory_of_another_process_is_seen():
