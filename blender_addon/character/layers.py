@@ -30,6 +30,8 @@ LIMBS: dict[str, tuple[str, ...]] = {
     },
 }
 """Limb to its joints."""
+_APART = 2.0
+"""Frames that strips of a track are apart at least."""
 _MARGIN = 2
 """Keys that a strip of filled-in motion shares with what was seen on both sides, so that neither jumps."""
 
@@ -143,7 +145,13 @@ def _filled(armature, bones: list[str]) -> list[tuple[float, float]]:
     frames = sorted(kinds)
     filled = np.array([kinds[frame] for frame in frames], dtype=int)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], filled, [0])))).reshape(-1, 2)
-    return [(frames[first], frames[last - 1]) for first, last in edges.tolist()]
+    found: list[list[int]] = []
+    for first, last in edges.tolist():
+        if found and frames[max(0, first - _MARGIN)] - frames[min(found[-1][1] + _MARGIN, len(frames)) - 1] < _APART:
+            found[-1][1] = last  # their strips would lie over each other
+        else:
+            found.append([first, last])
+    return [(frames[first], frames[last - 1]) for first, last in found]
 
 
 def _part(armature, name: str, curves: list[Any], first: float, last: float) -> Any:

@@ -95,6 +95,24 @@ def test_discarded_layers_leave_the_motion_as_it_was(character):
     assert not any(curve.mute for curve in compat.curves_of(character))
 
 
+@pytest.mark.parametrize("rate", [30, 24, 60])
+def test_stretches_near_each_other_share_a_strip(addon, tmp_path, rate):
+    """Strips that lay over each other had been refused by Blender, as keys lie close in a scene of a lower rate."""
+    timing.set_scene_rate(bpy.context.scene, Fraction(rate))
+    path = write_person(tmp_path / "clip", frames=120, rate=Fraction(60), hidden=(20, 40))
+    arrays = dict(np.load(path))
+    names = arrays["keypoint_names"].tolist()
+    for first, last in ((43, 45), (52, 60), (64, 66), (90, 100)):
+        arrays["keypoints2d_origin"][first:last, [names.index("left_elbow"), names.index("left_wrist")]] = 2
+    np.savez(path, **arrays)
+    armature = scene.import_people([path], bpy.context.scene, with_mesh=False, with_camera=False).people[0].armature
+    bpy.context.scene.adapt_motion.character = bpy.context.view_layer.objects.active = armature
+    before = poses(armature, range(1, rate * 2 - 1, 3))
+    assert bpy.ops.adapt_motion.split_by_evidence() == {"FINISHED"}
+    assert 1 < len(layers._tracks(armature)[1].strips) < 5
+    assert poses(armature, range(1, rate * 2 - 1, 3)) == pytest.approx(before, abs=2e-3)
+
+
 def test_a_retargeted_rig_is_split_as_well(character):
     rig = rigs.build(rigs.CONVENTIONS["mixamo"], bpy.context.scene)
     bake.bake(character, rig, map_for(rig), bpy.context.scene)
