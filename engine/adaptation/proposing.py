@@ -21,6 +21,7 @@ from engine.adaptation.proposals import Known, propose
 from engine.adaptation.reestimated import edited
 from engine.adaptation.sampler import stride_of
 from engine.adaptation.track_inference import Estimate
+from engine.backbones.threads import one_thread
 from engine.backbones.types import Camera
 from engine.body.model import BodyModel
 from engine.errors import EngineError, UsageError
@@ -78,7 +79,8 @@ def propose_again(
         estimate = Estimate(rotations[rows], betas[rows], transl[rows]).to(device)
         hidden = hidden_share(seen.joints, seen.gathered.times.to(device))
         known = Known(estimate, seen, hidden, named[rows].tolist(), body, priors)
-        found = propose(known, options.seed, lambda: progress(0, 1))
+        with one_thread():  # on a busy machine several take many times as long
+            found = propose(known, options.seed, lambda: progress(0, 1))
         return {**found, "rows": places[rows][found["rows"]]} if found else {}
 
     file = path.with_name(f"{path.stem}_takes.npz")
