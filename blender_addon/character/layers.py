@@ -7,15 +7,17 @@ influences at 1 the motion is what it was. A strip may be muted, or given anothe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from bpy.props import CollectionProperty, FloatProperty, StringProperty
 
 from ..blender import compat
 from ..errors import UserError
-from . import comparison, keying, pin_keys, proposed
+from . import comparison, proposed
+
+if TYPE_CHECKING:  # numpy is imported where it is used: some builds of Blender lack it
+    import numpy as np
 
 MARK = "adapt_motion_layer"
 """Custom property of the actions of layers: the limb, '' for what was seen."""
@@ -103,6 +105,8 @@ def split(armature, bones_of: dict[str, str]) -> list[str]:
 
 def join(armature, scene=None, keep: bool = True) -> None:
     """Take the layers away; if `keep`, what they show becomes the action's keys, else it is as it was before."""
+    from . import pin_keys
+
     tracks = _tracks(armature)
     if not tracks:
         return
@@ -135,6 +139,10 @@ def _of(curve, paths: set[str]) -> bool:
 
 def _filled(armature, bones: list[str]) -> list[tuple[float, float]]:
     """First and last frame of each stretch in which keys of a limb were filled in."""
+    import numpy as np
+
+    from . import keying
+
     paths = {_path(bone) for bone in bones}
     kinds: dict[float, bool] = {}
     for curve in compat.curves_of(armature):
@@ -156,6 +164,10 @@ def _filled(armature, bones: list[str]) -> list[tuple[float, float]]:
 
 def _part(armature, name: str, curves: list[Any], first: float, last: float) -> Any:
     """A new action with the keys of curves in a stretch, and a few on both sides."""
+    import numpy as np
+
+    from . import keying
+
     action, new_curve = compat.new_action(armature, name)
     for curve in curves:
         keys = np.empty((len(curve.keyframe_points), 2), dtype=np.float32)
@@ -214,6 +226,8 @@ def _tracks(armature) -> list[Any]:
 
 def _shown(scene, armature, curves: list[Any]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Number of each curve to the frames of its keys, and the values that the layers show there."""
+    import numpy as np
+
     frames = [np.array([point.co[0] for point in curve.keyframe_points], np.float64) for curve in curves]
     values = [np.empty(len(one)) for one in frames]
     now = scene.frame_current, scene.frame_subframe
