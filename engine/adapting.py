@@ -70,7 +70,7 @@ def adapt_all(
     folder: Path,
     reporter: Reporter,
 ) -> list[Adapted]:
-    """All the people adapted; as they were in a run without this stage. The result is the same for any number of cores.
+    """All the people adapted. The result is the same for any number of cores.
 
     Args:
         people: with the labels of each.
@@ -85,8 +85,6 @@ def adapt_all(
         EngineError: one of them failed, or a process ended before its work was done.
     """
     count = len(people.tracks)
-    if not adaptation.wanted(options):
-        return [adaptation.as_it_was(*person) for person in zip(people.tracks, people.predictions, strict=True)]
     left = [number for number in range(count) if not _known(people, number, body, options, cache)]
     processes = _at_a_time(len(left), options)
     adapted = dict[int, Adapted]()

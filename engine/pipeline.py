@@ -122,11 +122,11 @@ class ClipRun:
                 propose_again(self.folder, track, labels, people.camera, self.body, self.options, part)
 
     def _adapted(self, people: Estimated) -> list[Adapted]:
-        """All the people adapted."""
-        whole = people, self.body, self._network(people), self.options, self.cache, self.folder, self.reporter
+        """All the people adapted; as they were in a run without this stage."""
         if not self.adapts:
-            return adapting.adapt_all(*whole)
+            return [adaptation.as_it_was(*person) for person in zip(people.tracks, people.predictions, strict=True)]
         with self._stage("adapt"):
+            whole = people, self.body, self._network(people), self.options, self.cache, self.folder, self.reporter
             return adapting.adapt_all(*whole)
 
     def _write(self, people: Estimated, adapted: list[Adapted]) -> None:

@@ -95,6 +95,14 @@ def adapt(
         network.restore(pretrained)
 
 
+def damaged_network() -> ModelFileError:
+    """Why a pose network cannot be adapted that gives values that are not finite."""
+    return ModelFileError(
+        "The pose network gives values that are not finite: its weights are damaged.",
+        "Install the engine again, or choose another backbone.",
+    )
+
+
 class _Adaptation:
     """One track's adaptation."""
 
@@ -160,10 +168,7 @@ class _Adaptation:
         """All the epochs."""
         self.motion = self._estimate()
         if not self.motion.finite():
-            raise ModelFileError(
-                "The pose network gives values that are not finite: its weights are damaged.",
-                "Install the engine again, or choose another backbone.",
-            )
+            raise damaged_network()
         initial = as_prediction(self.motion, self.seen, self.body)
         self.expected = None if self.motion.log_error is None else self.motion.log_error.cpu()
         view = (self.motion, self.seen, self.given_camera, self.body, self.infiller, self.hidden, self.labels.tolist())

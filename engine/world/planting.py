@@ -134,17 +134,16 @@ def _bent(rotations: Array, joints: Array, side: str, turn: Array, moved: Array)
     thigh, shank = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]
     upper, lower = np.linalg.norm(thigh, axis=1), np.linalg.norm(shank, axis=1)
     goal = joints[:, ankle] + moved - joints[:, hip]
-    reach = np.linalg.norm(goal, axis=1)
-    most = np.maximum(_STRETCHED * (upper + lower), np.linalg.norm(thigh + shank, axis=1))
+    reach, before = np.linalg.norm(goal, axis=1), np.linalg.norm(thigh + shank, axis=1)
+    most = np.maximum(_STRETCHED * (upper + lower), before)
     far = np.clip(reach, 1.01 * np.abs(upper - lower), most)
     goal *= (far / reach)[:, None]
     above = rotations[:, 0] @ rotations[:, hip]  # the pelvis is the hip's parent
     turned_shank = above @ rotations[:, knee]
     turned_foot = turn @ turned_shank @ rotations[:, ankle]
-    bend = _knee_bend(upper, lower, far) - _knee_bend(upper, lower, np.linalg.norm(thigh + shank, axis=1))
-    axis = _unit(
-        np.cross(thigh, shank) + 0.02 * (upper * lower)[:, None] * above[:, :, 0]
-    )  # stretched: the knee's hinge
+    bend = _knee_bend(upper, lower, far) - _knee_bend(upper, lower, before)
+    hinge = 0.02 * (upper * lower)[:, None] * above[:, :, 0]  # decides where the leg is stretched
+    axis = _unit(np.cross(thigh, shank) + hinge)
     fold = _about(axis, bend)
     swing = _between(thigh + (fold @ shank[:, :, None])[..., 0], goal)
     new_thigh, new_shank = swing @ above, swing @ fold @ turned_shank

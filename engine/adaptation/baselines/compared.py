@@ -23,7 +23,7 @@ from engine.adaptation.state import StateFile
 from engine.adaptation.track_inference import estimate
 from engine.backbones.types import Camera, PoseNetwork
 from engine.body.model import BodyModel
-from engine.errors import ModelFileError, UsageError
+from engine.errors import UsageError
 from engine.keypoints.types import PersonTrack
 from engine.runtime.progress import Progress
 from engine.semantics.segments import Segment
@@ -64,10 +64,7 @@ def adapt(
         with repeatable(place, sum(weight.numel() for weight in network.parameters())):
             before = estimate(network, times, seen.found, place).to(place)
             if not before.finite():
-                raise ModelFileError(
-                    "The pose network gives values that are not finite: its weights are damaged.",
-                    "Install the engine again, or choose another backbone.",
-                )
+                raise loop.damaged_network()
             motion, history = _strategy(person, source)
             motion = motion.to(place)
             if not motion.finite():
